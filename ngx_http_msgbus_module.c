@@ -1,0 +1,135 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * A message bus inside nginx: table of contents.
+ *
+ * The directives, where they may stand, and what the module hooks into.
+ * What they set and the defaults are in src/ngx_http_msgbus_conf.c; what
+ * happens to a request starts in src/ngx_http_msgbus_request.c.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+static ngx_conf_bitmask_t  ngx_http_msgbus_methods[] = {
+    { ngx_string("publish"), NGX_HTTP_MSGBUS_PUBLISH },
+    { ngx_string("read"), NGX_HTTP_MSGBUS_READ },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_num_bounds_t  ngx_http_msgbus_depth_bounds = {
+    ngx_conf_check_num_bounds, 1, 65536
+};
+
+
+static ngx_command_t  ngx_http_msgbus_commands[] = {
+
+    { ngx_string("msgbus_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_msgbus_conf_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("msgbus"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_TAKE1,
+      ngx_http_msgbus_conf_msgbus,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("msgbus_channel"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, channel),
+      NULL },
+
+    { ngx_string("msgbus_methods"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_conf_set_bitmask_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, methods),
+      &ngx_http_msgbus_methods },
+
+    { ngx_string("msgbus_max_events"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_msgbus_conf_max_events,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("msgbus_max_response"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, max_response),
+      NULL },
+
+    { ngx_string("msgbus_max_depth"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, max_depth),
+      &ngx_http_msgbus_depth_bounds },
+
+    { ngx_string("msgbus_require_uuid"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, require_uuid),
+      NULL },
+
+    { ngx_string("msgbus_test_mode"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, test_mode),
+      NULL },
+
+    { ngx_string("msgbus_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_msgbus_conf_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_msgbus_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_msgbus_error_init,            /* postconfiguration */
+
+    ngx_http_msgbus_create_main_conf,      /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_msgbus_create_loc_conf,       /* create location configuration */
+    ngx_http_msgbus_merge_loc_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_msgbus_module = {
+    NGX_MODULE_V1,
+    &ngx_http_msgbus_module_ctx,           /* module context */
+    ngx_http_msgbus_commands,              /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_msgbus_init_process,          /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};

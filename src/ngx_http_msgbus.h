@@ -1,0 +1,180 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_HTTP_MSGBUS_H_INCLUDED_
+#define _NGX_HTTP_MSGBUS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_msgbus.h"
+
+
+#define NGX_HTTP_MSGBUS_PUBLISH  0x0002
+#define NGX_HTTP_MSGBUS_READ     0x0004
+
+
+typedef struct {
+    ngx_array_t                buses;         /* of ngx_msgbus_t * */
+} ngx_http_msgbus_main_conf_t;
+
+
+typedef struct {
+    ngx_str_t                  zone;          /* as named by msgbus */
+    ngx_msgbus_t              *bus;           /* NULL: msgbus is off here */
+
+    ngx_str_t                  health_zone;   /* as named by msgbus_health */
+    ngx_msgbus_t              *health_bus;
+
+    ngx_http_complex_value_t  *channel;       /* NULL: what follows ... */
+    ngx_str_t                  prefix;        /* ... this in $uri */
+
+    ngx_uint_t                 methods;       /* NGX_HTTP_MSGBUS_* */
+    ngx_uint_t                 max_events;    /* of a page by default */
+    ngx_uint_t                 max_events_cap;
+    size_t                     max_response;
+    ngx_uint_t                 max_depth;
+
+    ngx_flag_t                 require_uuid;
+    ngx_flag_t                 test_mode;
+} ngx_http_msgbus_loc_conf_t;
+
+
+/*
+ * What is known of a request.  Allocated with a cleanup of the request's
+ * pool, by which it is found again after an internal redirect has wiped
+ * r->ctx: nothing is published a second time.
+ */
+typedef struct {
+    ngx_http_request_t        *request;
+
+    ngx_str_t                  name;          /* of the channel */
+    ngx_msgbus_channel_t       channel;
+
+    ngx_str_t                  user_agent;    /* as it stands in JSON */
+    ngx_str_t                  uuid;          /* empty: none */
+
+    ngx_msgbus_query_t         query;
+
+    const char                *message;       /* of the error to be sent */
+    ngx_buf_t                 *error;         /* sent in place of nginx's */
+
+    unsigned                   echo:1;
+    unsigned                   published:1;
+    unsigned                   replied:1;     /* by this module */
+    unsigned                   replaced:1;    /* nginx's page, by error */
+} ngx_http_msgbus_ctx_t;
+
+
+/* conf: what the directives set, and the workers' start */
+
+void *ngx_http_msgbus_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+char *ngx_http_msgbus_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+ngx_int_t ngx_http_msgbus_init_process(ngx_cycle_t *cycle);
+
+/* request: what a request asks for, or the error it gets */
+
+ngx_int_t ngx_http_msgbus_handler(ngx_http_request_t *r);
+ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx(ngx_http_request_t *r);
+
+/*
+ * Finds the User-Agent and its uuid; asked is 0 where the request can do
+ * without them.  NGX_OK, or the status of the error.
+ */
+ngx_int_t ngx_http_msgbus_request_who(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_uint_t asked);
+
+/* fills ctx->query from the arguments; NGX_OK, or the status of the error */
+ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
+/* names an error and returns its status; message is a constant */
+static ngx_inline ngx_int_t
+ngx_http_msgbus_refuse(ngx_http_msgbus_ctx_t *ctx, ngx_int_t status,
+    const char *message)
+{
+    ctx->message = message;
+
+    return status;
+}
+
+/*
+ * publish, read, health: what it gets.  They return what the request is to
+ * be finalized with, by way of ngx_http_msgbus_finish().
+ */
+
+ngx_int_t ngx_http_msgbus_publish(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+ngx_int_t ngx_http_msgbus_read(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+ngx_int_t ngx_http_msgbus_read_all(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+ngx_int_t ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus);
+ngx_int_t ngx_http_msgbus_health_handler(ngx_http_request_t *r);
+
+/*
+ * reply: all that is sent.  The senders return what the request is to be
+ * finalized with.
+ */
+
+/* value must live as long as the request; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
+    ngx_str_t *value);
+ngx_int_t ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key,
+    uint64_t n);
+void ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type);
+
+/* a status without a body */
+ngx_int_t ngx_http_msgbus_send_empty(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/* 200 with out, whose last buffer ends the body */
+ngx_int_t ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out,
+    size_t size);
+
+/* 200 with a constant */
+ngx_int_t ngx_http_msgbus_send_text(ngx_http_request_t *r, const char *text);
+
+/*
+ * Sends the error where rc is the status of one, with ctx->message, and
+ * leaves the connection usable; not where the user has an error_page for
+ * it.  Returns what the request is to be finalized with.
+ */
+ngx_int_t ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc);
+
+/* 405, or the answer to OPTIONS (204): with Allow */
+ngx_int_t ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_uint_t methods);
+
+/* error: what errors look like, nginx's own too */
+
+ngx_int_t ngx_http_msgbus_error_init(ngx_conf_t *cf);
+
+/*
+ * The body of an error, from the request's pool; message NULL: the status
+ * says it.  NULL: no memory.
+ */
+ngx_buf_t *ngx_http_msgbus_error_body(ngx_http_request_t *r,
+    ngx_uint_t status, const char *message);
+
+
+extern ngx_module_t  ngx_http_msgbus_module;
+
+
+#endif /* _NGX_HTTP_MSGBUS_H_INCLUDED_ */

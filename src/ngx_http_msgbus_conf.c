@@ -1,0 +1,567 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What the directives set: parsing, defaults, inheritance, refusals.
+ *
+ * A bus is named before or after it is declared: names are resolved when
+ * the locations are merged, and with them the content handler is set, so
+ * that "if" and "limit_except" blocks inherit it as they do proxy_pass.
+ * Nothing here runs after the configuration is read, but the start of a
+ * worker.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+static ngx_int_t ngx_http_msgbus_zone_arg(ngx_conf_t *cf,
+    ngx_msgbus_conf_t *zone, ngx_str_t *arg);
+static ngx_int_t ngx_http_msgbus_zone_size(ngx_conf_t *cf,
+    ngx_msgbus_conf_t *zone, ngx_str_t *arg, ngx_str_t *value);
+static ngx_int_t ngx_http_msgbus_zone_limits(ngx_msgbus_conf_t *zone,
+    ngx_str_t *arg, ngx_str_t *value);
+static ngx_int_t ngx_http_msgbus_zone_modes(ngx_msgbus_conf_t *zone,
+    ngx_str_t *arg, ngx_str_t *value);
+static ngx_uint_t ngx_http_msgbus_arg(ngx_str_t *arg, const char *name,
+    ngx_str_t *value);
+static ngx_msgbus_t *ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
+    ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
+
+
+void *
+ngx_http_msgbus_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_msgbus_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_msgbus_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mcf->buses, cf->pool, 2, sizeof(ngx_msgbus_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mcf;
+}
+
+
+void *
+ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_msgbus_loc_conf_t));
+    if (lcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     lcf->zone = { 0, NULL };
+     *     lcf->bus = NULL;
+     *     lcf->health_zone = { 0, NULL };
+     *     lcf->health_bus = NULL;
+     *     lcf->channel = NULL;
+     *     lcf->prefix = { 0, NULL };
+     *     lcf->methods = 0;
+     */
+
+    lcf->max_events = NGX_CONF_UNSET_UINT;
+    lcf->max_events_cap = NGX_CONF_UNSET_UINT;
+    lcf->max_response = NGX_CONF_UNSET_SIZE;
+    lcf->max_depth = NGX_CONF_UNSET_UINT;
+    lcf->require_uuid = NGX_CONF_UNSET;
+    lcf->test_mode = NGX_CONF_UNSET;
+
+    return lcf;
+}
+
+
+char *
+ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_msgbus_loc_conf_t  *prev = parent;
+    ngx_http_msgbus_loc_conf_t  *conf = child;
+
+    if (conf->channel == NULL) {
+        conf->channel = prev->channel;
+    }
+
+    ngx_conf_merge_bitmask_value(conf->methods, prev->methods,
+                                 (NGX_CONF_BITMASK_SET
+                                  |NGX_HTTP_MSGBUS_PUBLISH
+                                  |NGX_HTTP_MSGBUS_READ));
+
+    ngx_conf_merge_uint_value(conf->max_events, prev->max_events, 200);
+    ngx_conf_merge_uint_value(conf->max_events_cap, prev->max_events_cap,
+                              500);
+    ngx_conf_merge_size_value(conf->max_response, prev->max_response,
+                              1024 * 1024);
+    ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth, 512);
+    ngx_conf_merge_value(conf->require_uuid, prev->require_uuid, 1);
+    ngx_conf_merge_value(conf->test_mode, prev->test_mode, 0);
+
+    if (ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->bus && conf->test_mode) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "msgbus_test_mode is on in location \"%V\": "
+                           "nobody needs a uuid, and /all shows every event",
+                           &conf->prefix);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* sets conf->bus and the content handler, where msgbus is on */
+static ngx_int_t
+ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
+    ngx_http_msgbus_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->health_zone.data) {
+        conf->health_bus = ngx_http_msgbus_find(cf, &conf->health_zone);
+        if (conf->health_bus == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (conf->zone.data == NULL && clcf->noname) {
+        conf->zone = prev->zone;
+    }
+
+    if (conf->zone.len == 0) {
+        return NGX_OK;
+    }
+
+    conf->bus = ngx_http_msgbus_find(cf, &conf->zone);
+    if (conf->bus == NULL) {
+        return NGX_ERROR;
+    }
+
+    clcf->handler = ngx_http_msgbus_handler;
+
+    conf->prefix = clcf->name;
+
+    if (conf->prefix.len
+        && conf->prefix.data[conf->prefix.len - 1] == '/')
+    {
+        conf->prefix.len--;
+    }
+
+    if (conf->channel == NULL
+        && !clcf->noname
+        && (clcf->exact_match
+#if (NGX_PCRE)
+            || clcf->regex
+#endif
+            || clcf->named))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"msgbus\" in location \"%V\", which is %s, "
+                           "needs \"msgbus_channel\" to name the channel",
+                           &clcf->name,
+                           clcf->exact_match ? "exact"
+                           : clcf->named ? "named" : "a regex");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_msgbus_t *
+ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_str_t                    *known;
+    ngx_uint_t                    i;
+    ngx_msgbus_t                **bus;
+    ngx_http_msgbus_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_msgbus_module);
+    bus = mcf->buses.elts;
+
+    for (i = 0; i < mcf->buses.nelts; i++) {
+        known = ngx_msgbus_name(bus[i]);
+
+        if (known->len == name->len
+            && ngx_strncmp(known->data, name->data, name->len) == 0)
+        {
+            return bus[i];
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown msgbus zone \"%V\", declare it with "
+                       "\"msgbus_zone zone=%V:64m;\" in http", name, name);
+    return NULL;
+}
+
+
+char *
+ngx_http_msgbus_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_msgbus_main_conf_t  *mcf = conf;
+
+    ngx_str_t          *value;
+    ngx_uint_t          i;
+    ngx_msgbus_t      **bus;
+    ngx_msgbus_conf_t   zone;
+
+    ngx_memzero(&zone, sizeof(ngx_msgbus_conf_t));
+
+    ngx_str_set(&zone.store, "memory");
+    zone.ttl = 120000;
+    zone.max_events = NGX_MAX_UINT32_VALUE;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_msgbus_zone_arg(cf, &zone, &value[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (zone.name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must have \"zone=name:size\"", &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    bus = ngx_array_push(&mcf->buses);
+    if (bus == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *bus = ngx_msgbus_add(cf, &zone, &ngx_http_msgbus_module);
+
+    return *bus ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_zone_arg(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
+    ngx_str_t *arg)
+{
+    ngx_int_t  rc;
+    ngx_str_t  value;
+
+    if (ngx_http_msgbus_arg(arg, "zone=", &value)) {
+        return ngx_http_msgbus_zone_size(cf, zone, arg, &value);
+    }
+
+    rc = ngx_http_msgbus_zone_limits(zone, arg, &value);
+
+    if (rc == NGX_DECLINED) {
+        rc = ngx_http_msgbus_zone_modes(zone, arg, &value);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid %s \"%V\"",
+                           rc == NGX_DECLINED ? "parameter" : "value of",
+                           arg);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
+    ngx_str_t *arg, ngx_str_t *value)
+{
+    u_char     *p;
+    ssize_t     size;
+    ngx_str_t   s;
+
+    p = (u_char *) ngx_strchr(value->data, ':');
+
+    if (p == NULL || p == value->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone \"%V\", it is \"zone=name:size\"",
+                           arg);
+        return NGX_ERROR;
+    }
+
+    zone->name.data = value->data;
+    zone->name.len = p - value->data;
+
+    s.data = p + 1;
+    s.len = value->data + value->len - s.data;
+
+    size = ngx_parse_size(&s);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone size \"%V\"", arg);
+        return NGX_ERROR;
+    }
+
+    if (size < NGX_MSGBUS_MIN_ZONE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is too small, it needs %uzk", arg,
+                           (size_t) NGX_MSGBUS_MIN_ZONE / 1024);
+        return NGX_ERROR;
+    }
+
+    zone->size = size;
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: none of them, NGX_ERROR: the value is wrong */
+static ngx_int_t
+ngx_http_msgbus_zone_limits(ngx_msgbus_conf_t *zone, ngx_str_t *arg,
+    ngx_str_t *value)
+{
+    ssize_t    size;
+    ngx_int_t  n;
+
+    if (ngx_http_msgbus_arg(arg, "ttl=", value)) {
+        n = ngx_parse_time(value, 0);
+
+        if (n == NGX_ERROR || n == 0) {
+            return NGX_ERROR;
+        }
+
+        zone->ttl = n;
+        return NGX_OK;
+    }
+
+    if (ngx_http_msgbus_arg(arg, "max_events=", value)) {
+        n = ngx_atoi(value->data, value->len);
+
+        if (n == NGX_ERROR || n == 0) {
+            return NGX_ERROR;
+        }
+
+        zone->max_events = n;
+        return NGX_OK;
+    }
+
+    if (ngx_http_msgbus_arg(arg, "max_event_size=", value)) {
+        size = ngx_parse_size(value);
+
+        if (size == NGX_ERROR || size == 0) {
+            return NGX_ERROR;
+        }
+
+        zone->max_event_size = size;
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_zone_modes(ngx_msgbus_conf_t *zone, ngx_str_t *arg,
+    ngx_str_t *value)
+{
+    off_t  n;
+
+    if (ngx_http_msgbus_arg(arg, "store=", value)) {
+        zone->store = *value;
+        return value->len ? NGX_OK : NGX_ERROR;
+    }
+
+    if (ngx_http_msgbus_arg(arg, "full=", value)) {
+
+        if (ngx_strcmp(value->data, "evict") == 0) {
+            zone->reject = 0;
+
+        } else if (ngx_strcmp(value->data, "reject") == 0) {
+            zone->reject = 1;
+
+        } else {
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (ngx_http_msgbus_arg(arg, "first_id=", value)) {
+
+        if (ngx_strcmp(value->data, "time") == 0) {
+            zone->first_id = 0;
+            return NGX_OK;
+        }
+
+        n = ngx_atoof(value->data, value->len);
+
+        /* ids stay below 2^53; half of that leaves some */
+
+        if (n == NGX_ERROR || n == 0 || n > (off_t) 1 << 52) {
+            return NGX_ERROR;
+        }
+
+        zone->first_id = n;
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* does an argument begin with name?  Then value is the rest of it. */
+static ngx_uint_t
+ngx_http_msgbus_arg(ngx_str_t *arg, const char *name, ngx_str_t *value)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    if (arg->len < len || ngx_strncmp(arg->data, name, len) != 0) {
+        return 0;
+    }
+
+    value->len = arg->len - len;
+    value->data = arg->data + len;
+
+    return 1;
+}
+
+
+char *
+ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    ngx_str_t  *value;
+
+    if (lcf->zone.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "needs the name of a zone, or \"off\"";
+    }
+
+    lcf->zone = value[1];
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        lcf->zone.len = 0;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (lcf->health_zone.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    lcf->health_zone = value[1];
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_msgbus_health_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    ngx_int_t    n[2];
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (lcf->max_events != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    n[1] = 500;
+
+    for (i = 0; i < cf->args->nelts - 1; i++) {
+        n[i] = ngx_atoi(value[i + 1].data, value[i + 1].len);
+
+        if (n[i] == NGX_ERROR || n[i] == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid number of events \"%V\"",
+                               &value[i + 1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (cf->args->nelts == 2) {
+        n[1] = ngx_max(n[0], n[1]);
+    }
+
+    if (n[0] > n[1]) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the default \"%V\" of \"%V\" is above its cap "
+                           "\"%V\"", &value[1], &cmd->name, &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->max_events = n[0];
+    lcf->max_events_cap = n[1];
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                    i;
+    ngx_msgbus_t                **bus;
+    ngx_http_msgbus_main_conf_t  *mcf;
+
+    /* the cache manager and loader come here too */
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_msgbus_module);
+
+    if (mcf == NULL) {
+        return NGX_OK;    /* a configuration without http */
+    }
+
+    bus = mcf->buses.elts;
+
+    for (i = 0; i < mcf->buses.nelts; i++) {
+        if (ngx_msgbus_init_worker(bus[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

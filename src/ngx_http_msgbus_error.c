@@ -1,0 +1,197 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What errors look like: { "message": "..." }, whoever raises them.
+ *
+ * nginx raises errors of its own in a location of ours: a body that is too
+ * large, a client that is not allowed, a limit that is exceeded.  Where it
+ * is about to send its built-in page for one, the filters here send JSON in
+ * its place.  An error_page of the user leads to another location, or sends
+ * a redirect, and is left alone; so is "return 403 text".
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static const char *ngx_http_msgbus_error_message(ngx_uint_t status);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+/* the reference sends an empty message with 401 and 403 */
+static struct {
+    ngx_uint_t             status;
+    const char            *message;
+} ngx_http_msgbus_messages[] = {
+    { 400, "Bad Request" },
+    { 401, "" },
+    { 402, "Payment Required" },
+    { 403, "" },
+    { 404, "Not Found" },
+    { 405, "Method Not Allowed" },
+    { 406, "Not Acceptable" },
+    { 408, "Request Timeout" },
+    { 409, "Conflict" },
+    { 411, "Length Required" },
+    { 412, "Precondition Failed" },
+    { 413, "Request Entity Too Large" },
+    { 414, "Request-URI Too Large" },
+    { 415, "Unsupported Media Type" },
+    { 416, "Requested Range Not Satisfiable" },
+    { 421, "Misdirected Request" },
+    { 429, "Too Many Requests" },
+    { 500, "Internal Server Error" },
+    { 501, "Not Implemented" },
+    { 502, "Bad Gateway" },
+    { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" },
+    { 505, "HTTP Version Not Supported" },
+    { 507, "Insufficient Storage" },
+    { 0, "Error" }
+};
+
+
+ngx_int_t
+ngx_http_msgbus_error_init(ngx_conf_t *cf)
+{
+    (void) cf;
+
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_msgbus_error_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_msgbus_error_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_msgbus_ctx_t       *ctx;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    /*
+     * nginx's page: err_status is set by the special response handler only,
+     * which leaves 400 and above, and the type text/html, for a page
+     */
+
+    if (r->err_status < NGX_HTTP_BAD_REQUEST
+        || r->headers_out.status != r->err_status
+        || r != r->main
+        || r->headers_out.content_type.len != sizeof("text/html") - 1)
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (lcf->bus == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_msgbus_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->replied) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx->error = ngx_http_msgbus_error_body(r, r->headers_out.status,
+                                            ctx->message);
+    if (ctx->error == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->replied = 1;
+    ctx->replaced = 1;
+
+    r->headers_out.content_length_n = ngx_buf_size(ctx->error);
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_error_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t             out, *cl;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (in == NULL || ctx == NULL || !ctx->replaced) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    /* nginx's page, whole: it counts as sent */
+
+    for (cl = in; cl; cl = cl->next) {
+        cl->buf->pos = cl->buf->last;
+        cl->buf->last_buf = 0;
+        cl->buf->last_in_chain = 0;
+    }
+
+    ctx->replaced = 0;
+
+    ctx->error->last_buf = 1;
+    ctx->error->last_in_chain = 1;
+
+    out.buf = ctx->error;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
+}
+
+
+ngx_buf_t *
+ngx_http_msgbus_error_body(ngx_http_request_t *r, ngx_uint_t status,
+    const char *message)
+{
+    size_t      len;
+    ngx_buf_t  *b;
+
+    if (message == NULL) {
+        message = ngx_http_msgbus_error_message(status);
+    }
+
+    len = sizeof("{ \"message\": \"\" }") - 1 + ngx_strlen(message);
+
+    b = ngx_create_temp_buf(r->pool, len);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->last = ngx_sprintf(b->last, "{ \"message\": \"%s\" }", message);
+
+    return b;
+}
+
+
+static const char *
+ngx_http_msgbus_error_message(ngx_uint_t status)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ngx_http_msgbus_messages[i].status; i++) {
+        if (ngx_http_msgbus_messages[i].status == status) {
+            break;
+        }
+    }
+
+    return ngx_http_msgbus_messages[i].message;
+}

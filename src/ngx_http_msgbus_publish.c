@@ -1,0 +1,266 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * POST: one event.  All that can be refused without the body is refused
+ * before it is read; then the body is made one piece, checked to be JSON,
+ * and handed to the bus.  201 goes out when the bus has it.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+static void ngx_http_msgbus_publish_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_publish_check(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body);
+static ngx_int_t ngx_http_msgbus_publish_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, uint64_t id);
+static ngx_int_t ngx_http_msgbus_body(ngx_http_request_t *r, size_t limit,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_msgbus_body_copy(ngx_http_request_t *r,
+    ngx_buf_t *b, u_char *p, size_t len);
+
+
+ngx_int_t
+ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+{
+    size_t                       limit;
+    ngx_int_t                    rc;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (ctx->channel.depth == 0) {
+
+        /* "/" is the whole bus, which can only be read */
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Invalid channel name");
+    }
+
+    rc = ngx_http_msgbus_request_who(r, ctx, 1);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    limit = ngx_msgbus_max_event_size(lcf->bus);
+
+    if (r->headers_in.content_length_n > (off_t) limit) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_msgbus_publish_body);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_msgbus_publish_body(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_msgbus_finish(r, ngx_http_msgbus_publish_event(r));
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_publish_event(ngx_http_request_t *r)
+{
+    ngx_int_t                    rc;
+    ngx_str_t                    body;
+    ngx_msgbus_event_t           ev;
+    ngx_http_msgbus_ctx_t       *ctx;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    rc = ngx_http_msgbus_body(r, ngx_msgbus_max_event_size(lcf->bus), &body);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_msgbus_publish_check(r, ctx, &body);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ev.channel = &ctx->channel;
+    ev.uuid = ctx->uuid;
+    ev.user_agent = ctx->user_agent;
+    ev.data = body;
+
+    rc = ngx_msgbus_publish(lcf->bus, &ev);
+
+    return ngx_http_msgbus_publish_done(r, ctx, rc, ev.id);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_publish_check(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    switch (ngx_msgbus_json_check(body, lcf->max_depth, r->connection->log)) {
+
+    case NGX_OK:
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "msgbus: client sent invalid JSON");
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Invalid JSON");
+
+    case NGX_BUSY:
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "JSON is nested too deep");
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+/* answers what the bus said of an event */
+static ngx_int_t
+ngx_http_msgbus_publish_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, uint64_t id)
+{
+    switch (rc) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+
+    case NGX_BUSY:
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
+                                      "No room for events");
+
+    default:
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ctx->published = 1;
+
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_msgbus_send_empty(r, NGX_HTTP_CREATED);
+}
+
+
+/*
+ * The body in one piece: where it lies, if it is one already.  NGX_OK, or
+ * the status of the error.
+ */
+static ngx_int_t
+ngx_http_msgbus_body(ngx_http_request_t *r, size_t limit, ngx_str_t *body)
+{
+    u_char       *p;
+    size_t        n, len;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    ngx_str_null(body);
+
+    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+        return NGX_OK;
+    }
+
+    cl = r->request_body->bufs;
+    b = cl->buf;
+
+    if (cl->next == NULL && ngx_buf_in_memory(b)) {
+        body->data = b->pos;
+        body->len = b->last - b->pos;
+
+        return body->len > limit ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE : NGX_OK;
+    }
+
+    len = 0;
+
+    for ( /* void */ ; cl; cl = cl->next) {
+        n = ngx_buf_size(cl->buf);
+
+        if (n > limit - len) {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        len += n;
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->data = p;
+    body->len = len;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        n = ngx_buf_size(cl->buf);
+
+        if (ngx_http_msgbus_body_copy(r, cl->buf, p, n) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        p += n;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_body_copy(ngx_http_request_t *r, ngx_buf_t *b, u_char *p,
+    size_t len)
+{
+    ssize_t  n;
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_buf_in_memory(b)) {
+        ngx_memcpy(p, b->pos, len);
+        return NGX_OK;
+    }
+
+    n = ngx_read_file(b->file, p, len, b->file_pos);
+
+    if (n == NGX_ERROR || (size_t) n != len) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "msgbus read only %z of %uz bytes of a request body "
+                      "from \"%V\"", n, len, &b->file->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}

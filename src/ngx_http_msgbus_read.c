@@ -1,0 +1,198 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * GET and HEAD: a page of events as JSON, or 204 where there is none.
+ *
+ * The envelope is written around the events in the room that the bus leaves
+ * before and behind them, so that most answers are one buffer.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+/* what stands before and behind the events of a page */
+#define NGX_HTTP_MSGBUS_HEAD  "{\"channel\":\"%V\",\"events\":["
+#define NGX_HTTP_MSGBUS_TAIL  "]}"
+
+
+static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+static ngx_int_t ngx_http_msgbus_read_page(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, size_t head, size_t tail,
+    ngx_msgbus_page_t *page);
+static ngx_buf_t *ngx_http_msgbus_read_last(ngx_chain_t *cl);
+
+
+ngx_int_t
+ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+{
+    size_t              head, tail;
+    ngx_int_t           rc;
+    ngx_buf_t          *b;
+    ngx_msgbus_page_t   page;
+
+    rc = ngx_http_msgbus_read_query(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    head = sizeof(NGX_HTTP_MSGBUS_HEAD) - 1 - 2 + ctx->name.len;    /* %V */
+    tail = sizeof(NGX_HTTP_MSGBUS_TAIL) - 1;
+
+    rc = ngx_http_msgbus_read_page(r, ctx, head, tail, &page);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (page.out == NULL) {
+        return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
+    }
+
+    b = page.out->buf;
+    b->pos -= head;
+
+    ngx_sprintf(b->pos, NGX_HTTP_MSGBUS_HEAD, &ctx->name);
+
+    b = ngx_http_msgbus_read_last(page.out);
+    b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL, tail);
+
+    return ngx_http_msgbus_send(r, page.out, head + page.size + tail);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_msgbus_request_query(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->channel.depth == 0) {
+
+        /* "/" is the whole bus and nothing else */
+
+        if (ctx->query.scope != NGX_MSGBUS_ALL) {
+            return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                          "Invalid channel name");
+        }
+
+        ctx->query.scope = NGX_MSGBUS_WHOLE;
+    }
+
+    if (ctx->echo) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_msgbus_request_who(r, ctx, 1);
+
+    if (rc == NGX_OK) {
+        ctx->query.hide = ctx->uuid;
+    }
+
+    return rc;
+}
+
+
+/* test mode's GET /all: every event of the bus, a bare array */
+ngx_int_t
+ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_msgbus_page_t    page;
+    ngx_msgbus_query_t  *q;
+
+    rc = ngx_http_msgbus_request_query(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    q = &ctx->query;
+    q->scope = NGX_MSGBUS_WHOLE;
+    q->name = 0;
+    q->latest = 0;
+    q->after = 0;
+    q->max_events = (ngx_uint_t) -1;
+    q->max_bytes = (size_t) -1;
+
+    rc = ngx_http_msgbus_read_page(r, ctx, 1, 1, &page);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (page.out == NULL) {
+        return ngx_http_msgbus_send_text(r, "[]");
+    }
+
+    b = page.out->buf;
+    *--b->pos = '[';
+
+    b = ngx_http_msgbus_read_last(page.out);
+    *b->last++ = ']';
+
+    return ngx_http_msgbus_send(r, page.out, 1 + page.size + 1);
+}
+
+
+/* reads, and sets all headers that do not depend on the form of the answer */
+static ngx_int_t
+ngx_http_msgbus_read_page(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    size_t head, size_t tail, ngx_msgbus_page_t *page)
+{
+    ngx_int_t                    rc;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    static ngx_str_t  cache_control = ngx_string("private, no-cache");
+    static ngx_str_t  vary = ngx_string("Accept, User-Agent");
+    static ngx_str_t  gap = ngx_string("true");
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_msgbus_read(lcf->bus, &ctx->query, head, tail, r->pool, page);
+
+    if (rc != NGX_OK
+        || ngx_http_msgbus_add_number(r, "Msgbus-Last-Id", page->last_id)
+           != NGX_OK
+        || (page->gap
+            && ngx_http_msgbus_add_header(r, "Msgbus-Gap", &gap) != NGX_OK)
+        || ngx_http_msgbus_add_header(r, "Cache-Control", &cache_control)
+           != NGX_OK
+        || ngx_http_msgbus_add_header(r, "Vary", &vary) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return NGX_OK;
+}
+
+
+static ngx_buf_t *
+ngx_http_msgbus_read_last(ngx_chain_t *cl)
+{
+    while (cl->next) {
+        cl = cl->next;
+    }
+
+    return cl->buf;
+}

@@ -1,0 +1,266 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * All that this module sends: status, headers, bodies.
+ *
+ * Answers without a body go out with the header, in one write.  Errors are
+ * sent as ordinary answers, because nginx's own way to send them closes the
+ * connection after a 400; only where the user has an error_page for the
+ * status is it left to nginx.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_uint_t ngx_http_msgbus_has_error_page(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+
+ngx_int_t
+ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.len = ngx_strlen(key);
+    h->key.data = (u_char *) key;
+    h->value = *value;
+    h->lowcase_key = NULL;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key, uint64_t n)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_msgbus_log_number(value.data, n) - value.data;
+
+    return ngx_http_msgbus_add_header(r, key, &value);
+}
+
+
+void
+ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
+{
+    r->headers_out.content_type.len = ngx_strlen(type);
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+}
+
+
+ngx_int_t
+ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    ctx->replied = 1;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = 0;
+    r->header_only = 1;
+
+    ngx_str_null(&r->headers_out.content_type);
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out, size_t size)
+{
+    ngx_int_t               rc;
+    ngx_chain_t            *cl;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    ctx->replied = 1;
+
+    if (r->headers_out.status == 0) {
+        r->headers_out.status = NGX_HTTP_OK;
+    }
+
+    r->headers_out.content_length_n = size;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    for (cl = out; cl->next; cl = cl->next) { /* void */ }
+
+    cl->buf->last_buf = (r == r->main);
+    cl->buf->last_in_chain = 1;
+
+    return ngx_http_output_filter(r, out);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_send_text(ngx_http_request_t *r, const char *text)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = (u_char *) text;
+    b->last = b->pos + ngx_strlen(text);
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_msgbus_send(r, &out, b->last - b->pos);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    if (rc < NGX_HTTP_BAD_REQUEST) {
+        return rc;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx == NULL || ctx->replied) {
+        return rc;
+    }
+
+    if (ngx_http_msgbus_has_error_page(r, rc)) {
+        return rc;
+    }
+
+    return ngx_http_msgbus_send_error(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_int_t               rc;
+    ngx_chain_t             out;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    static ngx_str_t        retry_after = ngx_string("1");
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    out.buf = ngx_http_msgbus_error_body(r, status, ctx->message);
+    out.next = NULL;
+
+    if (out.buf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_msgbus_add_header(r, "Retry-After", &retry_after)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return ngx_http_msgbus_send(r, &out, ngx_buf_size(out.buf));
+}
+
+
+/* would nginx answer this status with what the user has configured? */
+static ngx_uint_t
+ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->error_pages == NULL || r->uri_changes == 0 || r->error_page) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_uint_t methods)
+{
+    ngx_int_t    rc;
+    ngx_uint_t   n;
+
+    static ngx_str_t  allow[] = {
+        ngx_string("OPTIONS"),
+        ngx_string("POST, OPTIONS"),
+        ngx_string("GET, HEAD, OPTIONS"),
+        ngx_string("GET, HEAD, POST, OPTIONS")
+    };
+
+    n = (methods & NGX_HTTP_MSGBUS_PUBLISH) ? 1 : 0;
+    n += (methods & NGX_HTTP_MSGBUS_READ) ? 2 : 0;
+
+    if (ngx_http_msgbus_add_header(r, "Allow", &allow[n]) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status != NGX_HTTP_NO_CONTENT) {
+        return status;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_msgbus_send_empty(r, status);
+}

@@ -1,0 +1,89 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_H_INCLUDED_
+#define _NGX_MSGBUS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_channel.h"
+#include "ngx_msgbus_json.h"
+#include "ngx_msgbus_log.h"
+#include "ngx_msgbus_view.h"
+
+
+/* a bus: all channels that share a zone and its ids; opaque */
+typedef struct ngx_msgbus_s  ngx_msgbus_t;
+
+
+/* what the configuration says of a bus */
+typedef struct {
+    ngx_str_t              name;
+    size_t                 size;
+    ngx_str_t              store;          /* "memory" */
+    uint64_t               ttl;            /* ms */
+    uint64_t               max_events;
+    size_t                 max_event_size; /* 0: as large as fits well */
+    uint64_t               first_id;       /* 0: the store chooses */
+    ngx_uint_t             reject;
+} ngx_msgbus_conf_t;
+
+
+/* a part of the log, rendered */
+typedef struct {
+    ngx_chain_t           *out;            /* NULL: no event */
+    size_t                 size;           /* bytes in it */
+    ngx_uint_t             events;
+    uint64_t               last_id;        /* the cursor to use next */
+    unsigned               gap:1;          /* events may have been missed */
+} ngx_msgbus_page_t;
+
+
+/* the least size of a zone, bytes */
+#define NGX_MSGBUS_MIN_ZONE  131072
+
+
+/*
+ * Declares a bus in a cycle's configuration; conf is copied.  tag tells our
+ * shared zones from others'.  NULL after it has logged why not.
+ */
+ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
+    void *tag);
+
+ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
+size_t ngx_msgbus_max_event_size(ngx_msgbus_t *bus);
+
+/* in a worker, before its event loop; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle);
+
+/*
+ * Is it a channel's name?  Then ch is ready for a query or an event of this
+ * bus; it points into name.  NGX_OK or NGX_DECLINED.
+ */
+ngx_int_t ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
+    ngx_str_t *name);
+
+/*
+ * Publishes an event: channel, uuid, user_agent and data are given, the rest
+ * is filled in.  Returns as ngx_msgbus_commit() does.  On the event loop.
+ */
+ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev);
+
+/*
+ * Reads a page.  Its buffers come from the pool; the first has head bytes
+ * free before pos, the last has tail bytes free after last.  NGX_OK or
+ * NGX_ERROR.  On the event loop; the lock is let go at least every
+ * NGX_MSGBUS_HOLD_RECORDS events.
+ */
+ngx_int_t ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    size_t head, size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page);
+
+/* NGX_OK: the bus stores events */
+ngx_int_t ngx_msgbus_health(ngx_msgbus_t *bus);
+
+
+#endif /* _NGX_MSGBUS_H_INCLUDED_ */

@@ -1,0 +1,447 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The engine's face: a bus is a shared zone with a log in it, a store, and
+ * in each worker a buffer to render into.  Declaring it, finding it again
+ * after a reload, publishing and reading go through here; what they mean is
+ * in the rooms behind (commit, view, log, channel).
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_msgbus.h"
+#include "ngx_msgbus_commit.h"
+#include "ngx_msgbus_store.h"
+
+
+/* how often an idle bus looks for events past their ttl, ms */
+#define NGX_MSGBUS_EXPIRE_PERIOD  1000
+
+/* holds of the mutex that one such look may take */
+#define NGX_MSGBUS_EXPIRE_HOLDS   64
+
+
+/*
+ * Root of the zone, at shpool->data.  Written when the zone is made, constant
+ * from then on.
+ */
+typedef struct {
+    u_char                *addr;           /* the log's memory */
+    size_t                 size;
+} ngx_msgbus_root_t;
+
+
+struct ngx_msgbus_s {
+    ngx_msgbus_conf_t      conf;
+    ngx_msgbus_store_t    *store;
+    ngx_msgbus_log_t       log;
+    ngx_shm_zone_t        *shm_zone;
+
+    /* this worker's */
+    u_char                *scratch;
+    ngx_event_t            expire;
+};
+
+
+static ngx_int_t ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
+    ngx_slab_pool_t *shpool);
+static uint64_t ngx_msgbus_seed(ngx_log_t *log);
+static void ngx_msgbus_expire_handler(ngx_event_t *ev);
+static uint64_t ngx_msgbus_now(void);
+static u_char *ngx_msgbus_now_text(void);
+static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
+    size_t len, size_t head, size_t tail);
+
+
+ngx_msgbus_t *
+ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
+{
+    ngx_msgbus_t        *bus;
+    ngx_msgbus_store_t  *store;
+
+    store = &ngx_msgbus_store_memory;
+
+    if (conf->store.len != store->name.len
+        || ngx_strncmp(conf->store.data, store->name.data, store->name.len)
+           != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown store \"%V\", it can be \"memory\"",
+                           &conf->store);
+        return NULL;
+    }
+
+    bus = ngx_pcalloc(cf->pool, sizeof(ngx_msgbus_t));
+    if (bus == NULL) {
+        return NULL;
+    }
+
+    bus->conf = *conf;
+    bus->store = store;
+
+    bus->shm_zone = ngx_shared_memory_add(cf, &bus->conf.name,
+                                          bus->conf.size, tag);
+    if (bus->shm_zone == NULL) {
+        return NULL;
+    }
+
+    if (bus->shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is declared twice", &conf->name);
+        return NULL;
+    }
+
+    bus->shm_zone->init = ngx_msgbus_init_zone;
+    bus->shm_zone->data = bus;
+
+    return bus;
+}
+
+
+static ngx_int_t
+ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_uint_t          fresh;
+    ngx_msgbus_t       *bus;
+    ngx_slab_pool_t    *shpool;
+    ngx_msgbus_log_t   *log;
+    ngx_msgbus_root_t  *root;
+
+    bus = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    log = &bus->log;
+    log->shpool = shpool;
+    log->ttl = bus->conf.ttl;
+    log->max_events = bus->conf.max_events;
+    log->reject = bus->conf.reject;
+
+    /* data is the last cycle's bus; nothing of it but the zone is kept */
+
+    fresh = data == NULL && !shm_zone->shm.exists;
+
+    if (fresh && ngx_msgbus_make_root(bus, shpool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    root = shpool->data;
+
+    if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "msgbus zone \"%V\" is too small, %uz bytes",
+                      &shm_zone->shm.name, shm_zone->shm.size);
+        return NGX_ERROR;
+    }
+
+    if (fresh) {
+        ngx_msgbus_log_start(log, bus->store->first_id(bus->conf.first_id),
+                             ngx_msgbus_seed(shm_zone->shm.log),
+                             ngx_msgbus_store_clock());
+
+    } else if (log->sh->version != NGX_MSGBUS_LOG_VERSION) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "msgbus zone \"%V\" was made by another version of the "
+                      "module, restart nginx", &shm_zone->shm.name);
+        return NGX_ERROR;
+    }
+
+    log->max_event_size = bus->conf.max_event_size
+                          ? bus->conf.max_event_size
+                          : ngx_min(1024 * 1024, log->size / 8);
+
+    if (log->max_event_size > log->size / 8) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "max_event_size %uz is too large for msgbus zone "
+                      "\"%V\", which takes %uz",
+                      log->max_event_size, &shm_zone->shm.name,
+                      log->size / 8);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* takes all of a new zone, in one piece */
+static ngx_int_t
+ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
+{
+    size_t              len;
+    ngx_msgbus_root_t  *root;
+
+    len = sizeof(" in msgbus zone \"\"") + bus->conf.name.len;
+
+    shpool->log_ctx = ngx_slab_alloc(shpool, len);
+    if (shpool->log_ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(shpool->log_ctx, " in msgbus zone \"%V\"%Z", &bus->conf.name);
+
+    root = ngx_slab_alloc(shpool, sizeof(ngx_msgbus_root_t));
+    if (root == NULL) {
+        return NGX_ERROR;
+    }
+
+    root->size = shpool->pfree * ngx_pagesize;
+
+    root->addr = ngx_slab_alloc(shpool, root->size);
+    if (root->addr == NULL) {
+        return NGX_ERROR;
+    }
+
+    shpool->data = root;
+
+    return NGX_OK;
+}
+
+
+/* what the names' hash starts from: nobody outside may know it */
+static uint64_t
+ngx_msgbus_seed(ngx_log_t *log)
+{
+    ssize_t   n;
+    ngx_fd_t  fd;
+    uint64_t  seed;
+
+    fd = ngx_open_file((u_char *) "/dev/urandom", NGX_FILE_RDONLY,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd != NGX_INVALID_FILE) {
+        n = ngx_read_fd(fd, &seed, sizeof(uint64_t));
+
+        if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+            ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
+                          ngx_close_file_n " \"/dev/urandom\" failed");
+        }
+
+        if (n == (ssize_t) sizeof(uint64_t)) {
+            return seed;
+        }
+    }
+
+    return ((uint64_t) ngx_random() << 33) ^ ((uint64_t) ngx_random() << 11)
+           ^ (uint64_t) ngx_pid;
+}
+
+
+ngx_str_t *
+ngx_msgbus_name(ngx_msgbus_t *bus)
+{
+    return &bus->conf.name;
+}
+
+
+size_t
+ngx_msgbus_max_event_size(ngx_msgbus_t *bus)
+{
+    return bus->log.max_event_size;
+}
+
+
+ngx_int_t
+ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
+{
+    /* most of it is never touched, and so costs address space only */
+
+    bus->scratch = ngx_palloc(cycle->pool,
+                              NGX_MSGBUS_HOLD_BYTES
+                              + ngx_msgbus_log_max_record(&bus->log)
+                              + NGX_MSGBUS_VIEW_OVERHEAD);
+    if (bus->scratch == NULL) {
+        return NGX_ERROR;
+    }
+
+    bus->expire.handler = ngx_msgbus_expire_handler;
+    bus->expire.data = bus;
+    bus->expire.log = cycle->log;
+    bus->expire.cancelable = 1;
+
+    ngx_add_timer(&bus->expire, NGX_MSGBUS_EXPIRE_PERIOD);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_msgbus_expire_handler(ngx_event_t *ev)
+{
+    ngx_int_t      rc;
+    ngx_uint_t     n;
+    ngx_msgbus_t  *bus;
+
+    bus = ev->data;
+
+    for (n = 0; n < NGX_MSGBUS_EXPIRE_HOLDS; n++) {
+
+        ngx_msgbus_log_lock(&bus->log);
+        rc = ngx_msgbus_log_expire_locked(&bus->log, ngx_msgbus_now());
+        ngx_msgbus_log_unlock(&bus->log);
+
+        if (rc == NGX_OK) {
+            break;
+        }
+    }
+
+    if (!ngx_exiting && !ngx_terminate && !ngx_quit) {
+        ngx_add_timer(ev, n < NGX_MSGBUS_EXPIRE_HOLDS
+                          ? NGX_MSGBUS_EXPIRE_PERIOD : 1);
+    }
+}
+
+
+ngx_int_t
+ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
+    ngx_str_t *name)
+{
+    return ngx_msgbus_channel_parse(ch, name, bus->log.sh->seed);
+}
+
+
+ngx_int_t
+ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev)
+{
+    ev->created = ngx_msgbus_now();
+    ev->created_text = ngx_msgbus_now_text();
+
+    return ngx_msgbus_commit(&bus->log, bus->store, ev);
+}
+
+
+ngx_int_t
+ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
+    size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page)
+{
+    u_char              *last;
+    size_t               len;
+    uint64_t             now;
+    ngx_int_t            rc;
+    ngx_chain_t         *cl, **ll;
+    ngx_msgbus_log_t    *log;
+    ngx_msgbus_view_t    view;
+
+    log = &bus->log;
+    now = ngx_msgbus_now();
+
+    ngx_msgbus_view_init(&view, query);
+
+    page->out = NULL;
+    page->size = 0;
+    ll = &page->out;
+
+    do {
+        ngx_msgbus_log_lock(log);
+
+        rc = ngx_msgbus_log_expire_locked(log, now);
+
+        if (rc == NGX_AGAIN) {
+            ngx_msgbus_log_unlock(log);
+            continue;
+        }
+
+        rc = ngx_msgbus_view_next_locked(log, &view, bus->scratch, &last,
+                                         now);
+
+        ngx_msgbus_log_unlock(log);
+
+        len = last - bus->scratch;
+
+        if (len) {
+            cl = ngx_msgbus_page_add(pool, bus->scratch, len,
+                                     page->out ? 0 : head, tail);
+            if (cl == NULL) {
+                return NGX_ERROR;
+            }
+
+            *ll = cl;
+            ll = &cl->next;
+
+            page->size += len;
+        }
+
+    } while (rc == NGX_AGAIN);
+
+    page->events = view.events;
+    page->last_id = view.last_id;
+    page->gap = view.gap;
+
+    return NGX_OK;
+}
+
+
+static ngx_chain_t *
+ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data, size_t len, size_t head,
+    size_t tail)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    cl = ngx_alloc_chain_link(pool);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    b = ngx_create_temp_buf(pool, head + len + tail);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->pos += head;
+    b->last = ngx_cpymem(b->pos, data, len);
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    return cl;
+}
+
+
+ngx_int_t
+ngx_msgbus_health(ngx_msgbus_t *bus)
+{
+    return bus->store->health(&bus->log);
+}
+
+
+/* wall clock, ms: for display and ttl only, it decides no order */
+static uint64_t
+ngx_msgbus_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (uint64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+/* the second of ngx_msgbus_now() as events tell it */
+static u_char *
+ngx_msgbus_now_text(void)
+{
+    ngx_tm_t        tm;
+    time_t          sec;
+
+    static u_char   text[NGX_MSGBUS_TIME_LEN + 1];
+    static time_t   rendered = -1;
+
+    sec = ngx_time();
+
+    if (sec != rendered) {
+        ngx_gmtime(sec, &tm);
+
+        ngx_sprintf(text, "%04d-%02d-%02d %02d:%02d:%02dZ",
+                    tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                    tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
+        rendered = sec;
+    }
+
+    return text;
+}

@@ -1,0 +1,401 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * JSON texts: checking what is posted, escaping what is rendered.
+ *
+ * The grammar is yajl's.  What it does not do is done here: UTF-8 without
+ * overlong forms and surrogates (all at once, before the parse), the limit
+ * on nesting, and that the text is an object or an array.  yajl is given one
+ * contiguous text, and memory from a buffer of the process: a check costs no
+ * malloc, and yajl, which looks at no result of malloc, cannot run out.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <yajl/yajl_parse.h>
+#include "ngx_msgbus_json.h"
+
+
+/*
+ * What yajl 2 takes from its allocator: the handle, the lexer and two buffer
+ * heads (well below 2k), a byte for each level of nesting, in steps of 128,
+ * and, for a text that ends inside a token, a copy of that token in a buffer
+ * that starts with 2k and doubles while it is not larger than the text.
+ */
+#define ngx_msgbus_json_need(len, depth)                                      \
+    (2048 + ((depth) + 2 * 128) + (2048 + 4 * ((len) + 2)))
+
+#define NGX_MSGBUS_JSON_ARENA  32768
+
+
+typedef struct {
+    u_char                *pos;
+    u_char                *end;
+    u_char                *last;       /* the newest piece, which can grow */
+} ngx_msgbus_json_arena_t;
+
+
+typedef struct {
+    ngx_uint_t             depth;
+    ngx_uint_t             max_depth;
+} ngx_msgbus_json_ctx_t;
+
+
+static void *ngx_msgbus_json_alloc(void *ctx, size_t size);
+static void *ngx_msgbus_json_realloc(void *ctx, void *p, size_t size);
+static void ngx_msgbus_json_free(void *ctx, void *p);
+static int ngx_msgbus_json_open(void *data);
+static int ngx_msgbus_json_close(void *data);
+static ngx_uint_t ngx_msgbus_json_is_utf8(ngx_str_t *text);
+static size_t ngx_msgbus_json_utf8_char(u_char *p, u_char *last);
+
+
+/* no callback for values: yajl then decodes no string and no number */
+static yajl_callbacks  ngx_msgbus_json_callbacks = {
+    NULL,                              /* null */
+    NULL,                              /* boolean */
+    NULL,                              /* integer */
+    NULL,                              /* double */
+    NULL,                              /* number */
+    NULL,                              /* string */
+    ngx_msgbus_json_open,              /* start map */
+    NULL,                              /* map key */
+    ngx_msgbus_json_close,             /* end map */
+    ngx_msgbus_json_open,              /* start array */
+    ngx_msgbus_json_close              /* end array */
+};
+
+
+static uint64_t  ngx_msgbus_json_buffer[NGX_MSGBUS_JSON_ARENA / 8];
+
+
+ngx_int_t
+ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth, ngx_log_t *log)
+{
+    size_t                    need;
+    u_char                   *p, *last, *large;
+    ngx_int_t                 rc;
+    yajl_handle               handle;
+    yajl_status               status;
+    yajl_alloc_funcs          funcs;
+    ngx_msgbus_json_ctx_t     ctx;
+    ngx_msgbus_json_arena_t   arena;
+
+    p = text->data;
+    last = p + text->len;
+
+    while (p < last
+           && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+    {
+        p++;
+    }
+
+    if (p == last || (*p != '{' && *p != '[')) {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_msgbus_json_is_utf8(text)) {
+        return NGX_DECLINED;
+    }
+
+    need = ngx_msgbus_json_need(text->len, max_depth);
+    large = NULL;
+
+    if (need <= NGX_MSGBUS_JSON_ARENA) {
+        arena.pos = (u_char *) ngx_msgbus_json_buffer;
+        arena.end = arena.pos + NGX_MSGBUS_JSON_ARENA;
+
+    } else {
+        large = ngx_alloc(need, log);
+        if (large == NULL) {
+            return NGX_ERROR;
+        }
+
+        arena.pos = large;
+        arena.end = large + need;
+    }
+
+    arena.last = NULL;
+
+    funcs.malloc = ngx_msgbus_json_alloc;
+    funcs.realloc = ngx_msgbus_json_realloc;
+    funcs.free = ngx_msgbus_json_free;
+    funcs.ctx = &arena;
+
+    ctx.depth = 0;
+    ctx.max_depth = max_depth;
+
+    handle = yajl_alloc(&ngx_msgbus_json_callbacks, &funcs, &ctx);
+
+    /* of the strings' bytes only: control characters are still refused */
+    yajl_config(handle, yajl_dont_validate_strings, 1);
+
+    status = yajl_parse(handle, text->data, text->len);
+
+    if (status == yajl_status_ok) {
+        status = yajl_complete_parse(handle);
+    }
+
+    switch (status) {
+
+    case yajl_status_ok:
+        rc = NGX_OK;
+        break;
+
+    case yajl_status_client_canceled:
+        rc = NGX_BUSY;
+        break;
+
+    default:
+        rc = NGX_DECLINED;
+    }
+
+    /* all that yajl has lies in the arena: there is no need for yajl_free() */
+
+    if (large) {
+        ngx_free(large);
+    }
+
+    return rc;
+}
+
+
+static void *
+ngx_msgbus_json_alloc(void *ctx, size_t size)
+{
+    ngx_msgbus_json_arena_t  *arena = ctx;
+
+    u_char  *p;
+
+    size = ngx_align(size, 16);
+
+    if ((size_t) (arena->end - arena->pos) < size) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
+                      "msgbus: yajl wants more memory than it should");
+        return NULL;
+    }
+
+    p = arena->pos;
+    arena->pos = p + size;
+    arena->last = p;
+
+    return p;
+}
+
+
+static void *
+ngx_msgbus_json_realloc(void *ctx, void *old, size_t size)
+{
+    ngx_msgbus_json_arena_t  *arena = ctx;
+
+    u_char  *p, *end;
+
+    if (old == NULL) {
+        return ngx_msgbus_json_alloc(ctx, size);
+    }
+
+    if (old == arena->last) {
+        arena->pos = old;
+        return ngx_msgbus_json_alloc(ctx, size);
+    }
+
+    /* pieces only grow: what lies behind the old one is copied along */
+
+    end = arena->pos;
+    p = ngx_msgbus_json_alloc(ctx, size);
+
+    if (p) {
+        ngx_memcpy(p, old, ngx_min(size, (size_t) (end - (u_char *) old)));
+    }
+
+    return p;
+}
+
+
+static void
+ngx_msgbus_json_free(void *ctx, void *p)
+{
+    (void) ctx;
+    (void) p;
+}
+
+
+static int
+ngx_msgbus_json_open(void *data)
+{
+    ngx_msgbus_json_ctx_t  *ctx = data;
+
+    return ++ctx->depth <= ctx->max_depth;
+}
+
+
+static int
+ngx_msgbus_json_close(void *data)
+{
+    ngx_msgbus_json_ctx_t  *ctx = data;
+
+    ctx->depth--;
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_json_is_utf8(ngx_str_t *text)
+{
+    size_t     len;
+    u_char    *p, *last;
+    uint64_t   word;
+
+    p = text->data;
+    last = p + text->len;
+
+    while (p < last) {
+
+        while (last - p >= 8) {
+            ngx_memcpy(&word, p, 8);
+
+            if (word & 0x8080808080808080) {
+                break;
+            }
+
+            p += 8;
+        }
+
+        while (p < last && *p < 0x80) {
+            p++;
+        }
+
+        while (p < last && *p >= 0x80) {
+            len = ngx_msgbus_json_utf8_char(p, last);
+
+            if (len == 0) {
+                return 0;
+            }
+
+            p += len;
+        }
+    }
+
+    return 1;
+}
+
+
+/* the length of the character at p, which is not ASCII; 0: it is none */
+static size_t
+ngx_msgbus_json_utf8_char(u_char *p, u_char *last)
+{
+    size_t  i, len;
+    u_char  c, low, high;
+
+    c = *p;
+    low = 0x80;
+    high = 0xbf;
+
+    if (c >= 0xc2 && c <= 0xdf) {
+        len = 2;
+
+    } else if (c >= 0xe0 && c <= 0xef) {
+        len = 3;
+
+        if (c == 0xe0) {
+            low = 0xa0;    /* else overlong */
+
+        } else if (c == 0xed) {
+            high = 0x9f;   /* else a surrogate */
+        }
+
+    } else if (c >= 0xf0 && c <= 0xf4) {
+        len = 4;
+
+        if (c == 0xf0) {
+            low = 0x90;    /* else overlong */
+
+        } else if (c == 0xf4) {
+            high = 0x8f;   /* else above U+10FFFF */
+        }
+
+    } else {
+        return 0;
+    }
+
+    if ((size_t) (last - p) < len || p[1] < low || p[1] > high) {
+        return 0;
+    }
+
+    for (i = 2; i < len; i++) {
+        if (p[i] < 0x80 || p[i] > 0xbf) {
+            return 0;
+        }
+    }
+
+    return len;
+}
+
+
+ngx_uint_t
+ngx_msgbus_json_plain(ngx_str_t *text)
+{
+    u_char  *p, *last;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last; p++) {
+        if (*p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+u_char *
+ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text)
+{
+    size_t          len;
+    u_char         *p, *last;
+
+    static u_char   hex[] = "0123456789abcdef";
+
+    p = text->data;
+    last = p + text->len;
+
+    while (p < last) {
+
+        if (*p >= 0x80) {
+            len = ngx_msgbus_json_utf8_char(p, last);
+
+            if (len) {
+                dst = ngx_cpymem(dst, p, len);
+                p += len;
+
+            } else {
+                dst = ngx_cpymem(dst, "\xef\xbf\xbd", 3);
+                p++;
+            }
+
+            continue;
+        }
+
+        if (*p == '"' || *p == '\\') {
+            *dst++ = '\\';
+            *dst++ = *p++;
+
+        } else if (*p < 0x20 || *p == 0x7f) {
+            dst = ngx_cpymem(dst, "\\u00", 4);
+            *dst++ = hex[*p >> 4];
+            *dst++ = hex[*p++ & 0xf];
+
+        } else {
+            *dst++ = *p++;
+        }
+    }
+
+    return dst;
+}

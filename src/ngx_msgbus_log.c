@@ -1,0 +1,629 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The event log: one ring of records in shared memory, in id order, and an
+ * index from serials to offsets.
+ *
+ * Records are appended at the tail and leave at the head: by age, by number,
+ * and, unless the zone rejects instead, when room is needed.  A record never
+ * wraps: what does not fit before the ring's end starts at offset 0.
+ *
+ * The ring is whole at every instruction, whoever dies in the middle; all
+ * else (index, nodes, lists) can be rebuilt from it.  A change of all else
+ * happens between two writes of "busy", and a new holder of the mutex that
+ * finds it set rebuilds.  This room does not choose ids, does not know who
+ * reads, and never waits.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_filing.h"
+
+
+/* a place in the index for this many bytes of the ring at least */
+#define NGX_MSGBUS_BYTES_A_PLACE  192
+
+/* the nodes' share of the zone */
+#define NGX_MSGBUS_NODES_SHARE    8
+
+#define NGX_MSGBUS_MIN_RING       16384
+
+/* a full zone is worth a line of the error log this often, ms */
+#define NGX_MSGBUS_TELL_PERIOD    60000
+
+/* of an event's JSON up to its age, without the User-Agent; ids < 2^53 */
+#define NGX_MSGBUS_FRONT_LEN                                                  \
+    (sizeof("{\"id\":,\"user_agent\":\"\",\"created_at\":\"\",\"age\":") - 1  \
+     + NGX_MSGBUS_ID_LEN + NGX_MSGBUS_TIME_LEN)
+
+
+static void ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now);
+static size_t ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size);
+static ngx_int_t ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size,
+    uint64_t now);
+static ngx_int_t ngx_msgbus_log_take_nodes(ngx_msgbus_log_t *log,
+    ngx_msgbus_channel_t *ch, uint32_t *nodes);
+static ngx_int_t ngx_msgbus_log_expire(ngx_msgbus_log_t *log, uint64_t now);
+static ngx_uint_t ngx_msgbus_log_oldest_expired(ngx_msgbus_log_t *log,
+    uint64_t now);
+static ngx_msgbus_record_t *ngx_msgbus_log_at(ngx_msgbus_log_t *log,
+    size_t *offset);
+static void ngx_msgbus_log_evict(ngx_msgbus_log_t *log);
+static void ngx_msgbus_log_fill(ngx_msgbus_log_t *log,
+    ngx_msgbus_record_t *rec, ngx_msgbus_event_t *ev);
+
+
+ngx_int_t
+ngx_msgbus_log_init(ngx_msgbus_log_t *log, u_char *addr, size_t size,
+    ngx_uint_t fresh)
+{
+    u_char    *p, *last;
+    size_t     share;
+    uint32_t   buckets;
+    uint64_t   places;
+
+    if (size < 2 * NGX_MSGBUS_MIN_RING) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_align_ptr(addr, 64);
+    last = addr + size;
+
+    log->sh = (ngx_msgbus_log_sh_t *) p;
+    p += ngx_align(sizeof(ngx_msgbus_log_sh_t), 64);
+
+    /* nodes, and buckets: 1 to 2 of these for each of those */
+
+    share = size / NGX_MSGBUS_NODES_SHARE;
+
+    log->nodes.sh = &log->sh->nodes;
+    log->nodes.capacity = (uint32_t) ngx_min(share / sizeof(ngx_msgbus_node_t),
+                                             NGX_MSGBUS_NODE_NONE / 4);
+
+    for (buckets = 16; buckets < log->nodes.capacity; buckets <<= 1) {
+        /* void */
+    }
+
+    log->nodes.mask = buckets - 1;
+
+    log->nodes.nodes = (ngx_msgbus_node_t *) p;
+    p += (size_t) log->nodes.capacity * sizeof(ngx_msgbus_node_t);
+
+    log->nodes.buckets = (uint32_t *) p;
+    p += (size_t) buckets * sizeof(uint32_t);
+
+    /* a power of two of index places; offsets are kept in units of 8 bytes */
+
+    share = ngx_min((size_t) (last - p), (size_t) 0xffffffff * 8);
+
+    for (places = 64;
+         places * NGX_MSGBUS_BYTES_A_PLACE < share;
+         places <<= 1)
+    {
+        /* void */
+    }
+
+    log->mask = places - 1;
+    log->index = (uint32_t *) p;
+    p += places * sizeof(uint32_t);
+
+    p = ngx_align_ptr(p, 64);
+
+    log->ring = p;
+    log->size = ngx_min((size_t) (last - p), (size_t) 0xffffffff * 8) & ~7UL;
+
+    if (p >= last || log->size < NGX_MSGBUS_MIN_RING) {
+        return NGX_ERROR;
+    }
+
+    if (fresh) {
+        ngx_memzero(log->sh, sizeof(ngx_msgbus_log_sh_t));
+        ngx_msgbus_nodes_reset_locked(&log->nodes, 0);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_msgbus_log_start(ngx_msgbus_log_t *log, uint64_t first_id, uint64_t seed,
+    uint64_t now)
+{
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    sh->version = NGX_MSGBUS_LOG_VERSION;
+    sh->seed = seed;
+    sh->first_id = first_id;
+    sh->born = now;
+
+    sh->head_serial = 1;
+    sh->next_serial = 1;
+    sh->last_id = first_id - 1;
+    sh->evicted_id = first_id - 1;
+    sh->nodes.floor = first_id - 1;
+}
+
+
+void
+ngx_msgbus_log_lock(ngx_msgbus_log_t *log)
+{
+    ngx_shmtx_lock(&log->shpool->mutex);
+
+    if (log->sh->busy) {
+        ngx_msgbus_log_rebuild_locked(log);
+        log->rebuilt = 1;
+    }
+}
+
+
+void
+ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
+{
+    ngx_shmtx_unlock(&log->shpool->mutex);
+
+    if (log->rebuilt) {
+        log->rebuilt = 0;
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "a process died in the middle of a change%s, "
+                      "which was rebuilt from its events",
+                      log->shpool->log_ctx);
+    }
+
+    if (log->pressed) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "no room%s: %uL events left it before their ttl, "
+                      "enlarge the zone or lower its ttl",
+                      log->shpool->log_ctx, log->pressed);
+        log->pressed = 0;
+    }
+
+    if (log->refused) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
+                      "no room%s: %uL events were refused, "
+                      "enlarge the zone or lower its ttl",
+                      log->shpool->log_ctx, log->refused);
+        log->refused = 0;
+    }
+}
+
+
+ngx_int_t
+ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
+    uint64_t now)
+{
+    size_t                size, offset;
+    uint32_t              nodes[NGX_MSGBUS_CHANNEL_DEPTH];
+    ngx_int_t             rc;
+    ngx_msgbus_record_t  *rec;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    size = offsetof(ngx_msgbus_record_t, filing)
+           + (1 + ev->channel->depth) * sizeof(ngx_msgbus_filing_t)
+           + ev->channel->name.len + ev->uuid.len
+           + NGX_MSGBUS_FRONT_LEN + ev->user_agent.len + ev->data.len;
+    size = ngx_align(size, 8);
+
+    if (size > ngx_msgbus_log_max_record(log)) {
+        return NGX_DECLINED;
+    }
+
+    sh->busy = 1;
+    ngx_msgbus_barrier();
+
+    rc = ngx_msgbus_log_make_room(log, size, now);
+
+    if (rc == NGX_OK) {
+        rc = ngx_msgbus_log_take_nodes(log, ev->channel, nodes);
+    }
+
+    if (rc != NGX_OK) {
+        goto done;
+    }
+
+    offset = ngx_msgbus_log_room(log, size);
+
+    if (offset != sh->tail && log->size - sh->tail >= 8) {
+        ((ngx_msgbus_record_t *) (log->ring + sh->tail))->size = 0;
+    }
+
+    rec = (ngx_msgbus_record_t *) (log->ring + offset);
+
+    rec->size = (uint32_t) size;
+    ngx_msgbus_log_fill(log, rec, ev);
+
+    ngx_msgbus_barrier();
+
+    sh->tail = offset + size;    /* the event is in the log */
+
+    ngx_msgbus_barrier();
+
+    sh->last_id = rec->id;
+    log->index[rec->serial & log->mask] = (uint32_t) (offset / 8);
+
+    ngx_msgbus_filing_add_locked(log, rec, nodes);
+
+    sh->next_serial = rec->serial + 1;
+
+done:
+
+    ngx_msgbus_barrier();
+    sh->busy = 0;
+
+    if (sh->pressed != sh->pressed_told || sh->refused != sh->refused_told) {
+        ngx_msgbus_log_tell(log, now);
+    }
+
+    return rc;
+}
+
+
+/* notes what the unlock is to write into the error log, once a period */
+static void
+ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now)
+{
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (sh->told_at && now < sh->told_at + NGX_MSGBUS_TELL_PERIOD) {
+        return;
+    }
+
+    log->pressed = sh->pressed - sh->pressed_told;
+    log->refused = sh->refused - sh->refused_told;
+
+    sh->pressed_told = sh->pressed;
+    sh->refused_told = sh->refused;
+    sh->told_at = now;
+}
+
+
+/* where size bytes fit behind the tail; the ring's size if nowhere */
+static size_t
+ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size)
+{
+    size_t  head, tail;
+
+    head = log->sh->head;
+    tail = log->sh->tail;
+
+    if (tail < head) {
+        return head - tail > size ? tail : log->size;
+    }
+
+    if (log->size - tail >= size) {
+        return tail;
+    }
+
+    /* past the ring's end; the tail must not come to stand at the head */
+
+    return head > size ? 0 : log->size;
+}
+
+
+static ngx_int_t
+ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
+{
+    uint64_t              limit;
+    ngx_int_t             rc;
+    ngx_uint_t            n;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    rc = ngx_msgbus_log_expire(log, now);
+
+    limit = ngx_min(log->mask + 1, log->max_events);
+
+    for (n = 0; n < NGX_MSGBUS_HOLD_RECORDS; n++) {
+
+        if (sh->next_serial - sh->head_serial < limit
+            && ngx_msgbus_log_room(log, size) != log->size)
+        {
+            return NGX_OK;
+        }
+
+        if (rc == NGX_AGAIN) {
+            /* what is old enough to leave goes first */
+            return NGX_AGAIN;
+        }
+
+        if (log->reject) {
+            sh->refused++;
+            return NGX_BUSY;
+        }
+
+        sh->pressed++;
+        ngx_msgbus_log_evict(log);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_msgbus_log_take_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
+    uint32_t *nodes)
+{
+    ngx_uint_t            n;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    for (n = 0; /* void */ ; n++) {
+
+        if (ngx_msgbus_nodes_take_locked(&log->nodes, ch, nodes) == NGX_OK) {
+            return NGX_OK;
+        }
+
+        if (log->reject
+            || n == NGX_MSGBUS_HOLD_NODES
+            || sh->head_serial == sh->next_serial)
+        {
+            sh->refused++;
+            return NGX_BUSY;
+        }
+
+        sh->pressed++;
+        ngx_msgbus_log_evict(log);
+    }
+}
+
+
+ngx_int_t
+ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now)
+{
+    ngx_int_t             rc;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (!ngx_msgbus_log_oldest_expired(log, now)) {
+        return NGX_OK;
+    }
+
+    sh->busy = 1;
+    ngx_msgbus_barrier();
+
+    rc = ngx_msgbus_log_expire(log, now);
+
+    ngx_msgbus_barrier();
+    sh->busy = 0;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_log_expire(ngx_msgbus_log_t *log, uint64_t now)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; ngx_msgbus_log_oldest_expired(log, now); n++) {
+
+        if (n == NGX_MSGBUS_HOLD_RECORDS) {
+            return NGX_AGAIN;
+        }
+
+        ngx_msgbus_log_evict(log);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_log_oldest_expired(ngx_msgbus_log_t *log, uint64_t now)
+{
+    size_t                offset;
+    ngx_msgbus_record_t  *rec;
+
+    offset = log->sh->head;
+
+    if (offset == log->sh->tail) {
+        return 0;
+    }
+
+    rec = ngx_msgbus_log_at(log, &offset);
+
+    return rec->created + log->ttl <= now;
+}
+
+
+/* the record at an offset, which moves to 0 where the ring goes on there */
+static ngx_msgbus_record_t *
+ngx_msgbus_log_at(ngx_msgbus_log_t *log, size_t *offset)
+{
+    ngx_msgbus_record_t  *rec;
+
+    rec = (ngx_msgbus_record_t *) (log->ring + *offset);
+
+    if (*offset == log->size || rec->size == 0) {
+        *offset = 0;
+        rec = (ngx_msgbus_record_t *) log->ring;
+    }
+
+    return rec;
+}
+
+
+/* drops the oldest record; the log is not empty */
+static void
+ngx_msgbus_log_evict(ngx_msgbus_log_t *log)
+{
+    size_t                offset;
+    ngx_msgbus_record_t  *rec;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    offset = sh->head;
+    rec = ngx_msgbus_log_at(log, &offset);
+
+    ngx_msgbus_filing_drop_locked(log, rec);
+
+    /* never a silent loss: the evicted id is known before it is gone */
+
+    sh->evicted_id = rec->id;
+    ngx_msgbus_barrier();
+
+    sh->head = offset + rec->size;
+    sh->head_serial++;
+}
+
+
+/* everything of a record but its filings' links and its size */
+static void
+ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
+    ngx_msgbus_event_t *ev)
+{
+    u_char               *p, *start;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (ev->created > sh->created) {
+        sh->created = ev->created;
+        ngx_memcpy(sh->created_text, ev->created_text, NGX_MSGBUS_TIME_LEN);
+    }
+
+    rec->serial = sh->next_serial;
+    rec->id = ev->id;
+    rec->created = sh->created;
+    rec->data_len = (uint32_t) ev->data.len;
+    rec->uuid_len = (uint16_t) ev->uuid.len;
+    rec->channel_len = (uint8_t) ev->channel->name.len;
+    rec->filings = (uint8_t) (1 + ev->channel->depth);
+
+    p = ngx_msgbus_record_channel(rec);
+    p = ngx_cpymem(p, ev->channel->name.data, ev->channel->name.len);
+    p = ngx_cpymem(p, ev->uuid.data, ev->uuid.len);
+
+    start = p;
+
+    p = ngx_cpymem(p, "{\"id\":", sizeof("{\"id\":") - 1);
+    p = ngx_msgbus_log_number(p, ev->id);
+    p = ngx_cpymem(p, ",\"user_agent\":\"", sizeof(",\"user_agent\":\"") - 1);
+    p = ngx_cpymem(p, ev->user_agent.data, ev->user_agent.len);
+    p = ngx_cpymem(p, "\",\"created_at\":\"",
+                   sizeof("\",\"created_at\":\"") - 1);
+    p = ngx_cpymem(p, sh->created_text, NGX_MSGBUS_TIME_LEN);
+    p = ngx_cpymem(p, "\",\"age\":", sizeof("\",\"age\":") - 1);
+
+    rec->front_len = (uint32_t) (p - start);
+
+    ngx_memcpy(p, ev->data.data, ev->data.len);
+}
+
+
+u_char *
+ngx_msgbus_log_number(u_char *p, uint64_t n)
+{
+    size_t  len;
+    u_char  *last, buf[NGX_INT64_LEN];
+
+    last = buf + NGX_INT64_LEN;
+    len = 0;
+
+    do {
+        *--last = (u_char) ('0' + n % 10);
+        len++;
+    } while (n /= 10);
+
+    return ngx_cpymem(p, last, len);
+}
+
+
+void
+ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log)
+{
+    size_t                 offset;
+    uint64_t               serial;
+    uint32_t               nodes[NGX_MSGBUS_CHANNEL_DEPTH];
+    ngx_str_t              name;
+    ngx_msgbus_record_t   *rec;
+    ngx_msgbus_log_sh_t   *sh;
+    ngx_msgbus_channel_t   ch;
+
+    sh = log->sh;
+
+    /* who dies in here leaves it to be done again */
+
+    sh->busy = 1;
+    ngx_msgbus_barrier();
+
+    ngx_msgbus_nodes_reset_locked(&log->nodes, sh->evicted_id);
+
+    serial = 0;
+    offset = sh->head;
+
+    while (offset != sh->tail) {
+
+        rec = ngx_msgbus_log_at(log, &offset);
+
+        if (serial == 0) {
+            sh->head_serial = rec->serial;
+        }
+
+        serial = rec->serial;
+        log->index[serial & log->mask] = (uint32_t) (offset / 8);
+
+        name.len = rec->channel_len;
+        name.data = ngx_msgbus_record_channel(rec);
+
+        /* both were fine when the record was appended */
+
+        (void) ngx_msgbus_channel_parse(&ch, &name, sh->seed);
+        (void) ngx_msgbus_nodes_take_locked(&log->nodes, &ch, nodes);
+
+        ngx_msgbus_filing_add_locked(log, rec, nodes);
+
+        sh->last_id = rec->id;
+        offset += rec->size;
+    }
+
+    if (serial) {
+        sh->next_serial = serial + 1;
+
+    } else {
+        sh->head_serial = sh->next_serial;
+    }
+
+    sh->rebuilds++;
+
+    ngx_msgbus_barrier();
+    sh->busy = 0;
+}
+
+
+uint64_t
+ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id)
+{
+    uint64_t  low, high, middle;
+
+    low = log->sh->head_serial;
+    high = log->sh->next_serial;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+
+        if (ngx_msgbus_log_record(log, middle)->id <= id) {
+            low = middle + 1;
+
+        } else {
+            high = middle;
+        }
+    }
+
+    return low;
+}

@@ -1,0 +1,106 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The memory store: an event is stored when it is in the log.
+ *
+ * Ids count on from the newest.  The first id of a log is the clock, in
+ * microseconds, and no id is given out ahead of the time that has passed
+ * since: so a bus that lost its memory starts above all ids of its earlier
+ * lives, and old cursors are seen to be old.  That holds as long as the
+ * clock was not set back between two lives.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_store.h"
+
+
+/* 2012-01-01 00:00:00 UTC: keeps ids below 2^53 until the year 2297 */
+#define NGX_MSGBUS_STORE_EPOCH  1325376000
+
+
+static uint64_t ngx_msgbus_store_memory_first_id(uint64_t configured);
+static ngx_int_t ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log,
+    uint64_t *id);
+static ngx_int_t ngx_msgbus_store_memory_health(ngx_msgbus_log_t *log);
+
+
+ngx_msgbus_store_t  ngx_msgbus_store_memory = {
+    ngx_string("memory"),
+    ngx_msgbus_store_memory_first_id,
+    ngx_msgbus_store_memory_next_id,
+    ngx_msgbus_store_memory_health
+};
+
+
+static uint64_t
+ngx_msgbus_store_memory_first_id(uint64_t configured)
+{
+    struct timeval  tv;
+
+    if (configured) {
+        return configured;
+    }
+
+    ngx_gettimeofday(&tv);
+
+    if (tv.tv_sec <= NGX_MSGBUS_STORE_EPOCH) {
+        return 1;
+    }
+
+    return (uint64_t) (tv.tv_sec - NGX_MSGBUS_STORE_EPOCH) * 1000000
+           + (uint64_t) tv.tv_usec;
+}
+
+
+static ngx_int_t
+ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log, uint64_t *id)
+{
+    uint64_t              due;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    /* an id a microsecond since the log was born */
+
+    due = sh->born + (sh->last_id + 1 - sh->first_id);
+
+    /* nginx's cached time suffices but for a burst right at the start */
+
+    if ((uint64_t) ngx_current_msec * 1000 < due
+        && ngx_msgbus_store_clock() < due)
+    {
+        return NGX_BUSY;
+    }
+
+    *id = sh->last_id + 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_store_memory_health(ngx_msgbus_log_t *log)
+{
+    (void) log;
+
+    return NGX_OK;
+}
+
+
+uint64_t
+ngx_msgbus_store_clock(void)
+{
+    struct timespec  ts;
+
+    /* the clock of ngx_current_msec */
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}

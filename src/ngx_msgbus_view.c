@@ -1,0 +1,390 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What a reader sees of the log: the lists that a query names, merged by id,
+ * from its cursor on, rendered as JSON.
+ *
+ * One hold of the mutex looks at a bounded number of records and copies a
+ * bounded number of bytes; the next hold finds its place again by the last
+ * id that was looked at.  A page is therefore never cut short because it is
+ * long to find, and what leaves the log between two holds is told as a gap.
+ *
+ * The cursor handed out: for an ascending page that a limit cut, the last
+ * event looked at; for all others, the newest of the bus at the moment when
+ * nothing more was there (ascending) or when the page began (descending).
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_view.h"
+#include "ngx_msgbus_filing.h"
+
+
+/* a list, or the whole log, and where we stand in it */
+typedef struct {
+    ngx_msgbus_list_t     *list;       /* NULL: the whole log */
+    ngx_uint_t             slot;
+    uint64_t               serial;     /* next to look at; 0: none */
+    uint64_t               id;         /* of that */
+} ngx_msgbus_source_t;
+
+
+static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
+static void ngx_msgbus_view_seek(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
+static void ngx_msgbus_view_step(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
+static void ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id);
+static ngx_msgbus_source_t *ngx_msgbus_view_pick(ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *sources, ngx_uint_t n);
+static ngx_uint_t ngx_msgbus_view_hidden(ngx_msgbus_query_t *q,
+    ngx_msgbus_record_t *rec);
+static void ngx_msgbus_view_age(ngx_str_t *age, ngx_msgbus_record_t *rec,
+    uint64_t now);
+static size_t ngx_msgbus_view_len(ngx_msgbus_query_t *q,
+    ngx_msgbus_record_t *rec, ngx_str_t *age);
+static u_char *ngx_msgbus_view_render(ngx_msgbus_query_t *q,
+    ngx_msgbus_record_t *rec, ngx_str_t *age, u_char *p);
+
+
+void
+ngx_msgbus_view_init(ngx_msgbus_view_t *view, ngx_msgbus_query_t *query)
+{
+    ngx_memzero(view, sizeof(ngx_msgbus_view_t));
+
+    view->query = query;
+}
+
+
+ngx_int_t
+ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    u_char *buf, u_char **last, uint64_t now)
+{
+    u_char               *p;
+    size_t                bytes;
+    ngx_int_t             rc;
+    ngx_str_t             age;
+    ngx_uint_t            n, examined;
+    ngx_msgbus_query_t   *q;
+    ngx_msgbus_record_t  *rec;
+    ngx_msgbus_source_t  *s, sources[NGX_MSGBUS_CHANNEL_DEPTH];
+    u_char                digits[NGX_INT64_LEN];
+
+    q = view->query;
+    p = buf;
+    age.data = digits;
+
+    if (!view->started) {
+        view->started = 1;
+
+        if (q->latest) {
+            q->after = log->sh->last_id;
+        }
+
+        if (q->after > log->sh->last_id) {
+
+            /* from another life of the bus, or invented */
+
+            view->gap = 1;
+            view->last_id = log->sh->last_id;
+
+            *last = p;
+            return NGX_OK;
+        }
+
+        view->place = q->newest_first ? (uint64_t) -1 : q->after;
+        view->last_id = log->sh->last_id;
+    }
+
+    n = ngx_msgbus_view_open(log, view, sources);
+    rc = NGX_AGAIN;
+
+    for (examined = 0; examined < NGX_MSGBUS_HOLD_RECORDS; examined++) {
+
+        s = ngx_msgbus_view_pick(view, sources, n);
+
+        if (s == NULL) {
+
+            if (!q->newest_first) {
+                view->last_id = log->sh->last_id;
+            }
+
+            rc = NGX_OK;
+            break;
+        }
+
+        rec = ngx_msgbus_log_record(log, s->serial);
+
+        if (!ngx_msgbus_view_hidden(q, rec)) {
+
+            ngx_msgbus_view_age(&age, rec, now);
+            bytes = ngx_msgbus_view_len(q, rec, &age);
+
+            if (view->events == q->max_events
+                || (view->events && view->bytes + bytes > q->max_bytes))
+            {
+                if (!q->newest_first) {
+                    view->last_id = view->place;
+                }
+
+                view->cut = 1;
+                rc = NGX_OK;
+                break;
+            }
+
+            if (p != buf
+                && (size_t) (p - buf) + bytes > NGX_MSGBUS_HOLD_BYTES)
+            {
+                break;
+            }
+
+            if (view->events++) {
+                *p++ = ',';
+            }
+
+            p = ngx_msgbus_view_render(q, rec, &age, p);
+            view->bytes += bytes;
+        }
+
+        view->place = rec->id;
+        ngx_msgbus_view_step(log, view, s);
+    }
+
+    *last = p;
+
+    return rc;
+}
+
+
+/* finds the place in each list; the number of lists with something there */
+static ngx_uint_t
+ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *sources)
+{
+    ngx_uint_t            n, level, lowest;
+    ngx_msgbus_node_t    *node;
+    ngx_msgbus_query_t   *q;
+    ngx_msgbus_source_t  *s;
+
+    q = view->query;
+
+    if (q->scope == NGX_MSGBUS_WHOLE) {
+        ngx_msgbus_view_dropped(view, log->sh->evicted_id);
+
+        sources[0].list = NULL;
+        ngx_msgbus_view_seek(log, view, &sources[0]);
+
+        return sources[0].serial ? 1 : 0;
+    }
+
+    level = q->channel->depth;
+    lowest = q->scope == NGX_MSGBUS_PARENT ? 1 : level;
+    n = 0;
+
+    for ( /* void */ ; level >= lowest; level--) {
+
+        node = ngx_msgbus_node_find_locked(&log->nodes, q->channel,
+                                           level - 1);
+        if (node == NULL) {
+            ngx_msgbus_view_dropped(view, log->sh->nodes.floor);
+            continue;
+        }
+
+        s = &sources[n];
+
+        if (q->scope == NGX_MSGBUS_ALL) {
+            s->list = &node->tree;
+            s->slot = level;
+
+        } else {
+            s->list = &node->exact;
+            s->slot = 0;
+        }
+
+        ngx_msgbus_view_dropped(view, s->list->dropped);
+        ngx_msgbus_view_seek(log, view, s);
+
+        if (s->serial) {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id)
+{
+    uint64_t  seen;
+
+    seen = view->query->newest_first ? view->query->after : view->place;
+
+    if (seen && id > seen) {
+        view->gap = 1;
+    }
+}
+
+
+static void
+ngx_msgbus_view_seek(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *s)
+{
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (s->list) {
+        s->serial = view->query->newest_first
+            ? ngx_msgbus_filing_before_locked(log, s->list, s->slot,
+                                              view->place)
+            : ngx_msgbus_filing_after_locked(log, s->list, s->slot,
+                                             view->place);
+
+    } else if (view->query->newest_first) {
+
+        /* ids are below 2^53: the place at the start is above all of them */
+
+        s->serial = ngx_msgbus_log_search_locked(log, view->place - 1) - 1;
+
+        if (s->serial < sh->head_serial) {
+            s->serial = 0;
+        }
+
+    } else {
+        s->serial = ngx_msgbus_log_search_locked(log, view->place);
+
+        if (s->serial == sh->next_serial) {
+            s->serial = 0;
+        }
+    }
+
+    if (s->serial) {
+        s->id = ngx_msgbus_log_record(log, s->serial)->id;
+    }
+}
+
+
+static void
+ngx_msgbus_view_step(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *s)
+{
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (s->list) {
+        s->serial = view->query->newest_first
+            ? ngx_msgbus_filing_prev_locked(log, s->serial, s->slot)
+            : ngx_msgbus_filing_next_locked(log, s->serial, s->slot);
+
+    } else if (view->query->newest_first) {
+        s->serial = s->serial > sh->head_serial ? s->serial - 1 : 0;
+
+    } else {
+        s->serial = s->serial + 1 < sh->next_serial ? s->serial + 1 : 0;
+    }
+
+    if (s->serial) {
+        s->id = ngx_msgbus_log_record(log, s->serial)->id;
+    }
+}
+
+
+/* the source whose event is due, or NULL at the end */
+static ngx_msgbus_source_t *
+ngx_msgbus_view_pick(ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources,
+    ngx_uint_t n)
+{
+    ngx_uint_t            i, newest_first;
+    ngx_msgbus_source_t  *s;
+
+    newest_first = view->query->newest_first;
+    s = NULL;
+
+    for (i = 0; i < n; i++) {
+
+        if (sources[i].serial == 0) {
+            continue;
+        }
+
+        if (s == NULL
+            || (newest_first ? sources[i].id > s->id : sources[i].id < s->id))
+        {
+            s = &sources[i];
+        }
+    }
+
+    if (s && newest_first && s->id <= view->query->after) {
+        return NULL;
+    }
+
+    return s;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_view_hidden(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec)
+{
+    return q->hide.len
+           && rec->uuid_len == q->hide.len
+           && ngx_memcmp(ngx_msgbus_record_uuid(rec), q->hide.data,
+                         q->hide.len) == 0;
+}
+
+
+/* an event's age, whole seconds; age->data has NGX_INT64_LEN bytes */
+static void
+ngx_msgbus_view_age(ngx_str_t *age, ngx_msgbus_record_t *rec, uint64_t now)
+{
+    uint64_t  seconds;
+
+    seconds = now > rec->created ? (now - rec->created) / 1000 : 0;
+
+    age->len = ngx_msgbus_log_number(age->data, seconds) - age->data;
+}
+
+
+/* what an event takes in an answer, the comma before it included */
+static size_t
+ngx_msgbus_view_len(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec,
+    ngx_str_t *age)
+{
+    size_t  len;
+
+    len = rec->front_len + age->len + rec->data_len
+          + sizeof(",,\"data\":}") - 1;
+
+    if (q->name) {
+        len += sizeof(",\"channel\":\"\"") - 1 + rec->channel_len;
+    }
+
+    return len;
+}
+
+
+static u_char *
+ngx_msgbus_view_render(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec,
+    ngx_str_t *age, u_char *p)
+{
+    p = ngx_cpymem(p, ngx_msgbus_record_front(rec), rec->front_len);
+    p = ngx_cpymem(p, age->data, age->len);
+    p = ngx_cpymem(p, ",\"data\":", sizeof(",\"data\":") - 1);
+    p = ngx_cpymem(p, ngx_msgbus_record_data(rec), rec->data_len);
+
+    if (q->name) {
+        p = ngx_cpymem(p, ",\"channel\":\"", sizeof(",\"channel\":\"") - 1);
+        p = ngx_cpymem(p, ngx_msgbus_record_channel(rec), rec->channel_len);
+        *p++ = '"';
+    }
+
+    *p++ = '}';
+
+    return p;
+}

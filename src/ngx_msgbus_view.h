@@ -1,0 +1,76 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_VIEW_H_INCLUDED_
+#define _NGX_MSGBUS_VIEW_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_log.h"
+
+
+#define NGX_MSGBUS_EXACT   0    /* the channel's own events */
+#define NGX_MSGBUS_PARENT  1    /* and those of the channels above it */
+#define NGX_MSGBUS_ALL     2    /* and those of the channels below it */
+#define NGX_MSGBUS_WHOLE   3    /* every event of the bus */
+
+
+/* what a reader asks for */
+typedef struct {
+    ngx_msgbus_channel_t  *channel;    /* NULL with NGX_MSGBUS_WHOLE */
+    ngx_uint_t             scope;
+    uint64_t               after;      /* the cursor */
+    ngx_uint_t             max_events;
+    size_t                 max_bytes;
+    ngx_str_t              hide;       /* a poster's uuid; empty: none */
+
+    unsigned               latest:1;   /* the cursor is the newest event */
+    unsigned               newest_first:1;
+    unsigned               name:1;     /* "channel" ends each event */
+} ngx_msgbus_query_t;
+
+
+/*
+ * A read in progress: what one hold of the mutex leaves for the next.  The
+ * place is kept as an id, never as a pointer: between two holds the log
+ * moves on.
+ */
+typedef struct {
+    ngx_msgbus_query_t    *query;
+
+    uint64_t               place;      /* last id that was looked at */
+    uint64_t               last_id;    /* the cursor to use next */
+    ngx_uint_t             events;     /* rendered so far */
+    size_t                 bytes;
+
+    unsigned               started:1;
+    unsigned               cut:1;      /* by a limit of the query */
+    unsigned               gap:1;
+} ngx_msgbus_view_t;
+
+
+void ngx_msgbus_view_init(ngx_msgbus_view_t *view, ngx_msgbus_query_t *query);
+
+/*
+ * Renders the next events into buf, separated by commas, and moves *last
+ * past them.  buf has NGX_MSGBUS_HOLD_BYTES and room for one record of any
+ * size behind.  Examines NGX_MSGBUS_HOLD_RECORDS at most.
+ *
+ * NGX_OK      done: view holds the outcome
+ * NGX_AGAIN   there is more: unlock, take the bytes away, lock, call again
+ */
+ngx_int_t ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, u_char *buf, u_char **last, uint64_t now);
+
+
+/* what rendering can add to a record's own bytes */
+#define NGX_MSGBUS_VIEW_OVERHEAD                                              \
+    (sizeof(",\"data\":,\"channel\":\"\"},") + NGX_INT64_LEN                  \
+     + NGX_MSGBUS_CHANNEL_LEN)
+
+
+#endif /* _NGX_MSGBUS_VIEW_H_INCLUDED_ */

@@ -41,6 +41,9 @@ typedef struct {
 
     ngx_flag_t                 require_uuid;
     ngx_flag_t                 test_mode;
+
+    ngx_msec_t                 max_wait;
+    ngx_uint_t                 max_waiters;   /* 0: no limit */
 } ngx_http_msgbus_loc_conf_t;
 
 
@@ -59,11 +62,13 @@ typedef struct {
     ngx_str_t                  uuid;          /* empty: none */
 
     ngx_msgbus_query_t         query;
+    ngx_msec_t                 wait;          /* for events; 0: not at all */
 
     const char                *message;       /* of the error to be sent */
     ngx_buf_t                 *error;         /* sent in place of nginx's */
 
     unsigned                   echo:1;
+    unsigned                   prefer_wait:1; /* it came by a header */
     unsigned                   published:1;
     unsigned                   replied:1;     /* by this module */
     unsigned                   replaced:1;    /* nginx's page, by error */
@@ -87,6 +92,7 @@ char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 ngx_int_t ngx_http_msgbus_init_process(ngx_cycle_t *cycle);
+void ngx_http_msgbus_exit_process(ngx_cycle_t *cycle);
 
 /* request: what a request asks for, or the error it gets */
 
@@ -123,8 +129,17 @@ ngx_int_t ngx_http_msgbus_publish(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 ngx_int_t ngx_http_msgbus_read(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
+ngx_int_t ngx_http_msgbus_read_page(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+ngx_int_t ngx_http_msgbus_read_send(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
 ngx_int_t ngx_http_msgbus_read_all(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
+
+/* wait: parks a reader to whom page has nothing to say */
+ngx_int_t ngx_http_msgbus_wait(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+
 ngx_int_t ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus);
 ngx_int_t ngx_http_msgbus_health_handler(ngx_http_request_t *r);
 

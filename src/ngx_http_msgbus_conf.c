@@ -81,6 +81,8 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->max_depth = NGX_CONF_UNSET_UINT;
     lcf->require_uuid = NGX_CONF_UNSET;
     lcf->test_mode = NGX_CONF_UNSET;
+    lcf->max_wait = NGX_CONF_UNSET_MSEC;
+    lcf->max_waiters = NGX_CONF_UNSET_UINT;
 
     return lcf;
 }
@@ -109,6 +111,8 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth, 512);
     ngx_conf_merge_value(conf->require_uuid, prev->require_uuid, 1);
     ngx_conf_merge_value(conf->test_mode, prev->test_mode, 0);
+    ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);
+    ngx_conf_merge_uint_value(conf->max_waiters, prev->max_waiters, 0);
 
     if (ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -564,4 +568,31 @@ ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_msgbus_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                    i;
+    ngx_msgbus_t                **bus;
+    ngx_http_msgbus_main_conf_t  *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_msgbus_module);
+
+    if (mcf == NULL) {
+        return;
+    }
+
+    bus = mcf->buses.elts;
+
+    for (i = 0; i < mcf->buses.nelts; i++) {
+        ngx_msgbus_exit_worker(bus[i]);
+    }
 }

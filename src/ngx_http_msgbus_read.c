@@ -16,14 +16,17 @@
 
 
 /* what stands before and behind the events of a page */
-#define NGX_HTTP_MSGBUS_HEAD  "{\"channel\":\"%V\",\"events\":["
-#define NGX_HTTP_MSGBUS_TAIL  "]}"
+#define NGX_HTTP_MSGBUS_HEAD      "{\"channel\":\"%V\",\"events\":["
+#define NGX_HTTP_MSGBUS_TAIL      "]}"
+
+/* without the channel's name */
+#define NGX_HTTP_MSGBUS_HEAD_LEN  (sizeof(NGX_HTTP_MSGBUS_HEAD) - 1 - 2)
+#define NGX_HTTP_MSGBUS_TAIL_LEN  (sizeof(NGX_HTTP_MSGBUS_TAIL) - 1)
 
 
 static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
-static ngx_int_t ngx_http_msgbus_read_page(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, size_t head, size_t tail,
+static ngx_int_t ngx_http_msgbus_read_headers(ngx_http_request_t *r,
     ngx_msgbus_page_t *page);
 static ngx_buf_t *ngx_http_msgbus_read_last(ngx_chain_t *cl);
 
@@ -31,10 +34,8 @@ static ngx_buf_t *ngx_http_msgbus_read_last(ngx_chain_t *cl);
 ngx_int_t
 ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 {
-    size_t              head, tail;
-    ngx_int_t           rc;
-    ngx_buf_t          *b;
-    ngx_msgbus_page_t   page;
+    ngx_int_t          rc;
+    ngx_msgbus_page_t  page;
 
     rc = ngx_http_msgbus_read_query(r, ctx);
 
@@ -42,28 +43,66 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return rc;
     }
 
-    head = sizeof(NGX_HTTP_MSGBUS_HEAD) - 1 - 2 + ctx->name.len;    /* %V */
-    tail = sizeof(NGX_HTTP_MSGBUS_TAIL) - 1;
-
-    rc = ngx_http_msgbus_read_page(r, ctx, head, tail, &page);
+    rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (page.out == NULL) {
+    if (ngx_http_msgbus_read_page(r, ctx, &page) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->wait && page.out == NULL && !page.gap) {
+        return ngx_http_msgbus_wait(r, ctx, &page);
+    }
+
+    return ngx_http_msgbus_read_send(r, ctx, &page);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_read_page(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_msgbus_page_t *page)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    return ngx_msgbus_read(lcf->bus, &ctx->query,
+                           NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len,
+                           NGX_HTTP_MSGBUS_TAIL_LEN, r->pool, page);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_read_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_msgbus_page_t *page)
+{
+    size_t      size;
+    ngx_buf_t  *b;
+
+    if (ngx_http_msgbus_read_headers(r, page) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (page->out == NULL) {
         return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
     }
 
-    b = page.out->buf;
-    b->pos -= head;
+    b = page->out->buf;
+    b->pos -= NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
 
     ngx_sprintf(b->pos, NGX_HTTP_MSGBUS_HEAD, &ctx->name);
 
-    b = ngx_http_msgbus_read_last(page.out);
-    b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL, tail);
+    b = ngx_http_msgbus_read_last(page->out);
+    b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL,
+                         NGX_HTTP_MSGBUS_TAIL_LEN);
 
-    return ngx_http_msgbus_send(r, page.out, head + page.size + tail);
+    size = NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len + page->size
+           + NGX_HTTP_MSGBUS_TAIL_LEN;
+
+    return ngx_http_msgbus_send(r, page->out, size);
 }
 
 
@@ -90,6 +129,11 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         ctx->query.scope = NGX_MSGBUS_WHOLE;
     }
 
+    if (ctx->wait && ctx->query.newest_first) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "To wait needs sort=1");
+    }
+
     if (ctx->echo) {
         return NGX_OK;
     }
@@ -108,12 +152,21 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 ngx_int_t
 ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 {
-    ngx_int_t            rc;
-    ngx_buf_t           *b;
-    ngx_msgbus_page_t    page;
-    ngx_msgbus_query_t  *q;
+    ngx_int_t                    rc;
+    ngx_buf_t                   *b;
+    ngx_msgbus_page_t            page;
+    ngx_msgbus_query_t          *q;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
     rc = ngx_http_msgbus_request_query(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -127,10 +180,10 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     q->max_events = (ngx_uint_t) -1;
     q->max_bytes = (size_t) -1;
 
-    rc = ngx_http_msgbus_read_page(r, ctx, 1, 1, &page);
-
-    if (rc != NGX_OK) {
-        return rc;
+    if (ngx_msgbus_read(lcf->bus, q, 1, 1, r->pool, &page) != NGX_OK
+        || ngx_http_msgbus_read_headers(r, &page) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (page.out == NULL) {
@@ -147,38 +200,23 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 }
 
 
-/* reads, and sets all headers that do not depend on the form of the answer */
+/* all headers that do not depend on the form of the answer */
 static ngx_int_t
-ngx_http_msgbus_read_page(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    size_t head, size_t tail, ngx_msgbus_page_t *page)
+ngx_http_msgbus_read_headers(ngx_http_request_t *r, ngx_msgbus_page_t *page)
 {
-    ngx_int_t                    rc;
-    ngx_http_msgbus_loc_conf_t  *lcf;
-
     static ngx_str_t  cache_control = ngx_string("private, no-cache");
     static ngx_str_t  vary = ngx_string("Accept, User-Agent");
     static ngx_str_t  gap = ngx_string("true");
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_msgbus_read(lcf->bus, &ctx->query, head, tail, r->pool, page);
-
-    if (rc != NGX_OK
-        || ngx_http_msgbus_add_number(r, "Msgbus-Last-Id", page->last_id)
-           != NGX_OK
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Last-Id", page->last_id)
+        != NGX_OK
         || (page->gap
             && ngx_http_msgbus_add_header(r, "Msgbus-Gap", &gap) != NGX_OK)
         || ngx_http_msgbus_add_header(r, "Cache-Control", &cache_control)
            != NGX_OK
         || ngx_http_msgbus_add_header(r, "Vary", &vary) != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");

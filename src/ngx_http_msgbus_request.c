@@ -21,6 +21,7 @@ typedef struct {
     ngx_str_t              sort;
     ngx_str_t              events;
     ngx_str_t              echo;
+    ngx_str_t              wait;
 } ngx_http_msgbus_args_t;
 
 
@@ -44,6 +45,12 @@ static ngx_int_t ngx_http_msgbus_arg_cursor(ngx_http_msgbus_ctx_t *ctx,
     ngx_str_t *value);
 static ngx_int_t ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
     ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value);
+static ngx_int_t ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value);
+static void ngx_http_msgbus_prefer(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+static ngx_uint_t ngx_http_msgbus_prefer_wait(ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t prefer);
 static ngx_int_t ngx_http_msgbus_number(ngx_str_t *s, int64_t *n);
 
 
@@ -418,6 +425,17 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
                                       "Invalid max-events");
     }
 
+    ctx->wait = 0;
+    ctx->prefer_wait = 0;
+
+    if (args.wait.data == NULL) {
+        ngx_http_msgbus_prefer(r, ctx);
+
+    } else if (ngx_http_msgbus_arg_wait(ctx, lcf, &args.wait) != NGX_OK) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Invalid wait");
+    }
+
     return NGX_OK;
 }
 
@@ -527,7 +545,7 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
             return &args->echo;
         }
 
-        return NULL;
+        return ngx_http_msgbus_is(name, "wait") ? &args->wait : NULL;
 
     case 6:
         return ngx_http_msgbus_is(name, "events") ? &args->events : NULL;
@@ -578,6 +596,112 @@ ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
     ctx->query.max_events = ngx_min((uint64_t) n, lcf->max_events_cap);
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value)
+{
+    int64_t  n;
+
+    if (ngx_http_msgbus_number(value, &n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (n > 0) {
+        ctx->wait = (ngx_uint_t) n > lcf->max_wait / 1000
+                    ? lcf->max_wait : (ngx_msec_t) n * 1000;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Prefer: wait=20, alone or among other preferences (RFC 7240), which are
+ * wishes: what is not understood is passed over
+ */
+static void
+ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+{
+    ngx_uint_t                   i;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *h;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof("Prefer") - 1
+            && ngx_strncasecmp(h[i].key.data, (u_char *) "Prefer",
+                               sizeof("Prefer") - 1) == 0
+            && ngx_http_msgbus_prefer_wait(ctx, lcf, h[i].value))
+        {
+            return;
+        }
+    }
+}
+
+
+/* is there a wait among the preferences of a header?  The first counts. */
+static ngx_uint_t
+ngx_http_msgbus_prefer_wait(ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t prefer)
+{
+    u_char     *p, *last, *end;
+    ngx_str_t   value;
+
+    p = prefer.data;
+    last = p + prefer.len;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+
+        while (p < last && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, ',');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (end - p < (ssize_t) sizeof("wait=") - 1
+            || ngx_strncasecmp(p, (u_char *) "wait=", sizeof("wait=") - 1)
+               != 0)
+        {
+            continue;
+        }
+
+        value.data = p + sizeof("wait=") - 1;
+
+        for (p = value.data; p < end && *p >= '0' && *p <= '9'; p++) {
+            /* void */
+        }
+
+        value.len = p - value.data;
+
+        if (ngx_http_msgbus_arg_wait(ctx, lcf, &value) == NGX_OK) {
+            ctx->prefer_wait = 1;
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -14,6 +14,7 @@
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_view.h"
+#include "ngx_msgbus_waiter.h"
 
 
 /* a bus: all channels that share a zone and its ids; opaque */
@@ -57,8 +58,9 @@ ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
 ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_event_size(ngx_msgbus_t *bus);
 
-/* in a worker, before its event loop; NGX_OK or NGX_ERROR */
+/* in a worker, before its event loop, NGX_OK or NGX_ERROR; and after it */
 ngx_int_t ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle);
+void ngx_msgbus_exit_worker(ngx_msgbus_t *bus);
 
 /*
  * Is it a channel's name?  Then ch is ready for a query or an event of this
@@ -81,6 +83,19 @@ ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev);
  */
 ngx_int_t ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     size_t head, size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page);
+
+/*
+ * Parks a reader: w->handler and w->data are set, the rest of it is zero at
+ * the first time; its memory, the query's channel and the pool outlive it.
+ * The caller looks once more after it, and unparks if it finds something.
+ * NGX_OK or NGX_ERROR.  On the event loop.
+ */
+ngx_int_t ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
+    ngx_msgbus_query_t *query, ngx_pool_t *pool);
+void ngx_msgbus_unpark(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w);
+
+/* how many readers all workers have parked */
+ngx_uint_t ngx_msgbus_parked(ngx_msgbus_t *bus);
 
 /* NGX_OK: the bus stores events */
 ngx_int_t ngx_msgbus_health(ngx_msgbus_t *bus);

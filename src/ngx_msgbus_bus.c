@@ -17,6 +17,7 @@
 #include <ngx_event.h>
 #include "ngx_msgbus.h"
 #include "ngx_msgbus_commit.h"
+#include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_store.h"
 
 
@@ -26,6 +27,9 @@
 /* holds of the mutex that one such look may take */
 #define NGX_MSGBUS_EXPIRE_HOLDS   64
 
+/* readers woken in one turn of the event loop */
+#define NGX_MSGBUS_WAKES          64
+
 
 /*
  * Root of the zone, at shpool->data.  Written when the zone is made, constant
@@ -34,6 +38,7 @@
 typedef struct {
     u_char                *addr;           /* the log's memory */
     size_t                 size;
+    ngx_msgbus_slots_sh_t *slots;
 } ngx_msgbus_root_t;
 
 
@@ -42,10 +47,14 @@ struct ngx_msgbus_s {
     ngx_msgbus_store_t    *store;
     ngx_msgbus_log_t       log;
     ngx_shm_zone_t        *shm_zone;
+    ngx_pool_cleanup_t    *cleanup;        /* of the cycle */
 
     /* this worker's */
     u_char                *scratch;
     ngx_event_t            expire;
+    ngx_event_t            more;           /* readers are still to be woken */
+    ngx_msgbus_notify_t    notify;
+    ngx_msgbus_waiters_t   waiters;
 };
 
 
@@ -53,7 +62,12 @@ static ngx_int_t ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
     ngx_slab_pool_t *shpool);
 static uint64_t ngx_msgbus_seed(ngx_log_t *log);
+static ngx_int_t ngx_msgbus_init_eventfds(ngx_msgbus_t *bus,
+    ngx_msgbus_t *old);
+static void ngx_msgbus_cleanup_eventfds(void *data);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
+static void ngx_msgbus_wake_handler(void *data);
+static void ngx_msgbus_more_handler(ngx_event_t *ev);
 static uint64_t ngx_msgbus_now(void);
 static u_char *ngx_msgbus_now_text(void);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
@@ -85,6 +99,12 @@ ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
 
     bus->conf = *conf;
     bus->store = store;
+    bus->notify.slot = -1;
+
+    bus->cleanup = ngx_pool_cleanup_add(cf->pool, 0);
+    if (bus->cleanup == NULL) {
+        return NULL;
+    }
 
     bus->shm_zone = ngx_shared_memory_add(cf, &bus->conf.name,
                                           bus->conf.size, tag);
@@ -108,6 +128,8 @@ ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
 static ngx_int_t
 ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
+    ngx_msgbus_t       *old = data;
+
     ngx_uint_t          fresh;
     ngx_msgbus_t       *bus;
     ngx_slab_pool_t    *shpool;
@@ -123,15 +145,14 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     log->max_events = bus->conf.max_events;
     log->reject = bus->conf.reject;
 
-    /* data is the last cycle's bus; nothing of it but the zone is kept */
-
-    fresh = data == NULL && !shm_zone->shm.exists;
+    fresh = old == NULL && !shm_zone->shm.exists;
 
     if (fresh && ngx_msgbus_make_root(bus, shpool) != NGX_OK) {
         return NGX_ERROR;
     }
 
     root = shpool->data;
+    bus->notify.sh = root->slots;
 
     if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
@@ -165,7 +186,38 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_msgbus_init_eventfds(bus, old);
+}
+
+
+/* what wakes the workers goes on from cycle to cycle */
+static ngx_int_t
+ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
+{
+    bus->cleanup->handler = ngx_msgbus_cleanup_eventfds;
+    bus->cleanup->data = bus;
+
+    if (old) {
+        bus->notify.eventfds = old->notify.eventfds;
+        bus->notify.eventfds->cycles++;
+
+        return NGX_OK;
+    }
+
+    bus->notify.eventfds = ngx_msgbus_eventfds_create(bus->shm_zone->shm.log);
+
+    return bus->notify.eventfds ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_msgbus_cleanup_eventfds(void *data)
+{
+    ngx_msgbus_t  *bus = data;
+
+    if (bus->notify.eventfds) {
+        ngx_msgbus_eventfds_release(bus->notify.eventfds);
+    }
 }
 
 
@@ -187,6 +239,11 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
 
     root = ngx_slab_alloc(shpool, sizeof(ngx_msgbus_root_t));
     if (root == NULL) {
+        return NGX_ERROR;
+    }
+
+    root->slots = ngx_slab_calloc(shpool, sizeof(ngx_msgbus_slots_sh_t));
+    if (root->slots == NULL) {
         return NGX_ERROR;
     }
 
@@ -266,7 +323,23 @@ ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 
     ngx_add_timer(&bus->expire, NGX_MSGBUS_EXPIRE_PERIOD);
 
-    return NGX_OK;
+    bus->more.handler = ngx_msgbus_more_handler;
+    bus->more.data = bus;
+    bus->more.log = cycle->log;
+
+    if (ngx_msgbus_waiters_init(&bus->waiters, cycle->pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_msgbus_notify_init(&bus->notify, cycle,
+                                  ngx_msgbus_wake_handler, bus);
+}
+
+
+void
+ngx_msgbus_exit_worker(ngx_msgbus_t *bus)
+{
+    ngx_msgbus_notify_exit(&bus->notify);
 }
 
 
@@ -290,10 +363,90 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
         }
     }
 
-    if (!ngx_exiting && !ngx_terminate && !ngx_quit) {
+    /* a wake that got lost with the worker that sent it, or a shutdown */
+
+    if (bus->waiters.n) {
+        ngx_msgbus_wake_handler(bus);
+    }
+
+    if (!ngx_exiting) {
         ngx_add_timer(ev, n < NGX_MSGBUS_EXPIRE_HOLDS
                           ? NGX_MSGBUS_EXPIRE_PERIOD : 1);
     }
+}
+
+
+/* something was committed, by whomever; or this worker is to exit */
+static void
+ngx_msgbus_wake_handler(void *data)
+{
+    ngx_msgbus_t  *bus = data;
+
+    if (ngx_exiting) {
+        ngx_msgbus_waiters_all_due(&bus->waiters);
+
+    } else if (bus->waiters.n) {
+        ngx_msgbus_waiters_look(&bus->waiters, &bus->log);
+    }
+
+    ngx_msgbus_more_handler(&bus->more);
+}
+
+
+static void
+ngx_msgbus_more_handler(ngx_event_t *ev)
+{
+    ngx_msgbus_t  *bus;
+
+    bus = ev->data;
+
+    if (ngx_msgbus_waiters_wake(&bus->waiters, NGX_MSGBUS_WAKES)
+        == NGX_AGAIN)
+    {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+
+    ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+}
+
+
+ngx_int_t
+ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
+    ngx_msgbus_query_t *query, ngx_pool_t *pool)
+{
+    if (ngx_msgbus_waiter_link(&bus->waiters, w, query, pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+
+    if (bus->waiters.n == 1) {
+
+        /* nobody has been looking: begin here, before the caller looks */
+
+        ngx_msgbus_log_lock(&bus->log);
+        bus->waiters.seen = bus->log.sh->next_serial;
+        ngx_msgbus_log_unlock(&bus->log);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_msgbus_unpark(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w)
+{
+    if (w->linked) {
+        ngx_msgbus_waiter_unlink(&bus->waiters, w);
+        ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+    }
+}
+
+
+ngx_uint_t
+ngx_msgbus_parked(ngx_msgbus_t *bus)
+{
+    return ngx_msgbus_notify_total(&bus->notify);
 }
 
 
@@ -308,10 +461,18 @@ ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
 ngx_int_t
 ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev)
 {
+    ngx_int_t  rc;
+
     ev->created = ngx_msgbus_now();
     ev->created_text = ngx_msgbus_now_text();
 
-    return ngx_msgbus_commit(&bus->log, bus->store, ev);
+    rc = ngx_msgbus_commit(&bus->log, bus->store, ev);
+
+    if (rc == NGX_OK) {
+        ngx_msgbus_notify_all(&bus->notify);
+    }
+
+    return rc;
 }
 
 

@@ -1,0 +1,272 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Long-poll: a reader who has found nothing waits for the first events.
+ *
+ * The request is held: its count is raised, its read event watches for the
+ * client's leaving, a timer ends the wait.  Whatever ends it - events, the
+ * timer, a shutdown of the worker - the log is read once more and the answer
+ * is that of any other read.  An ordinary timer keeps the worker from
+ * exiting under the reader.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+typedef struct {
+    ngx_msgbus_waiter_t    waiter;
+    ngx_event_t            timer;
+    ngx_http_request_t    *request;
+    ngx_msgbus_t          *bus;
+} ngx_http_msgbus_wait_t;
+
+
+static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+static ngx_http_msgbus_wait_t *ngx_http_msgbus_wait_create(
+    ngx_http_request_t *r);
+static void ngx_http_msgbus_wait_cleanup(void *data);
+static void ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w);
+static void ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev);
+static void ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait,
+    ngx_uint_t last);
+static ngx_int_t ngx_http_msgbus_wait_send(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+
+
+ngx_int_t
+ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_msgbus_page_t *page)
+{
+    ngx_int_t                    rc;
+    ngx_http_msgbus_wait_t      *wait;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (lcf->max_waiters && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "Too many readers wait");
+    }
+
+    if (r != r->main || r->method == NGX_HTTP_HEAD || ngx_exiting) {
+
+        /* a subrequest, a HEAD, and whoever meets a shutdown do not wait */
+
+        return ngx_http_msgbus_wait_send(r, ctx, page);
+    }
+
+    wait = ngx_http_msgbus_wait_create(r);
+    if (wait == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_msgbus_wait_park(wait, ctx, page);
+
+    if (rc == NGX_OK) {
+        return ngx_http_msgbus_wait_send(r, ctx, page);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_add_timer(&wait->timer, ctx->wait);
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+/*
+ * Parks a reader for whom page has shown nothing, and looks once more: for
+ * what was posted before the bus knew that somebody waits.  NGX_AGAIN: it
+ * waits; NGX_OK: page has something; or NGX_ERROR.
+ */
+static ngx_int_t
+ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page)
+{
+    ngx_http_request_t  *r;
+
+    r = wait->request;
+
+    ctx->query.latest = 0;
+    ctx->query.after = page->last_id;
+
+    if (ngx_msgbus_park(wait->bus, &wait->waiter, &ctx->query, r->pool)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_msgbus_read_page(r, ctx, page) == NGX_OK) {
+
+        if (page->out == NULL && !page->gap) {
+            ctx->query.after = page->last_id;
+            return NGX_AGAIN;
+        }
+
+        ngx_msgbus_unpark(wait->bus, &wait->waiter);
+        return NGX_OK;
+    }
+
+    ngx_msgbus_unpark(wait->bus, &wait->waiter);
+    return NGX_ERROR;
+}
+
+
+static ngx_http_msgbus_wait_t *
+ngx_http_msgbus_wait_create(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_msgbus_wait_t      *wait;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_wait_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    wait = cln->data;
+    ngx_memzero(wait, sizeof(ngx_http_msgbus_wait_t));
+
+    cln->handler = ngx_http_msgbus_wait_cleanup;
+
+    wait->request = r;
+    wait->bus = lcf->bus;
+
+    wait->waiter.handler = ngx_http_msgbus_wait_wake_handler;
+    wait->waiter.data = wait;
+
+    wait->timer.handler = ngx_http_msgbus_wait_timer_handler;
+    wait->timer.data = wait;
+    wait->timer.log = r->connection->log;
+
+    return wait;
+}
+
+
+/* the client left, or the request ended: it may stand here or there */
+static void
+ngx_http_msgbus_wait_cleanup(void *data)
+{
+    ngx_http_msgbus_wait_t  *wait = data;
+
+    ngx_msgbus_unpark(wait->bus, &wait->waiter);
+
+    if (wait->timer.timer_set) {
+        ngx_del_timer(&wait->timer);
+    }
+}
+
+
+static void
+ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w)
+{
+    ngx_http_msgbus_wait_look(w->data, ngx_exiting);
+}
+
+
+static void
+ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev)
+{
+    ngx_http_msgbus_wait_t  *wait;
+
+    wait = ev->data;
+
+    ngx_msgbus_unpark(wait->bus, &wait->waiter);
+
+    ngx_http_msgbus_wait_look(wait, 1);
+}
+
+
+/* not parked any more: answers, or parks again unless it is the last look */
+static void
+ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
+{
+    ngx_int_t               rc;
+    ngx_connection_t       *c;
+    ngx_http_request_t     *r;
+    ngx_msgbus_page_t       page;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    r = wait->request;
+    c = r->connection;    /* r may not survive finalization */
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    rc = ngx_http_msgbus_read_page(r, ctx, &page);
+
+    if (rc != NGX_OK) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        goto done;
+    }
+
+    if (last || page.out || page.gap) {
+        rc = ngx_http_msgbus_wait_send(r, ctx, &page);
+        goto done;
+    }
+
+    /* hidden events, or another channel's with the same hash */
+
+    rc = ngx_http_msgbus_wait_park(wait, ctx, &page);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    rc = rc == NGX_OK ? ngx_http_msgbus_wait_send(r, ctx, &page)
+                      : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+done:
+
+    if (wait->timer.timer_set) {
+        ngx_del_timer(&wait->timer);
+    }
+
+    ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_wait_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_msgbus_page_t *page)
+{
+    u_char     *p;
+    ngx_str_t   applied;
+
+    if (ctx->prefer_wait) {
+        p = ngx_pnalloc(r->pool, sizeof("wait=") + NGX_INT64_LEN);
+        if (p == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        applied.data = p;
+        applied.len = ngx_sprintf(p, "wait=%M", ctx->wait / 1000) - p;
+
+        if (ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_http_msgbus_read_send(r, ctx, page);
+}

@@ -1,0 +1,91 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_NOTIFY_H_INCLUDED_
+#define _NGX_MSGBUS_NOTIFY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+
+/* workers of one bus at a time, those that a reload lets finish included */
+#define NGX_MSGBUS_SLOTS  128
+
+#define NGX_MSGBUS_SLOT_WORDS  (NGX_MSGBUS_SLOTS / 64)
+
+
+/*
+ * The workers of a bus, in the shared zone.
+ *
+ * Lock      none: atomic words
+ * Writers   pid, parked: the slot's worker (whoever finds it dead takes it);
+ *           waiting: the slot's worker; pending: who wakes, and who is woken
+ * Lifetime  as the zone's
+ * Crash     a dead worker's slot is taken by the next that starts; what it
+ *           left set costs others a write() at most
+ */
+typedef struct {
+    ngx_atomic_t           pid[NGX_MSGBUS_SLOTS];
+    ngx_atomic_t           parked[NGX_MSGBUS_SLOTS];      /* its readers */
+    ngx_atomic_t           waiting[NGX_MSGBUS_SLOT_WORDS]; /* wants a wake */
+    ngx_atomic_t           pending[NGX_MSGBUS_SLOT_WORDS]; /* has one coming */
+} ngx_msgbus_slots_sh_t;
+
+
+/*
+ * One eventfd a slot.  Made by the master with the zone, inherited by all
+ * workers, old and new, over reloads; closed with the last cycle.
+ */
+typedef struct {
+    ngx_uint_t             cycles;
+    int                    fd[NGX_MSGBUS_SLOTS];
+} ngx_msgbus_eventfds_t;
+
+
+/* this process's view */
+typedef struct {
+    ngx_msgbus_slots_sh_t *sh;
+    ngx_msgbus_eventfds_t *eventfds;
+
+    ngx_int_t              slot;           /* of this worker; -1: none */
+    ngx_connection_t      *connection;     /* of its eventfd */
+    ngx_event_t            posted;         /* a wake by this worker itself */
+    ngx_event_t            tick;           /* without a slot */
+
+    void                 (*handler)(void *data);
+    void                  *data;
+} ngx_msgbus_notify_t;
+
+
+/* in the master, at zone initialization; NULL after it has logged why not */
+ngx_msgbus_eventfds_t *ngx_msgbus_eventfds_create(ngx_log_t *log);
+void ngx_msgbus_eventfds_release(ngx_msgbus_eventfds_t *eventfds);
+
+/*
+ * In a worker, before its event loop: takes a slot.  handler runs on the
+ * event loop after a commit of any worker, when this one waits, and when
+ * nginx starts to shut down (ngx_exiting is set then).  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify,
+    ngx_cycle_t *cycle, void (*handler)(void *data), void *data);
+void ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify);
+
+/*
+ * Says how many readers this worker has parked.  From 1 on it is woken; what
+ * was committed before the call is for the caller to look for after it.
+ */
+void ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n);
+
+/* readers that all workers have parked */
+ngx_uint_t ngx_msgbus_notify_total(ngx_msgbus_notify_t *notify);
+
+/* wakes all workers that wait; after a commit, the mutex not held */
+void ngx_msgbus_notify_all(ngx_msgbus_notify_t *notify);
+
+
+#endif /* _NGX_MSGBUS_NOTIFY_H_INCLUDED_ */

@@ -1,0 +1,85 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_WAITER_H_INCLUDED_
+#define _NGX_MSGBUS_WAITER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_log.h"
+#include "ngx_msgbus_view.h"
+
+
+typedef struct ngx_msgbus_waiter_s  ngx_msgbus_waiter_t;
+
+typedef void (*ngx_msgbus_wake_pt)(ngx_msgbus_waiter_t *w);
+
+
+/* one channel that a waiter looks at: its own events, or its tree's */
+typedef struct {
+    ngx_queue_t            queue;          /* of its bucket */
+    uint32_t               hash;           /* of the channel */
+    ngx_uint_t             slot;           /* 0: exact; else the level */
+    ngx_msgbus_waiter_t   *waiter;
+} ngx_msgbus_watch_t;
+
+
+/*
+ * A parked reader.  Worker-local, in memory of the reader's; its address
+ * never reaches shared memory.  The handler runs on the event loop, once,
+ * when the waiter has been unlinked: because there may be events for it, or
+ * because the worker is about to exit.  It may park the waiter again.
+ */
+struct ngx_msgbus_waiter_s {
+    ngx_queue_t            queue;          /* of all, or of those due */
+    ngx_msgbus_watch_t    *watches;
+    ngx_uint_t             nwatches;
+
+    ngx_msgbus_wake_pt     handler;
+    void                  *data;
+
+    unsigned               linked:1;
+    unsigned               due:1;
+};
+
+
+/* this worker's parked readers of one bus */
+typedef struct {
+    ngx_queue_t            all;            /* that are not due */
+    ngx_queue_t            due;
+    ngx_queue_t           *buckets;
+    ngx_uint_t             n;              /* all and due */
+    uint64_t               seen;           /* serials before it were seen */
+} ngx_msgbus_waiters_t;
+
+
+/* NGX_OK or NGX_ERROR; the buckets come from the pool */
+ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);
+
+/*
+ * Links a waiter for what a query looks at; its watches come from the pool,
+ * at the first time.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_waiter_t *w, ngx_msgbus_query_t *q, ngx_pool_t *pool);
+void ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_waiter_t *w);
+
+/*
+ * Makes those due whom the log's records since the last call concern.  Takes
+ * the log's mutex for one hold at a time.
+ */
+void ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log);
+
+/* makes all due */
+void ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws);
+
+/* wakes up to max of those due; NGX_AGAIN: there are more */
+ngx_int_t ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max);
+
+
+#endif /* _NGX_MSGBUS_WAITER_H_INCLUDED_ */

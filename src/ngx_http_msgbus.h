@@ -110,6 +110,11 @@ ngx_int_t ngx_http_msgbus_request_who(ngx_http_request_t *r,
 ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 
+/* is a string this constant? */
+#define ngx_http_msgbus_is(s, text)                                           \
+    ((s)->len == sizeof(text) - 1                                             \
+     && ngx_memcmp((s)->data, text, sizeof(text) - 1) == 0)
+
 /* names an error and returns its status; message is a constant */
 static ngx_inline ngx_int_t
 ngx_http_msgbus_refuse(ngx_http_msgbus_ctx_t *ctx, ngx_int_t status,

@@ -16,12 +16,15 @@
 
 
 /* what stands before and behind the events of a page */
-#define NGX_HTTP_MSGBUS_HEAD      "{\"channel\":\"%V\",\"events\":["
+#define NGX_HTTP_MSGBUS_HEAD      "{\"channel\":\""
+#define NGX_HTTP_MSGBUS_HEAD_END  "\",\"events\":["
 #define NGX_HTTP_MSGBUS_TAIL      "]}"
 
 /* without the channel's name */
-#define NGX_HTTP_MSGBUS_HEAD_LEN  (sizeof(NGX_HTTP_MSGBUS_HEAD) - 1 - 2)
-#define NGX_HTTP_MSGBUS_TAIL_LEN  (sizeof(NGX_HTTP_MSGBUS_TAIL) - 1)
+#define NGX_HTTP_MSGBUS_HEAD_LEN                                              \
+    (sizeof(NGX_HTTP_MSGBUS_HEAD NGX_HTTP_MSGBUS_HEAD_END) - 1)
+#define NGX_HTTP_MSGBUS_TAIL_LEN                                              \
+    (sizeof(NGX_HTTP_MSGBUS_TAIL) - 1)
 
 
 static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
@@ -79,6 +82,7 @@ ngx_int_t
 ngx_http_msgbus_read_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     ngx_msgbus_page_t *page)
 {
+    u_char     *p;
     size_t      size;
     ngx_buf_t  *b;
 
@@ -93,7 +97,11 @@ ngx_http_msgbus_read_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     b = page->out->buf;
     b->pos -= NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
 
-    ngx_sprintf(b->pos, NGX_HTTP_MSGBUS_HEAD, &ctx->name);
+    p = ngx_cpymem(b->pos, NGX_HTTP_MSGBUS_HEAD,
+                   sizeof(NGX_HTTP_MSGBUS_HEAD) - 1);
+    p = ngx_cpymem(p, ctx->name.data, ctx->name.len);
+    ngx_memcpy(p, NGX_HTTP_MSGBUS_HEAD_END,
+               sizeof(NGX_HTTP_MSGBUS_HEAD_END) - 1);
 
     b = ngx_http_msgbus_read_last(page->out);
     b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL,

@@ -32,7 +32,6 @@ static ngx_int_t ngx_http_msgbus_dispatch(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_channel(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
-static ngx_uint_t ngx_http_msgbus_is(ngx_str_t *s, const char *text);
 static void ngx_http_msgbus_find_uuid(ngx_str_t *ua, ngx_str_t *uuid);
 static ngx_int_t ngx_http_msgbus_escape_ua(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *ua);
@@ -250,17 +249,6 @@ ngx_http_msgbus_channel(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
-ngx_http_msgbus_is(ngx_str_t *s, const char *text)
-{
-    size_t  len;
-
-    len = ngx_strlen(text);
-
-    return s->len == len && ngx_strncmp(s->data, text, len) == 0;
-}
-
-
 ngx_int_t
 ngx_http_msgbus_request_who(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     ngx_uint_t asked)
@@ -304,37 +292,38 @@ ngx_http_msgbus_request_who(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 }
 
 
-/* whatever follows "uuid/" up to a space */
+/* whatever follows "uuid/" up to a space; case matters */
 static void
 ngx_http_msgbus_find_uuid(ngx_str_t *ua, ngx_str_t *uuid)
 {
     u_char  *p, *last;
 
-    last = ua->data + ua->len;
+    p = ua->data;
+    last = p + ua->len;
 
-    p = ngx_strlcasestrn(ua->data, last, (u_char *) "uuid/",
-                         sizeof("uuid/") - 2);
+    for ( ;; ) {
+        p = memchr(p, '/', last - p);
 
-    /* case matters */
+        if (p == NULL) {
+            return;
+        }
 
-    while (p && ngx_strncmp(p, "uuid/", sizeof("uuid/") - 1) != 0) {
-        p = ngx_strlcasestrn(p + 1, last, (u_char *) "uuid/",
-                             sizeof("uuid/") - 2);
+        p++;
+
+        if (p - ua->data >= (ssize_t) sizeof("uuid/") - 1
+            && ngx_memcmp(p - (sizeof("uuid/") - 1), "uuid/",
+                          sizeof("uuid/") - 1) == 0)
+        {
+            break;
+        }
     }
-
-    if (p == NULL) {
-        return;
-    }
-
-    p += sizeof("uuid/") - 1;
 
     uuid->data = p;
 
-    while (p < last && *p != ' ') {
-        p++;
-    }
+    p = memchr(p, ' ', last - p);
 
-    uuid->len = ngx_min(p - uuid->data, NGX_MSGBUS_UA_LEN);
+    uuid->len = (p ? p : last) - uuid->data;
+    uuid->len = ngx_min(uuid->len, NGX_MSGBUS_UA_LEN);
 }
 
 
@@ -444,22 +433,26 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_msgbus_args(ngx_http_request_t *r, ngx_http_msgbus_args_t *args)
 {
-    u_char     *p, *last, *end, *eq;
-    ngx_str_t   name, value, *slot;
+    u_char      *p, *last, *end, *eq;
+    ngx_str_t    name, value, *slot;
+    ngx_uint_t   encoded;
 
     ngx_memzero(args, sizeof(ngx_http_msgbus_args_t));
 
     p = r->args.data;
     last = p + r->args.len;
 
+    encoded = r->args.len
+              && (memchr(p, '%', r->args.len) || memchr(p, '+', r->args.len));
+
     for ( /* void */ ; p < last; p = end + 1) {
 
-        end = ngx_strlchr(p, last, '&');
+        end = memchr(p, '&', last - p);
         if (end == NULL) {
             end = last;
         }
 
-        eq = ngx_strlchr(p, end, '=');
+        eq = memchr(p, '=', end - p);
         if (eq == NULL) {
             eq = end;
         }
@@ -470,21 +463,18 @@ ngx_http_msgbus_args(ngx_http_request_t *r, ngx_http_msgbus_args_t *args)
         value.data = eq < end ? eq + 1 : end;
         value.len = end - value.data;
 
-        if (ngx_http_msgbus_arg_decode(r->pool, &name) != NGX_OK) {
+        if (encoded
+            && (ngx_http_msgbus_arg_decode(r->pool, &name) != NGX_OK
+                || ngx_http_msgbus_arg_decode(r->pool, &value) != NGX_OK))
+        {
             return NGX_ERROR;
         }
 
         slot = ngx_http_msgbus_arg_slot(args, &name);
 
-        if (slot == NULL) {
-            continue;
+        if (slot) {
+            *slot = value;
         }
-
-        if (ngx_http_msgbus_arg_decode(r->pool, &value) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        *slot = value;
     }
 
     return NGX_OK;
@@ -494,38 +484,26 @@ ngx_http_msgbus_args(ngx_http_request_t *r, ngx_http_msgbus_args_t *args)
 static ngx_int_t
 ngx_http_msgbus_arg_decode(ngx_pool_t *pool, ngx_str_t *s)
 {
-    u_char  *p, *src, *dst, *last;
-
-    last = s->data + s->len;
-
-    for (p = s->data; p < last; p++) {
-        if (*p == '%' || *p == '+') {
-            break;
-        }
-    }
-
-    if (p == last) {
-        return NGX_OK;
-    }
+    u_char  *p, *src, *dst;
 
     dst = ngx_pnalloc(pool, s->len);
     if (dst == NULL) {
         return NGX_ERROR;
     }
 
-    src = s->data;
+    /* a plus is a space; one that is encoded is none */
+
+    for (p = s->data, src = dst; p < s->data + s->len; p++) {
+        *src++ = *p == '+' ? ' ' : *p;
+    }
+
+    src = dst;
     p = dst;
 
     ngx_unescape_uri(&p, &src, s->len, 0);
 
     s->data = dst;
     s->len = p - dst;
-
-    for (p = dst; p < dst + s->len; p++) {
-        if (*p == '+') {
-            *p = ' ';
-        }
-    }
 
     return NGX_OK;
 }
@@ -709,7 +687,7 @@ ngx_http_msgbus_prefer_wait(ngx_http_msgbus_ctx_t *ctx,
 static ngx_int_t
 ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
 {
-    u_char      *p, *last;
+    u_char      *p, *start, *last;
     uint64_t     value, limit;
     ngx_uint_t   negative;
 
@@ -727,13 +705,17 @@ ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
         return NGX_ERROR;
     }
 
+    start = p;
+
     for (value = 0; p < last; p++) {
 
         if (*p < '0' || *p > '9') {
             return NGX_ERROR;
         }
 
-        if (value > (limit - (*p - '0')) / 10) {
+        /* 18 digits fit whatever they are */
+
+        if (last - start > 18 && value > (limit - (*p - '0')) / 10) {
             return NGX_ERROR;
         }
 

@@ -32,6 +32,10 @@
 
 #define NGX_MSGBUS_JSON_ARENA  32768
 
+/* for eight bytes at once */
+#define NGX_MSGBUS_ONES        0x0101010101010101
+#define NGX_MSGBUS_HIGHS       0x8080808080808080
+
 
 typedef struct {
     u_char                *pos;
@@ -250,21 +254,23 @@ ngx_msgbus_json_is_utf8(ngx_str_t *text)
 {
     size_t     len;
     u_char    *p, *last;
-    uint64_t   word;
+    uint64_t   words[4];
 
     p = text->data;
     last = p + text->len;
 
     while (p < last) {
 
-        while (last - p >= 8) {
-            ngx_memcpy(&word, p, 8);
+        while (last - p >= 32) {
+            ngx_memcpy(words, p, 32);
 
-            if (word & 0x8080808080808080) {
+            if ((words[0] | words[1] | words[2] | words[3])
+                & NGX_MSGBUS_HIGHS)
+            {
                 break;
             }
 
-            p += 8;
+            p += 32;
         }
 
         while (p < last && *p < 0x80) {
@@ -341,11 +347,32 @@ ngx_msgbus_json_utf8_char(u_char *p, u_char *last)
 ngx_uint_t
 ngx_msgbus_json_plain(ngx_str_t *text)
 {
-    u_char  *p, *last;
+    u_char    *p, *last;
+    uint64_t   word;
 
-    last = text->data + text->len;
+    p = text->data;
+    last = p + text->len;
 
-    for (p = text->data; p < last; p++) {
+    for ( /* void */ ; last - p >= 8; p += 8) {
+        ngx_memcpy(&word, p, 8);
+
+        /*
+         * eight bytes at once, each below 0x80: a high bit is set by adding
+         * 1 to 0x7f, by borrowing where one is below 0x20, or 0 after an xor
+         */
+
+        if ((word
+             | (word + NGX_MSGBUS_ONES)
+             | (word - NGX_MSGBUS_ONES * 0x20)
+             | ((word ^ (NGX_MSGBUS_ONES * '"')) - NGX_MSGBUS_ONES)
+             | ((word ^ (NGX_MSGBUS_ONES * '\\')) - NGX_MSGBUS_ONES))
+            & NGX_MSGBUS_HIGHS)
+        {
+            break;
+        }
+    }
+
+    for ( /* void */ ; p < last; p++) {
         if (*p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\') {
             return 0;
         }

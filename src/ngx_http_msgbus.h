@@ -115,6 +115,7 @@ ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
     ((s)->len == sizeof(text) - 1                                             \
      && ngx_memcmp((s)->data, text, sizeof(text) - 1) == 0)
 
+
 /* names an error and returns its status; message is a constant */
 static ngx_inline ngx_int_t
 ngx_http_msgbus_refuse(ngx_http_msgbus_ctx_t *ctx, ngx_int_t status,
@@ -124,6 +125,7 @@ ngx_http_msgbus_refuse(ngx_http_msgbus_ctx_t *ctx, ngx_int_t status,
 
     return status;
 }
+
 
 /*
  * publish, read, health: what it gets.  They return what the request is to

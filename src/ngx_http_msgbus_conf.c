@@ -18,6 +18,9 @@
 #include "ngx_http_msgbus.h"
 
 
+static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
+    ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
+static ngx_msgbus_t *ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_int_t ngx_http_msgbus_zone_arg(ngx_conf_t *cf,
     ngx_msgbus_conf_t *zone, ngx_str_t *arg);
 static ngx_int_t ngx_http_msgbus_zone_size(ngx_conf_t *cf,
@@ -28,9 +31,6 @@ static ngx_int_t ngx_http_msgbus_zone_modes(ngx_msgbus_conf_t *zone,
     ngx_str_t *arg, ngx_str_t *value);
 static ngx_uint_t ngx_http_msgbus_arg(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
-static ngx_msgbus_t *ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
-    ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
 
 
 void *

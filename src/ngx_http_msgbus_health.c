@@ -5,8 +5,11 @@
 
 
 /*
- * Health: is the bus able to store events?  "OK" or 503, for balancers and
- * monitors, at /health below a bus and wherever msgbus_health stands.
+ * Health: is the bus able to store events?
+ *
+ * "OK" or 503, for balancers and monitors, at /health below a bus and
+ * wherever msgbus_health stands.  It asks the store, which answers from what
+ * it knows: nothing here waits.
  */
 
 

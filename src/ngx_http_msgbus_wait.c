@@ -200,8 +200,8 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
 {
     ngx_int_t               rc;
     ngx_connection_t       *c;
-    ngx_http_request_t     *r;
     ngx_msgbus_page_t       page;
+    ngx_http_request_t     *r;
     ngx_http_msgbus_ctx_t  *ctx;
 
     r = wait->request;

@@ -55,6 +55,7 @@ typedef struct {
 ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
     void *tag);
 
+/* of its zone; the bytes of data that an event may have */
 ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_event_size(ngx_msgbus_t *bus);
 

@@ -68,10 +68,10 @@ static void ngx_msgbus_cleanup_eventfds(void *data);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
 static void ngx_msgbus_wake_handler(void *data);
 static void ngx_msgbus_more_handler(ngx_event_t *ev);
-static uint64_t ngx_msgbus_now(void);
-static u_char *ngx_msgbus_now_text(void);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
     size_t len, size_t head, size_t tail);
+static uint64_t ngx_msgbus_now(void);
+static u_char *ngx_msgbus_now_text(void);
 
 
 ngx_msgbus_t *
@@ -190,37 +190,6 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
-/* what wakes the workers goes on from cycle to cycle */
-static ngx_int_t
-ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
-{
-    bus->cleanup->handler = ngx_msgbus_cleanup_eventfds;
-    bus->cleanup->data = bus;
-
-    if (old) {
-        bus->notify.eventfds = old->notify.eventfds;
-        bus->notify.eventfds->cycles++;
-
-        return NGX_OK;
-    }
-
-    bus->notify.eventfds = ngx_msgbus_eventfds_create(bus->shm_zone->shm.log);
-
-    return bus->notify.eventfds ? NGX_OK : NGX_ERROR;
-}
-
-
-static void
-ngx_msgbus_cleanup_eventfds(void *data)
-{
-    ngx_msgbus_t  *bus = data;
-
-    if (bus->notify.eventfds) {
-        ngx_msgbus_eventfds_release(bus->notify.eventfds);
-    }
-}
-
-
 /* takes all of a new zone, in one piece */
 static ngx_int_t
 ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
@@ -286,6 +255,37 @@ ngx_msgbus_seed(ngx_log_t *log)
 
     return ((uint64_t) ngx_random() << 33) ^ ((uint64_t) ngx_random() << 11)
            ^ (uint64_t) ngx_pid;
+}
+
+
+/* what wakes the workers goes on from cycle to cycle */
+static ngx_int_t
+ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
+{
+    bus->cleanup->handler = ngx_msgbus_cleanup_eventfds;
+    bus->cleanup->data = bus;
+
+    if (old) {
+        bus->notify.eventfds = old->notify.eventfds;
+        bus->notify.eventfds->cycles++;
+
+        return NGX_OK;
+    }
+
+    bus->notify.eventfds = ngx_msgbus_eventfds_create(bus->shm_zone->shm.log);
+
+    return bus->notify.eventfds ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_msgbus_cleanup_eventfds(void *data)
+{
+    ngx_msgbus_t  *bus = data;
+
+    if (bus->notify.eventfds) {
+        ngx_msgbus_eventfds_release(bus->notify.eventfds);
+    }
 }
 
 
@@ -587,11 +587,11 @@ ngx_msgbus_now(void)
 static u_char *
 ngx_msgbus_now_text(void)
 {
-    ngx_tm_t        tm;
-    time_t          sec;
+    time_t         sec;
+    ngx_tm_t       tm;
 
-    static u_char   text[NGX_MSGBUS_TIME_LEN + 1];
-    static time_t   rendered = -1;
+    static u_char  text[NGX_MSGBUS_TIME_LEN + 1];
+    static time_t  rendered = -1;
 
     sec = ngx_time();
 

@@ -37,11 +37,11 @@ static ngx_int_t ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify,
     ngx_log_t *log);
 static ngx_int_t ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify,
     ngx_cycle_t *cycle);
+static void ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify,
+    ngx_uint_t slot);
 static void ngx_msgbus_notify_read_handler(ngx_event_t *rev);
 static void ngx_msgbus_notify_posted_handler(ngx_event_t *ev);
 static void ngx_msgbus_notify_tick_handler(ngx_event_t *ev);
-static void ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify,
-    ngx_uint_t slot);
 static ngx_uint_t ngx_msgbus_bit_set(ngx_atomic_t *words, ngx_uint_t n);
 static void ngx_msgbus_bit_clear(ngx_atomic_t *words, ngx_uint_t n);
 

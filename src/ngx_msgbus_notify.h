@@ -25,9 +25,11 @@
  * Lock      none: atomic words
  * Writers   pid, parked: the slot's worker (whoever finds it dead takes it);
  *           waiting: the slot's worker; pending: who wakes, and who is woken
+ * Readers   any worker
  * Lifetime  as the zone's
  * Crash     a dead worker's slot is taken by the next that starts; what it
  *           left set costs others a write() at most
+ * Layout    NGX_MSGBUS_LOG_VERSION, as all of the zone
  */
 typedef struct {
     ngx_atomic_t           pid[NGX_MSGBUS_SLOTS];

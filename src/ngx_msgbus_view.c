@@ -36,11 +36,11 @@ typedef struct {
 
 static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
+static void ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id);
 static void ngx_msgbus_view_seek(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
 static void ngx_msgbus_view_step(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
-static void ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id);
 static ngx_msgbus_source_t *ngx_msgbus_view_pick(ngx_msgbus_view_t *view,
     ngx_msgbus_source_t *sources, ngx_uint_t n);
 static ngx_uint_t ngx_msgbus_view_hidden(ngx_msgbus_query_t *q,

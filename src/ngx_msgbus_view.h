@@ -53,6 +53,7 @@ typedef struct {
 } ngx_msgbus_view_t;
 
 
+/* begins a read; the query outlives it */
 void ngx_msgbus_view_init(ngx_msgbus_view_t *view, ngx_msgbus_query_t *query);
 
 /*

@@ -1,0 +1,211 @@
+# A reader who has found nothing may wait for the first events.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Msgbus::Nginx;
+
+
+Msgbus::Nginx->limit(90);
+
+my $nginx = Msgbus::Nginx->new(
+    workers  => 4,
+    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    location => '
+        msgbus_require_uuid off;
+        msgbus_max_wait 5s;
+
+        location / { msgbus bus; }
+        location /short/ { msgbus bus; msgbus_max_wait 1s; }
+        location /few/ { msgbus bus; msgbus_max_waiters 2; }
+    ',
+)->start;
+
+# a bus shows nobody their own events: posters and readers differ
+
+my $me = 'reader/1.0 uuid/00000000-0000-4000-8000-000000000002';
+
+my $poster = $nginx->client;
+
+# sends a read and leaves it; answer() takes what comes
+
+sub begin {
+    my ($uri, @headers) = @_;
+
+    my $client = $nginx->client(agent => $me);
+
+    $client->connect(Msgbus::Client::now() + 5);
+    $client->send($client->format(GET => $uri, undef, @headers),
+                  Msgbus::Client::now() + 5);
+
+    return { client => $client, begun => Msgbus::Client::now() };
+}
+
+sub answer {
+    my ($reader) = @_;
+
+    my $r = $reader->{client}->response('GET', Msgbus::Client::now() + 10);
+
+    $reader->{took} = Msgbus::Client::now() - $reader->{begun};
+
+    return $r;
+}
+
+sub ids { return join ' ', $_[0]->status, map { $_->{id} } @{ $_[0]->events } }
+
+my $patience = $Msgbus::Nginx::PATIENCE;
+
+
+# what is there is answered at once
+
+$poster->post('/a', '[1]');                                     # id 1
+
+my $reader = begin('/a?wait=4');
+
+is(ids(answer($reader)), '200 1', 'a reader does not wait for what is there');
+cmp_ok($reader->{took}, '<', 1 * $patience, 'it is answered at once');
+
+# nothing comes
+
+$reader = begin('/a?last-known-id=1&wait=1');
+my $r = answer($reader);
+
+is($r->status, 204, 'when nothing comes, a wait ends with 204');
+is($r->last_id, 1, 'and the cursor to go on with');
+cmp_ok($reader->{took}, '>=', 0.95, 'it lasts as long as was asked for');
+cmp_ok($reader->{took}, '<', 1 + 1 * $patience, 'and not longer');
+
+# something comes, whatever worker it is posted to
+
+my @readers = map { begin('/a?last-known-id=1&wait=5') } 1 .. 24;
+
+sleep 0.3;
+
+my $posted = Msgbus::Client::now();
+$poster->post('/a', '[2]');                                     # id 2
+
+my @got = map { ids(answer($_)) } @readers;
+my $took = Msgbus::Client::now() - $posted;
+
+is_deeply(\@got, [ ('200 2') x 24 ],
+          'an event ends the wait of all its readers, on every worker');
+cmp_ok($took, '<', 0.5 * $patience, 'at once');
+
+# whom it concerns
+
+my %waits = (
+    exact    => begin('/a/b?last-known-id=2&wait=2'),
+    other    => begin('/a/c?last-known-id=2&wait=2'),
+    above    => begin('/a?last-known-id=2&wait=2'),
+    all      => begin('/a?last-known-id=2&wait=2&events=all'),
+    parent   => begin('/a/b/x?last-known-id=2&wait=2&events=parent'),
+    whole    => begin('/?last-known-id=2&wait=2&events=all'),
+    latest   => begin('/a/b?last-known-id=latest&wait=2'),
+    lookalike => begin('/a/bb?last-known-id=2&wait=2&events=parent'),
+);
+
+sleep 0.3;
+$poster->post('/a/b', '[3]');                                   # id 3
+
+my %end = map { $_ => ids(answer($waits{$_})) } sort keys %waits;
+
+is_deeply(\%end, { exact => '200 3', other => '204', above => '204',
+                   all => '200 3', parent => '200 3', whole => '200 3',
+                   latest => '200 3', lookalike => '204' },
+          'readers are woken by what they look at and by nothing else');
+
+# their own events are not what they wait for
+
+$reader = begin('/echo?wait=5');
+my $other = begin('/echo?wait=5&echo=true');
+
+sleep 0.3;
+$nginx->client(agent => $me)->post('/echo', '[4]');             # id 4
+is(ids(answer($other)), '200 4', 'echo=true waits for one\'s own events too');
+
+sleep 0.3;
+$poster->post('/echo', '[5]');                                  # id 5
+is(ids(answer($reader)), '200 5', 'without, one waits for those of others');
+
+# how it is asked for
+
+$r = answer($reader = begin('/short/q?wait=60'));
+is($r->status, 204, 'msgbus_max_wait ends what is longer');
+cmp_ok($reader->{took}, '<', 1 + 1 * $patience, 'at its time');
+
+$r = answer(begin('/a?last-known-id=5', 'Prefer', 'respond-async, wait=1'));
+is(join(' ', $r->status, $r->header('Preference-Applied')), '204 wait=1',
+   'Prefer asks for it too, and is told so');
+
+$r = answer(begin('/short/q', 'Prefer', 'wait=60'));
+is($r->header('Preference-Applied'), 'wait=1',
+   'with the time that it got');
+
+$r = answer($reader = begin('/q?wait=0', 'Prefer', 'wait=3'));
+is($r->status, 204, 'the parameter goes before the header');
+cmp_ok($reader->{took}, '<', 1 * $patience, 'and 0 is not to wait');
+
+for my $bad ('wait=x', 'wait=', 'wait=1.5', 'wait=99999999999999999999',
+             'wait=2&sort=-1')
+{
+    $r = answer(begin("/a?last-known-id=5&$bad"));
+    is($r->status, 400, "$bad is refused");
+    like($r->body, qr/^\{ "message": "[^"]+" \}$/, 'with a message');
+}
+
+$r = answer(begin('/q', 'Prefer', 'wait=x, wait'));
+is($r->status, 204, 'a wish that makes no sense is passed over');
+
+$r = $nginx->client->head('/q?wait=4');
+is($r->status, 204, 'HEAD does not wait');
+
+# too many
+
+@readers = map { begin('/few/q?wait=4') } 1 .. 2;
+sleep 0.3;
+$r = answer(begin('/few/q?wait=4'));
+is($r->status, 503, 'more readers than msgbus_max_waiters are refused');
+is($r->header('Retry-After'), 1, 'and told to come back');
+is($nginx->client->get('/few/q')->status, 204, 'who does not wait is not');
+
+$_->{client}->close for @readers;
+$nginx->until(3, 'those who left to be forgotten', sub {
+    my $late = begin('/few/q?wait=1');
+    return answer($late)->status == 204;
+});
+pass('who leaves makes room');
+
+# a reader who leaves at the very moment of the wake harms nobody
+
+my @stayed;
+
+for (1 .. 20) {
+    my $gone = begin('/gone?last-known-id=latest&wait=5');
+    my $stays = begin('/gone?last-known-id=latest&wait=5');
+    sleep 0.01;
+    $gone->{client}->reset;
+    $poster->post('/gone', '[6]');
+    push @stayed, answer($stays)->status;
+}
+
+is_deeply(\@stayed, [ (200) x 20 ],
+          'readers who leave do not disturb those who stay');
+
+# one connection, many waits
+
+my $client = $nginx->client;
+
+$client->get("/kept?wait=0") for 1 .. 3;
+is($client->get('/kept?wait=1')->status, 204, 'a connection outlives a wait');
+is($client->get('/kept')->status, 204, 'and serves on');
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

@@ -1,0 +1,427 @@
+# tools/style complains of each thing that it looks for, and of nothing else.
+#
+# A small project that is in order is spoiled in one place at a time: the
+# complaints must be those expected, no more and no fewer.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Path qw( make_path );
+use File::Temp qw( tempdir );
+use Test::More;
+
+my $tool = abs_path('tools/style');
+my $build = abs_path($ENV{BUILD} || 'build');
+
+plan skip_all => 'the headers need build/: run "make" first'
+    if !$build || ! -f "$build/ngx_auto_config.h";
+
+my $root = tempdir(CLEANUP => 1);
+my $main = 'ngx_http_msgbus_module.c';
+my $log_c = 'src/ngx_msgbus_log.c';
+my $log_h = 'src/ngx_msgbus_log.h';
+
+# the real one only where it matters: it takes its time
+my $cc = 'gcc';
+
+my %good;
+
+my $copyright = <<'END';
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+END
+
+$good{$main} = $copyright . <<'END';
+/*
+ * The table of contents of a project that is in order.
+ *
+ * It promises nothing.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "ngx_msgbus.h"
+#include "ngx_msgbus_json.h"
+
+
+static ngx_int_t ngx_http_msgbus_one(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_two(ngx_http_request_t *r,
+    ngx_str_t *value);
+
+
+static ngx_command_t  ngx_http_msgbus_commands[] = {
+
+    { ngx_string("msgbus"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NULL,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+ngx_int_t
+ngx_http_msgbus_zero(ngx_http_request_t *r)
+{
+    return NGX_OK;
+}
+
+
+/* has a comment that says // and printf( and if( */
+static ngx_int_t
+ngx_http_msgbus_one(ngx_http_request_t *r)
+{
+    size_t               len;
+    u_char              *p, *last;
+    ngx_uint_t           i;
+    ngx_http_request_t  *main;
+    u_char               buf[64];
+
+    p = (u_char *) "// is no comment, \" and printf( no call";
+    len = sizeof(ngx_str_t) * 2 + (len - 1);
+
+    for ( ;; ) {
+        if (p == NULL) {
+            break;
+        }
+
+        if (len == 0
+            || i == 0)
+        {
+            len = 1;
+
+        } else {
+            len = 2;
+        }
+
+        switch (i) {
+
+        case 1:
+            if (len) {
+                break;
+            }
+
+            /* fall through */
+
+        default:
+            break;
+        }
+    }
+
+    do {
+        len--;
+    } while (len);
+
+    return ngx_sprintf(p, "%d", (int) len) ? NGX_OK : NGX_ERROR;
+}
+
+
+#if (NGX_DEBUG)
+
+static ngx_int_t
+ngx_http_msgbus_two(ngx_http_request_t *r, ngx_str_t *value)
+{
+    return NGX_OK;
+}
+
+#endif
+END
+
+$good{$log_c} = $copyright . <<'END';
+/*
+ * The event log.
+ *
+ * It promises nothing.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_msgbus_log.h"
+
+
+void
+ngx_msgbus_log_append(ngx_msgbus_log_sh_t *log)
+{
+    log->tail++;
+}
+END
+
+$good{'src/ngx_msgbus_json.c'} = $copyright . <<'END';
+/*
+ * JSON.
+ *
+ * It promises nothing.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <yajl/yajl_parse.h>
+#include "ngx_msgbus_json.h"
+END
+
+sub header {
+    my ($name, $rest) = @_;
+
+    my $guard = "_NGX_MSGBUS${name}_H_INCLUDED_";
+
+    return "$copyright#ifndef $guard\n#define $guard\n\n\n"
+           . "#include <ngx_config.h>\n#include <ngx_core.h>\n$rest"
+           . "\n\n#endif /* $guard */\n";
+}
+
+$good{$log_h} = header('_LOG', <<'END');
+
+
+/*
+ * Lives in the shared zone.
+ *
+ * Lock      none
+ * Writers   any
+ * Readers   any
+ * Lifetime  short
+ * Crash     lost
+ * Layout    free
+ */
+typedef struct {
+    size_t               head;
+
+    size_t               tail;
+} ngx_msgbus_log_sh_t;
+
+
+/* appends */
+void ngx_msgbus_log_append(ngx_msgbus_log_sh_t *log);
+void ngx_msgbus_log_append_two(ngx_msgbus_log_sh_t *log,
+    ngx_str_t *data);
+
+
+static ngx_inline size_t
+ngx_msgbus_log_size(ngx_msgbus_log_sh_t *log)
+{
+    return log->tail - log->head;
+}
+END
+
+$good{'src/ngx_msgbus_json.h'} = header('_JSON', '');
+$good{'src/ngx_msgbus.h'} = header('', qq(#include "ngx_msgbus_log.h"\n));
+
+$good{config} = "ngx_module_deps=\"\n"
+    . join('', map { "    \$ngx_addon_dir/$_ \\\n" } sort keys %good) . "\"\n";
+
+
+# writes the project, runs the tool, returns what it said, line by line
+
+sub style {
+    my (%file) = @_;
+
+    for my $name (sort keys %file) {
+        my $path = "$root/$name";
+
+        make_path($path =~ m{(.*)/});
+
+        open my $out, '>:raw', $path or die "$path: $!";
+        print $out $file{$name};
+        close $out or die "$path: $!";
+    }
+
+    my $said = `CC='$cc' BUILD='$build' '$tool' '$root' 2>&1`;
+    my $rc = $? >> 8;
+
+    unlink "$root/$_" for keys %file;
+
+    return ($rc, $said);
+}
+
+
+# what(file, change...): the file with changes, each "from" => "to"
+
+sub spoil {
+    my ($complaint, $file, @change) = @_;
+
+    my $text = $good{$file} // '';
+
+    while (my ($from, $to) = splice @change, 0, 2) {
+        my $at = index $text, $from;
+
+        die "\"$from\" is not in $file" if $at < 0;
+        substr($text, $at, length $from) = $to;
+    }
+
+    my ($rc, $said) = style(%good, $file => $text);
+    my @complaints = grep { !/^style: / } split /\n/, $said;
+    my $name = "complains: $complaint";
+
+    if ($rc == 1 && @complaints == 1 && $complaints[0] =~ /\Q$complaint\E/) {
+        pass($name);
+
+    } else {
+        fail($name);
+        diag("exit status $rc, and it said:\n$said");
+    }
+}
+
+
+my ($rc, $said) = style(%good);
+
+is($rc, 0, 'a project in order passes');
+like($said, qr/^style: 6 files, \d+ lines, no complaint\n\z/,
+     'and that is said in one line');
+
+$cc = 'true';
+
+
+# lines
+
+spoil('longer than 80 columns', $log_c, 'The event log.', 'x' x 78);
+spoil('a tab', $log_c, 'event log', "event\tlog");
+spoil('white space at the end', $log_c, "tail++;\n", "tail++; \n");
+spoil('more than two blank lines', $log_c, "\n\n\nvoid", "\n\n\n\nvoid");
+spoil('blank lines, at the end', $log_c, "++;\n}\n", "++;\n}\n\n");
+spoil('no line feed', $log_c, "++;\n}\n", "++;\n}");
+spoil('longer than 900 lines', $log_c, "++;\n}\n",
+      "++;\n}\n" . "\n\n/* x */" x 450 . "\n");
+
+
+# heads
+
+spoil('copyright comment', $log_c, 'the msgbus authors', 'somebody');
+spoil('does not open with a comment', $log_c,
+      " *\n * It promises nothing.\n", '');
+spoil('does not open with a comment', $log_c, " *\n", " *\n" x 17);
+spoil('is not guarded by _NGX_MSGBUS_LOG_H_INCLUDED_', $log_h,
+      'ifndef _NGX_MSGBUS_LOG_H_INCLUDED_', 'ifndef _LOG_H_INCLUDED_',
+      'define _NGX_MSGBUS_LOG_H_INCLUDED_', 'define _LOG_H_INCLUDED_');
+spoil('is not guarded', $log_h, ' /* _NGX_MSGBUS_LOG_H_INCLUDED_ */', '');
+
+
+# words
+
+spoil('a // comment', $log_c, 'tail++;', 'tail++; // grows');
+spoil('printf() in the module', $log_c, 'log->tail++;', 'printf("x");');
+spoil('fprintf() in the module', $log_c,
+      'log->tail++;', 'fprintf(stderr, "");');
+spoil('dd() in the module', $log_c, 'log->tail++;', 'dd("x");');
+spoil('"for ( ;; )"', $main, 'for ( ;; )', 'for (;;)');
+spoil('"for ( ;; )"', $main, 'for ( ;; )', 'while (1)');
+spoil('no space after "if"', $main, 'if (p', 'if(p');
+spoil('no space after "while"', $main, 'while (len)', 'while(len)');
+spoil('no space before "{"', $main, 'switch (i) {', 'switch (i){');
+spoil('no space after a cast', $main, '(int) len', '(int)len');
+spoil('no space after a cast', $main, '(u_char *) "', '(u_char *)"');
+
+
+# blocks
+
+spoil('not indented by a multiple of 4', $main, "  len--;", "   len--;");
+spoil('no blank line before "else"', $main, "1;\n\n        }", "1;\n        }");
+spoil('"else" is not behind its "}"', $main, '} else {', "}\n\n        else {");
+spoil('no blank line after the block', $main,
+      "}\n\n        switch", "}\n        switch");
+
+
+# functions
+
+my $zero = "ngx_int_t\nngx_http_msgbus_zero(ngx_http_request_t *r)\n{";
+
+spoil('is not at the start of a line', $main,
+      $zero, "ngx_int_t ngx_http_msgbus_zero(ngx_http_request_t *r)\n{");
+spoil('is not on its own line', $main,
+      $zero, "ngx_int_t\nngx_http_msgbus_zero(ngx_http_request_t *r) {");
+spoil('a function longer than 150 lines', $main,
+      'len--;', join "\n        ", ('len--;') x 140);
+spoil('is not on its own line', $main,
+      $zero, "ngx_int_t\nngx_http_msgbus_zero(ngx_http_request_t *r,\n"
+             . "    int i) {");
+spoil('not two blank lines after the function', $main,
+      "OK;\n}\n\n\n/* has", "OK;\n}\n\n/* has");
+spoil('not two blank lines before the function', $main,
+      "};\n\n\nngx_int_t", "};\n\nngx_int_t");
+spoil('no prototype of ngx_http_msgbus_one() at the top', $main,
+      "static ngx_int_t ngx_http_msgbus_one(ngx_http_request_t *r);\n", '');
+spoil('ngx_http_msgbus_two() does not stand in order', $main,
+      'static ngx_int_t ngx_http_msgbus_one(ngx_http_request_t *r);', '%',
+      "static ngx_int_t ngx_http_msgbus_two(ngx_http_request_t *r,\n"
+      . '    ngx_str_t *value);',
+      'static ngx_int_t ngx_http_msgbus_one(ngx_http_request_t *r);',
+      '%', "static ngx_int_t ngx_http_msgbus_two(ngx_http_request_t *r,\n"
+           . '    ngx_str_t *value);');
+spoil('names of locals are not in one column', $main, '  *p, ', ' *p, ');
+spoil('locals are not sorted', $main,
+      "    size_t               len;\n", '',
+      "    ngx_uint_t           i;\n",
+      "    ngx_uint_t           i;\n    size_t               len;\n");
+
+
+# includes
+
+my $own = '#include "ngx_msgbus_log.h"';
+
+spoil('includes a .c file', $log_c, $own, "$own\n#include \"x.c\"");
+spoil('the engine knows nothing of HTTP', $log_c,
+      $own, "$own\n#include <ngx_http.h>");
+spoil('the engine knows nothing of HTTP', $log_c,
+      $own, "$own\n#include \"ngx_http_msgbus.h\"");
+spoil('log includes bus, which is above it', $log_c,
+      $own, "$own\n#include \"ngx_msgbus.h\"");
+spoil('log includes store, which is above it', $log_c,
+      $own, "$own\n#include \"ngx_msgbus_store.h\"");
+spoil('json includes log, which is above it', 'src/ngx_msgbus_json.c',
+      '#include "ngx_msgbus_json.h"', $own);
+spoil('a handler sees of the engine only', $main,
+      '"ngx_msgbus_json.h"', '"ngx_msgbus_log.h"');
+spoil('yajl is for src/ngx_msgbus_json.c only', $log_c,
+      $own, "$own\n#include <yajl/yajl_gen.h>");
+spoil('mongoc is for src/ngx_msgbus_store_mongodb.c only', $log_c,
+      $own, "$own\n#include <mongoc/mongoc.h>");
+spoil('mongoc is for src/ngx_msgbus_store_mongodb.c only', $log_c,
+      $own, "$own\n#include <libmongoc-1.0/mongoc.h>");
+
+$good{'src/ngx_msgbus_room.c'} = $good{$log_c};
+$good{config} =~ s/\n"/\n\$ngx_addon_dir\/src\/ngx_msgbus_room.c\n"/;
+
+spoil('room "room" has no level', 'src/ngx_msgbus_room.c');
+
+delete $good{'src/ngx_msgbus_room.c'};
+$good{config} =~ s/.*room.*\n//;
+
+
+# comments
+
+spoil('a prototype without a comment', $log_h, "/* appends */\n", '');
+
+for (qw( Lock Writers Readers Lifetime Crash Layout )) {
+    spoil("does not say: $_", $log_h, " * $_ ", " * Nothing ");
+}
+
+
+# config
+
+spoil('does not name src/ngx_msgbus_log.h', 'config',
+      "\$ngx_addon_dir/$log_h \\\n", '');
+spoil('there is no src/ngx_msgbus_gone.c', 'config',
+      '"', '"$ngx_addon_dir/src/ngx_msgbus_gone.c ');
+spoil("there is no $log_h, or it is named twice", 'config',
+      '"', "\"\$ngx_addon_dir/$log_h ");
+spoil('longer than 70 lines', 'config', "\n", "\n" x 70);
+
+
+# each header by itself
+
+$cc = 'gcc';
+
+spoil('does not compile alone', 'src/ngx_msgbus_json.h',
+      "<ngx_core.h>\n", "<ngx_core.h>\n\n\nextern ngx_nothing_t  nothing;\n");
+
+done_testing();

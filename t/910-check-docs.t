@@ -1,0 +1,189 @@
+# tools/check-docs complains of each directive and variable that lacks its
+# section, one of its fields or a test, and of sections of what is not there.
+#
+# A small project that is in order is spoiled in one place at a time.
+
+use strict;
+use warnings;
+
+use Cwd qw( abs_path );
+use File::Path qw( make_path );
+use File::Temp qw( tempdir );
+use Test::More;
+
+my $tool = abs_path('tools/check-docs');
+my $root = tempdir(CLEANUP => 1);
+my $module = 'ngx_http_msgbus_module.c';
+my $docs = 'docs/directives.md';
+my $test = 't/001-test.t';
+
+my %good;
+
+$good{$module} = <<'END';
+static ngx_command_t  ngx_http_msgbus_commands[] = {
+
+    { ngx_string("msgbus"),
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_TAKE1,
+      ngx_http_msgbus,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    /* { ngx_string("msgbus_later"), NGX_HTTP_LOC_CONF, */
+
+    { ngx_string("msgbus_status"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF
+                        |NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_msgbus_status,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_variable_t  ngx_http_msgbus_variables[] = {
+
+    { ngx_string("msgbus_id"), NULL, ngx_http_msgbus_variable_id, 0, 0, 0 },
+
+      ngx_http_null_variable
+};
+END
+
+$good{$docs} = <<'END';
+# Directives
+
+### msgbus
+**syntax:** *msgbus &lt;zone&gt; | off*  **default:** *off*
+**context:** *location, if in location, limit_except*  **since:** *0.1.0*
+
+Text, of `msgbus_nothing`, too.
+
+### `msgbus_status`
+
+**syntax:** `msgbus_status`
+
+**default:** none
+
+**context:** server, http, location
+
+**since:** 0.1.0
+
+## Variables
+
+### $msgbus_id
+**since:** *0.1.0*
+END
+
+$good{$test} = <<'END';
+--- config
+    location / { msgbus bus; }
+    msgbus_status;
+    add_header X-Id $msgbus_id;
+END
+
+
+# writes the project, runs the tool, returns its exit status and its words
+
+sub check_docs {
+    my (%file) = @_;
+
+    for my $name (sort keys %file) {
+        my $path = "$root/$name";
+
+        make_path($path =~ m{(.*)/});
+
+        open my $out, '>', $path or die "$path: $!";
+        print $out $file{$name};
+        close $out or die "$path: $!";
+    }
+
+    my $said = `'$tool' '$root' 2>&1`;
+    my $rc = $? >> 8;
+
+    unlink "$root/$_" for keys %file;
+
+    return ($rc, $said);
+}
+
+
+# spoil(complaint, file, change...), a change being "from" => "to"
+
+sub spoil {
+    my ($complaint, $file, @change) = @_;
+
+    my $text = $good{$file};
+
+    while (my ($from, $to) = splice @change, 0, 2) {
+        my $at = index $text, $from;
+
+        die "\"$from\" is not in $file" if $at < 0;
+        substr($text, $at, length $from) = $to;
+    }
+
+    my ($rc, $said) = check_docs(%good, $file => $text);
+    my @complaints = grep { !/^check-docs: / } split /\n/, $said;
+    my $name = "complains: $complaint";
+
+    if ($rc == 1 && @complaints == 1 && $complaints[0] =~ /\Q$complaint\E/) {
+        pass($name);
+
+    } else {
+        fail($name);
+        diag("exit status $rc, and it said:\n$said");
+    }
+}
+
+
+my ($rc, $said) = check_docs(%good);
+
+is($rc, 0, 'a project in order passes');
+is($said, "check-docs: 2 directives, 1 variables, no complaint\n",
+   'and that is said in one line');
+
+spoil('no section "### msgbus"', $docs, "### msgbus\n", "### Msgbus\n");
+spoil('no section "### msgbus"', $docs, "### msgbus\n", "#### msgbus\n");
+spoil('msgbus: no "**syntax:** ..."', $docs, '**syntax:** *', '*syntax: ');
+spoil('msgbus: no "**default:** ..."', $docs, '**default:** *off*', '');
+spoil('msgbus: no "**default:** ..."', $docs,
+      '**default:** *off*', '**default:**');
+spoil('msgbus: no "**context:** ..."', $docs, '**context:**', 'context:');
+spoil('msgbus: no "**since:** ..."', $docs, '**since:** *0.1.0*', '');
+spoil('its syntax does not begin with its name', $docs,
+      '*msgbus &lt;', '*msgbus_zone &lt;');
+spoil('context is "location, if in location, limit_except"', $docs,
+      ', limit_except', '');
+spoil('context is "http, server, location"', $docs,
+      'server, http, location', 'http, server, location, if in location');
+spoil('context is "http, server, if in server, location"', $module,
+      'NGX_HTTP_SRV_CONF', 'NGX_HTTP_SRV_CONF|NGX_HTTP_SIF_CONF');
+spoil('there is no directive msgbus_gone', $docs,
+      '## Variables', "### msgbus_gone\n\n## Variables");
+spoil('two sections of msgbus_status', $docs,
+      '## Variables', "### msgbus_status\n\n## Variables");
+
+spoil("msgbus is in no test's configuration", $test, 'msgbus bus', 'bus');
+spoil("msgbus is in no test's configuration", $test,
+      '    location / { msgbus bus; }', '    # location / { msgbus bus; }');
+spoil("msgbus_status is in no test's configuration", $test,
+      'msgbus_status;', 'msgbus_status_two;');
+
+spoil('no section "### $msgbus_id"', $docs, '### $msgbus_id', '### Id');
+spoil('$msgbus_id: no "**since:** ..."', $docs,
+      "_id\n**since:**", "_id\nsince");
+spoil('there is no variable $msgbus_x', $docs,
+      '### $msgbus_id', "### \$msgbus_x\n**since:** *1*\n\n### \$msgbus_id");
+spoil('$msgbus_id is in no test', $test, '$msgbus_id', '$msgbus_ids');
+
+($rc, $said) = check_docs(%good, $module => '');
+
+isnt($rc, 0, 'sources without a directive are an error, not a success');
+
+delete $good{$docs};
+($rc, $said) = check_docs(%good);
+
+is($rc, 1, 'and so is a missing reference');
+like($said, qr/no section "### msgbus_status"/, 'of which each is missing');
+
+done_testing();

@@ -1,0 +1,620 @@
+package Msgbus::Law;
+
+# What the bus promises to those who post and read at the same time, and
+# whether it kept it.
+#
+# Posters and pollers are processes with a connection each.  A poster writes
+# down what became of each of its events; a poller follows all the channels,
+# each with the cursor that the last answer named, and writes down what it saw.
+# Afterwards judge() reads their records.  An event is known by its poster p
+# and its number n: its channel and its bytes follow from them.
+#
+#     my $law = Msgbus::Law->new(nginx => $nginx, posters => 8, pollers => 3);
+#     $law->begin;
+#     ...                            # what shall do no harm
+#     $law->end;
+#     $law->kept;                    # tests, one for each law
+#
+# A poster does not post an event again when the connection was lost without an
+# answer: it may have been stored, so it may be seen, at most once.
+
+use strict;
+use warnings;
+
+use List::Util qw(max min);
+use POSIX qw(WNOHANG);
+use Test::More ();
+use Time::HiRes qw(sleep);
+
+use Msgbus::Client;
+use Msgbus::Nginx;
+
+
+my $owner = $$;
+my %children;
+
+
+sub now { return Msgbus::Client::now() }
+
+
+# posters, pollers; channels: how many, below prefix; rate: posts a second of
+# each poster; batch: how many it sends in one go; lag: seconds that a poller
+# waits between two rounds; to: addresses, which the processes take in turn;
+# noise: processes that post as fast as they can what nobody follows, and how
+# many events each (noise_events)
+
+sub new {
+    my ($class, %o) = @_;
+
+    my $self = bless { posters => 8, pollers => 3, channels => 16,
+                       prefix => '/load', rate => 1000, batch => 1,
+                       lag => 0, noise => 0, noise_events => 1e9,
+                       %o }, $class;
+
+    $self->{to} //= ["127.0.0.1:$self->{nginx}{port}"];
+    $self->{dir} //= $self->{nginx}{dir};
+
+    return $self;
+}
+
+
+sub channel_of {
+    my ($self, $p, $n) = @_;
+
+    return "$self->{prefix}/c" . ($p * 7 + $n * $n) % $self->{channels};
+}
+
+
+# What an event looks like.  Sizes vary, some are larger than the buffer of a
+# request's body; the white space is odd, since it must come back as it was.
+
+my $text = join '', map { chr(33 + $_ * 7 % 90) } 0 .. 25_000;
+$text =~ tr/"\\//d;
+
+sub payload {
+    my ($p, $n) = @_;
+
+    my $length = $n % 101 == 100 ? 20_000 : $n * 37 % 211;
+
+    return qq({"p":$p,"n":$n ,\t"s": "\\u00e9\xc3\xa9\\n)
+           . substr($text, $n % 1000, $length) . qq(",\r\n"l":[ -0.5e+1,{}]});
+}
+
+
+# --- running
+
+sub begin {
+    my ($self) = @_;
+
+    local $SIG{USR1} = sub { $self->{told} = 1 };
+
+    $self->{began} = now();
+
+    $self->{reading} = [map { $self->child("poller.$_", \&poll, $_) }
+                        1 .. $self->{pollers}];
+    $self->{posting} = [map { $self->child("poster.$_", \&publish, $_) }
+                        1 .. $self->{posters}];
+
+    push @{ $self->{posting} }, map { $self->child("noise.$_", \&noise, $_) }
+                                1 .. $self->{noise};
+    return $self;
+}
+
+
+# Posters finish the request in hand; then pollers read what is left.
+
+sub end {
+    my ($self) = @_;
+
+    $self->{lasted} = now() - $self->{began};
+
+    for my $pids (@$self{qw(posting reading)}) {
+        kill USR1 => @$pids;
+        $self->wait_for($_) for @$pids;
+    }
+
+    return $self;
+}
+
+
+sub child {
+    my ($self, $name, $what, $number) = @_;
+
+    my $parent = $$;
+    my $pid = fork // die "cannot fork: $!\n";
+
+    if ($pid) {
+        $children{$pid} = $name;
+        return $pid;
+    }
+
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM);
+
+    open my $out, '>', "$self->{dir}/$name" or POSIX::_exit(1);
+
+    my $tell = sub { print $out join("\t", @_), "\n" };
+
+    # an orphan goes home
+    my $is_over = sub {
+        POSIX::_exit(1) if getppid() != $parent;
+        return $self->{told};
+    };
+
+    eval { $what->($self, $number, $tell, $is_over); 1 }
+        or $tell->('broken', $@ =~ s/\s+/ /gr);
+
+    $tell->('end');
+
+    close $out;
+    POSIX::_exit(0);
+}
+
+
+sub wait_for {
+    my ($self, $pid) = @_;
+
+    my $until = now() + 60 * $Msgbus::Nginx::PATIENCE;
+
+    while (waitpid($pid, WNOHANG) == 0) {
+        if (now() > $until) {
+            kill KILL => $pid;
+            waitpid $pid, 0;
+            last;
+        }
+
+        sleep 0.01;
+    }
+
+    delete $children{$pid};
+
+    return;
+}
+
+
+END {
+    kill KILL => keys %children if $$ == $owner && %children;
+}
+
+
+# --- a poster
+
+sub publish {
+    my ($self, $p, $tell, $is_over) = @_;
+
+    my $to = $self->{to}[$p % @{ $self->{to} }];
+    my $client = Msgbus::Client->new(to => $to,
+                                     agent => "poster/1.0 uuid/poster-$p");
+    my $reader = Msgbus::Client->new(to => $to);
+
+    my $began = now();
+    my $next = 1;
+
+    while (!$is_over->()) {
+        my @batch = $next .. $next + $self->{batch} - 1;
+
+        $next += @batch;
+
+        my $t0 = now();
+        my @answers = $client->pipeline(map {
+            [POST => $self->channel_of($p, $_), payload($p, $_)]
+        } @batch);
+        my $t1 = now();
+
+        for my $n (@batch) {
+            # the first failure is that of all that come after it
+            my $r = @answers > 1 ? shift @answers : $answers[0];
+
+            $self->note($p, $n, $r, $t0, $t1, $tell);
+
+            if ($r->status == 201 && $n % 50 == 0) {
+                $self->read_back($reader, $self->channel_of($p, $n), $p, $n,
+                                 $r->id, $tell);
+            }
+        }
+
+        my $early = $began + $next / $self->{rate} - now();
+        sleep $early if $early > 0;
+    }
+
+    return;
+}
+
+
+sub note {
+    my ($self, $p, $n, $r, $t0, $t1, $tell) = @_;
+
+    if ($r->status == 201) {
+        $tell->('stored', $p, $n, $r->id // 'none', $t0, $t1);
+
+    } elsif ($r->status) {
+        $tell->('refused', $p, $n, $r->status);
+
+    } elsif ($r->failure eq 'refused') {
+        $tell->('refused', $p, $n, $r->error);
+        sleep 0.05;
+
+    } else {
+        $tell->('unknown', $p, $n, $r->failure);
+        $tell->('hung', $r->error) if $r->failure eq 'timeout';
+        $tell->('broken', $r->error) if $r->failure eq 'garbage';
+    }
+
+    return;
+}
+
+
+# What has been acknowledged is there for everybody, at once.
+
+sub read_back {
+    my ($self, $reader, $channel, $p, $n, $id, $tell) = @_;
+
+    my $r = $reader->get("$channel?echo=true&max-events=1&last-known-id="
+                         . ($id - 1));
+
+    if ($r->failure) {
+        $tell->('hung', $r->error) if $r->failure eq 'timeout';
+        return;
+    }
+
+    return if $r->gap;
+
+    my $e = $r->events->[0];
+
+    if (!$e || $e->{id} != $id || $e->{data} ne payload($p, $n)) {
+        $tell->('late', "event $id was acknowledged, but a read after "
+                        . ($id - 1) . ' found '
+                        . ($e ? "$e->{id}" : 'nothing'));
+    }
+
+    return;
+}
+
+
+# --- noise
+
+sub noise {
+    my ($self, $number, $tell, $is_over) = @_;
+
+    my $client = Msgbus::Client->new(to => $self->{to}[0]);
+    my $many = 100;
+    my $bytes = $client->format(POST => "$self->{prefix}/noise", '[1]')
+                x $many;
+
+    for (my $n = 0; $n < $self->{noise_events} && !$is_over->(); $n += $many) {
+
+        $client->send($bytes) and $client->close;
+
+        my $until = now() + $client->{timeout};
+        my $answers = 0;
+
+        while ($client->{sock} && $answers < $many) {
+            $client->more($until) and $client->close;
+
+            # answers are of a kind: those that are whole go
+            $answers += $client->{in} =~ s/\GHTTP.*?\r\n\r\n//sg;
+        }
+    }
+
+    return;
+}
+
+
+# --- a poller
+
+sub poll {
+    my ($self, $number, $tell, $is_over) = @_;
+
+    my $to = $self->{to}[$number % @{ $self->{to} }];
+    my $client = Msgbus::Client->new(to => $to);
+
+    my @channels = map { "$self->{prefix}/c$_" } 0 .. $self->{channels} - 1;
+    my %cursor = map { $_ => 0 } @channels;
+    my $turn = 0;
+    my $newest = 0;
+
+    for ( ;; ) {
+        my $over = $is_over->();
+        my $quiet = 1;
+
+        for my $channel (@channels) {
+            my $max = $turn++ % 5 ? 200 : 3;
+            my $cursor = $cursor{$channel};
+
+            my $r = $client->get("$channel?echo=true&max-events=$max"
+                                 . "&last-known-id=$cursor");
+
+            if ($r->failure) {
+                $tell->('hung', $r->error) if $r->failure eq 'timeout';
+                $tell->('broken', $r->error) if $r->failure eq 'garbage';
+                $quiet = 0;
+                sleep 0.01;
+                next;
+            }
+
+            my $events = $r->events;
+            my $last = $r->last_id // 'none';
+
+            $tell->('answer', $channel, $cursor, $last, $newest,
+                    @$events < $max ? 'whole' : 'cut',
+                    $r->gap ? 'gap' : 'ok');
+
+            for my $e (@$events) {
+                my ($p, $n) = $e->{data} =~ /^\{"p":(\d+),"n":(\d+)/;
+
+                $p //= 0;
+                $n //= 0;
+
+                $tell->('seen', $channel, $e->{id}, $p, $n,
+                        $e->{data} eq payload($p, $n) ? 'same' : 'other');
+
+                $newest = $e->{id} if $e->{id} > $newest;
+            }
+
+            $quiet = 0 if @$events;
+            $cursor{$channel} = $last;
+        }
+
+        last if $over && $quiet;
+
+        sleep($over ? 0 : $self->{lag} || $quiet * 0.01);
+    }
+
+    return;
+}
+
+
+# --- the judgement
+
+# { law => [what broke it, a sentence each] } from the records of all.
+
+my @laws = (
+    ended    => 'all posters and pollers came to their end',
+    hung     => 'no request hangs',
+    order    => 'a reader sees ids that only rise',
+    newest   => 'nobody who has seen an id later sees a smaller one appear',
+    once     => 'every acknowledged event is seen exactly once by every reader',
+    twice    => 'no event is seen twice, under one id or under two',
+    same     => 'an event has the id that its poster was told, '
+                . 'and the bytes that were posted',
+    own      => 'the events of one poster keep its order',
+    time     => 'an event that was acknowledged before another was posted '
+                . 'has the smaller id',
+    late     => 'an acknowledged event is there for the next read',
+    ghost    => 'what was refused is not seen',
+    gap      => 'no reader is told of a gap when nothing was dropped',
+);
+
+
+sub judge {
+    my ($self, %records) = @_;
+
+    my %broken = map { $_ => [] } @laws[grep { $_ % 2 == 0 } 0 .. $#laws];
+    my $broken = sub { push @{ $broken{$_[0]} }, $_[1] };
+
+    my (%stored, %refused, %name);
+
+    for my $who (sort grep { /poster/ } keys %records) {
+        my $before = 0;
+
+        for (@{ $records{$who} }) {
+            my ($what, @v) = @$_;
+
+            if ($what eq 'stored') {
+                my ($p, $n, $id) = @v;
+
+                if ($id !~ /^[1-9]\d*$/) {
+                    $broken->(same => "$p/$n was stored with the id '$id'");
+                    next;
+                }
+
+                if ($id <= $before) {
+                    $broken->(own => "$p/$n has id $id, the poster's event "
+                                     . "before it $before");
+                }
+
+                if ($name{$id}) {
+                    $broken->(twice => "id $id was given to $name{$id} "
+                                       . "and to $p/$n");
+                }
+
+                $before = $id;
+                $name{$id} = "$p/$n";
+                $stored{"$p/$n"} = \@v;
+
+            } elsif ($what eq 'refused') {
+                $refused{"$v[0]/$v[1]"} = $v[2];
+
+            } elsif ($what eq 'late') {
+                $broken->(late => $v[0]);
+            }
+        }
+    }
+
+    for my $who (sort keys %records) {
+        my $list = $records{$who};
+
+        if (!@$list || $list->[-1][0] ne 'end') {
+            $broken->(ended => "$who did not end in time");
+        }
+
+        for (@$list) {
+            $broken->(ended => "$who: $_->[1]") if $_->[0] eq 'broken';
+            $broken->(hung => "$who: $_->[1]") if $_->[0] eq 'hung';
+        }
+
+        if ($who =~ /poller/) {
+            $self->judge_poller($who, $list, \%stored, \%refused, $broken);
+        }
+    }
+
+    # from the largest id down: nobody above may have been answered before
+    # this one was sent
+
+    my ($first_answer, $answered) = (9e99, '');
+
+    for my $e (sort { $b->[2] <=> $a->[2] } values %stored) {
+        my ($p, $n, $id, $t0, $t1) = @$e;
+
+        if ($t0 > $first_answer) {
+            $broken->(time => "$p/$n got id $id although $answered had been "
+                              . 'acknowledged before');
+        }
+
+        if ($t1 < $first_answer) {
+            ($first_answer, $answered) = ($t1, "$p/$n with id $id");
+        }
+    }
+
+    $self->{stored} = keys %stored;
+
+    return \%broken;
+}
+
+
+sub judge_poller {
+    my ($self, $who, $list, $stored, $refused, $broken) = @_;
+
+    my (%seen, %last, %own, @gaps, $cursor);
+
+    for (@$list) {
+        my ($what, $channel, @v) = @$_;
+
+        if ($what eq 'answer') {
+            my ($last, $newest, $whole, $gap);
+
+            ($cursor, $last, $newest, $whole, $gap) = @v;
+
+            if ($last !~ /^\d+$/) {
+                $broken->(order => "$who: Msgbus-Last-Id of $channel: $last");
+                next;
+            }
+
+            if ($last < $cursor) {
+                $broken->(order => "$who: the cursor of $channel went back "
+                                   . "from $cursor to $last");
+            }
+
+            if ($whole eq 'whole' && $last < $newest) {
+                $broken->(newest => "$who: $channel ended at $last when "
+                                    . "$newest had been seen elsewhere");
+            }
+
+            if ($gap eq 'gap') {
+                $broken->(gap => "$who: a gap in $channel from $cursor "
+                                 . "to $last");
+                push @gaps, [$channel, $cursor, $last];
+            }
+
+        } elsif ($what eq 'seen') {
+            my ($id, $p, $n, $same) = @v;
+            my $e = $stored->{"$p/$n"};
+
+            if ($id <= max($cursor, $last{$channel} // 0)) {
+                $broken->(order => "$who: id $id in $channel after "
+                                   . max($cursor, $last{$channel} // 0));
+            }
+
+            if ($seen{"$p/$n"}) {
+                $broken->(twice => "$who: $p/$n as "
+                                   . "$seen{qq($p/$n)} and as $id");
+            }
+
+            if ($same ne 'same' || $channel ne $self->channel_of($p, $n)) {
+                $broken->(same => "$who: $p/$n in $channel is not what "
+                                  . 'was posted');
+            }
+
+            if ($e && $e->[2] != $id) {
+                $broken->(same => "$who: $p/$n has id $id, its poster was "
+                                  . "told $e->[2]");
+            }
+
+            if (exists $refused->{"$p/$n"}) {
+                $broken->(ghost => "$who: $p/$n was refused with "
+                                   . $refused->{"$p/$n"});
+            }
+
+            if ($n < ($own{"$p $channel"} // 0)) {
+                $broken->(own => "$who: $p/$n after "
+                                 . qq($p/$own{"$p $channel"} in $channel));
+            }
+
+            $seen{"$p/$n"} = $id;
+            $last{$channel} = $id;
+            $own{"$p $channel"} = $n;
+        }
+    }
+
+    for my $e (values %$stored) {
+        my ($p, $n, $id) = @$e;
+
+        next if $seen{"$p/$n"};
+
+        my $channel = $self->channel_of($p, $n);
+
+        next if grep { $_->[0] eq $channel && $_->[1] < $id && $id <= $_->[2] }
+                @gaps;
+
+        $broken->(once => "$who never saw $p/$n in $channel, id $id");
+    }
+
+    return;
+}
+
+
+sub records {
+    my ($self) = @_;
+
+    my %records;
+
+    for my $who ((map { "poster.$_" } 1 .. $self->{posters}),
+                 (map { "poller.$_" } 1 .. $self->{pollers}))
+    {
+        open my $in, '<', "$self->{dir}/$who" or die "$self->{dir}/$who: $!\n";
+        $records{$who} = [map { chomp; [split /\t/] } <$in>];
+    }
+
+    return %records;
+}
+
+
+# Tests.  Laws named in @but are not tested.
+
+sub kept {
+    my ($self, @but) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my %records = $self->records;
+    my $broken = $self->judge(%records);
+    my @lost = grep { $_->[0] eq 'unknown' } map { @$_ } values %records;
+    my @refused = grep { $_->[0] eq 'refused' } map { @$_ } values %records;
+
+    Test::More::diag(sprintf '%d events were acknowledged in %.1f s, %d '
+                             . 'refused, %d lost their connection',
+                     $self->{stored}, $self->{lasted}, scalar @refused,
+                     scalar @lost);
+
+    $self->{lost} = @lost;
+    $self->{refused} = \@refused;
+    $self->{broken} = $broken;
+
+    Test::More::cmp_ok($self->{stored}, '>=', 100 * $self->{posters},
+                       'the posters got on with it');
+
+    for (my $i = 0; $i < @laws; $i += 2) {
+        my ($law, $title) = @laws[$i, $i + 1];
+        my @cases = @{ $broken->{$law} };
+
+        next if grep { $_ eq $law } @but;
+
+        Test::More::ok(!@cases, $title)
+            || Test::More::diag(join "\n", scalar(@cases) . ' cases:',
+                                @cases[0 .. min(9, $#cases)]);
+    }
+
+    return;
+}
+
+
+1;

@@ -118,13 +118,6 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->bus && conf->test_mode) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "msgbus_test_mode is on in location \"%V\": "
-                           "nobody needs a uuid, and /all shows every event",
-                           &conf->prefix);
-    }
-
     return NGX_CONF_OK;
 }
 
@@ -134,6 +127,7 @@ static ngx_int_t
 ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
     ngx_http_msgbus_loc_conf_t *conf)
 {
+    ngx_msgbus_channel_t       channel;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -183,6 +177,25 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
                            clcf->exact_match ? "exact"
                            : clcf->named ? "named" : "a regex");
         return NGX_ERROR;
+    }
+
+    if (conf->channel
+        && conf->channel->lengths == NULL
+        && ngx_msgbus_channel_parse(&channel, &conf->channel->value, 0)
+           != NGX_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"msgbus_channel\" of location \"%V\" is \"%V\", "
+                           "which can be no channel's name",
+                           &clcf->name, &conf->channel->value);
+        return NGX_ERROR;
+    }
+
+    if (conf->test_mode) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "msgbus_test_mode is on in location \"%V\": "
+                           "nobody needs a uuid, and /all shows every event",
+                           &clcf->name);
     }
 
     return NGX_OK;
@@ -290,8 +303,8 @@ static ngx_int_t
 ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
     ngx_str_t *arg, ngx_str_t *value)
 {
+    off_t       size;
     u_char     *p;
-    ssize_t     size;
     ngx_str_t   s;
 
     p = (u_char *) ngx_strchr(value->data, ':');
@@ -309,7 +322,7 @@ ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
     s.data = p + 1;
     s.len = value->data + value->len - s.data;
 
-    size = ngx_parse_size(&s);
+    size = ngx_parse_offset(&s);
 
     if (size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

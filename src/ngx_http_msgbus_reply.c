@@ -66,9 +66,18 @@ ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key, uint64_t n)
 void
 ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
 {
+    u_char  *p;
+
     r->headers_out.content_type.len = ngx_strlen(type);
     r->headers_out.content_type.data = (u_char *) type;
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    /* gzip_types and the like compare what stands before the charset */
+
+    p = (u_char *) ngx_strchr(type, ';');
+
+    r->headers_out.content_type_len = p
+                                      ? (size_t) (p - (u_char *) type)
+                                      : r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 }
 

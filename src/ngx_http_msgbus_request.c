@@ -145,18 +145,25 @@ ngx_http_msgbus_request_name(ngx_http_request_t *r,
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
     if (lcf->channel) {
-        return ngx_http_complex_value(r, lcf->channel, &ctx->name);
+
+        if (ngx_http_complex_value(r, lcf->channel, &ctx->name) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return NGX_OK;
     }
 
     if (r->uri.len < lcf->prefix.len
         || ngx_strncmp(r->uri.data, lcf->prefix.data, lcf->prefix.len) != 0)
     {
-        /* "/Bus/" where the file system ignores case, an "if" in a regex */
+        /* after a rewrite ... break, or in an "if" of a regex location */
 
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "msgbus finds no channel in \"%V\" below location "
                       "\"%V\", use msgbus_channel", &r->uri, &lcf->prefix);
-        return NGX_ERROR;
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Invalid channel name");
     }
 
     ctx->name.data = r->uri.data + lcf->prefix.len;
@@ -173,8 +180,10 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     ngx_uint_t                   methods;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    if (ngx_http_msgbus_request_name(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    rc = ngx_http_msgbus_request_name(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);

@@ -49,16 +49,16 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (lcf->max_waiters && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                      "Too many readers wait");
-    }
-
     if (r != r->main || r->method == NGX_HTTP_HEAD || ngx_exiting) {
 
         /* a subrequest, a HEAD, and whoever meets a shutdown do not wait */
 
         return ngx_http_msgbus_wait_send(r, ctx, page);
+    }
+
+    if (lcf->max_waiters && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "Too many readers wait");
     }
 
     wait = ngx_http_msgbus_wait_create(r);

@@ -366,7 +366,7 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
     /* a wake that got lost with the worker that sent it, or a shutdown */
 
     if (bus->waiters.n) {
-        ngx_msgbus_wake_handler(bus);
+        ngx_msgbus_notify_look(&bus->notify);
     }
 
     if (!ngx_exiting) {

@@ -107,6 +107,12 @@ ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth, ngx_log_t *log)
         return NGX_DECLINED;
     }
 
+    /* yajl takes these two for white space; they can stand nowhere */
+
+    if (memchr(p, '\v', last - p) || memchr(p, '\f', last - p)) {
+        return NGX_DECLINED;
+    }
+
     need = ngx_msgbus_json_need(text->len, max_depth);
     large = NULL;
 

@@ -314,7 +314,7 @@ ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size)
 static ngx_int_t
 ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
 {
-    uint64_t              limit;
+    uint64_t              events;
     ngx_int_t             rc;
     ngx_uint_t            n;
     ngx_msgbus_log_sh_t  *sh;
@@ -323,11 +323,12 @@ ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
 
     rc = ngx_msgbus_log_expire(log, now);
 
-    limit = ngx_min(log->mask + 1, log->max_events);
-
     for (n = 0; n < NGX_MSGBUS_HOLD_RECORDS; n++) {
 
-        if (sh->next_serial - sh->head_serial < limit
+        events = sh->next_serial - sh->head_serial;
+
+        if (events < log->max_events
+            && events <= log->mask
             && ngx_msgbus_log_room(log, size) != log->size)
         {
             return NGX_OK;
@@ -343,7 +344,13 @@ ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
             return NGX_BUSY;
         }
 
-        sh->pressed++;
+        if (events < log->max_events) {
+
+            /* not what was asked for */
+
+            sh->pressed++;
+        }
+
         ngx_msgbus_log_evict(log);
     }
 

@@ -15,7 +15,7 @@
  * one of them sees the other.
  *
  * A poster that is killed between the bit and the write() would leave a
- * worker asleep: the bus looks by itself once a second.
+ * worker asleep: the bus looks by itself once a second, and clears the bit.
  *
  * The eventfd's connection is idle to nginx, so that nginx tells it of a
  * shutdown, and a channel, so that it is not reported as an open socket.
@@ -124,7 +124,7 @@ ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle,
 }
 
 
-/* a slot that is free, or whose worker is dead */
+/* frees the slots of all dead workers, and takes the first that is free */
 static ngx_int_t
 ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify, ngx_log_t *log)
 {
@@ -139,18 +139,31 @@ ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify, ngx_log_t *log)
 
         pid = sh->pid[i];
 
-        if (pid && (kill((ngx_pid_t) pid, 0) == 0 || ngx_errno != ESRCH)) {
-            continue;
-        }
+        if (pid
+            && kill((ngx_pid_t) pid, 0) == -1
+            && ngx_errno == ESRCH
+            && ngx_atomic_cmp_set(&sh->pid[i], pid,
+                                  (ngx_atomic_uint_t) ngx_pid))
+        {
+            /* while it is ours nobody else takes it */
 
-        if (!ngx_atomic_cmp_set(&sh->pid[i], pid,
-                                (ngx_atomic_uint_t) ngx_pid))
+            sh->parked[i] = 0;
+            ngx_msgbus_bit_clear(sh->waiting, i);
+            ngx_msgbus_bit_clear(sh->pending, i);
+
+            sh->pid[i] = 0;
+        }
+    }
+
+    for (i = 0; i < NGX_MSGBUS_SLOTS; i++) {
+
+        if (sh->pid[i]
+            || !ngx_atomic_cmp_set(&sh->pid[i], 0,
+                                   (ngx_atomic_uint_t) ngx_pid))
         {
             continue;
         }
 
-        sh->parked[i] = 0;
-        ngx_msgbus_bit_clear(sh->waiting, i);
         ngx_msgbus_bit_clear(sh->pending, i);
 
         /* what the last worker of this slot has not read */
@@ -317,18 +330,28 @@ ngx_msgbus_notify_read_handler(ngx_event_t *rev)
     c = rev->data;
     notify = c->data;
 
+    /*
+     * The count before the bit, the bit before the look.  The other way
+     * round, a wake that comes between the two would lose its count and
+     * leave its bit, and no poster would ever write again.
+     */
+
+    if (read(c->fd, &count, sizeof(uint64_t)) == -1
+        && ngx_errno != NGX_EAGAIN)
+    {
+        ngx_log_error(NGX_LOG_ALERT, rev->log, ngx_errno,
+                      "msgbus could not read its eventfd");
+    }
+
+    ngx_msgbus_notify_look(notify);
+}
+
+
+void
+ngx_msgbus_notify_look(ngx_msgbus_notify_t *notify)
+{
     if (notify->slot != -1) {
-
-        /* the bit first: who commits from now on writes again */
-
         ngx_msgbus_bit_clear(notify->sh->pending, notify->slot);
-
-        if (read(c->fd, &count, sizeof(uint64_t)) == -1
-            && ngx_errno != NGX_EAGAIN)
-        {
-            ngx_log_error(NGX_LOG_ALERT, rev->log, ngx_errno,
-                          "msgbus could not read its eventfd");
-        }
     }
 
     notify->handler(notify->data);

@@ -83,6 +83,9 @@ void ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify);
  */
 void ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n);
 
+/* looks by itself, as after a wake */
+void ngx_msgbus_notify_look(ngx_msgbus_notify_t *notify);
+
 /* readers that all workers have parked */
 ngx_uint_t ngx_msgbus_notify_total(ngx_msgbus_notify_t *notify);
 

@@ -7,18 +7,18 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Handle;
-use List::Util qw(max);
+use List::Util qw(max sum);
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(usleep);
 
 use Msgbus::Nginx;
 
 
 Msgbus::Nginx->limit(60);
 
-my $posts = 5000;
-my $readers = 8;
+my $rounds = 15_000;
+my $children = 4;
+my $late = 0.5 * $Msgbus::Nginx::PATIENCE;
 
 my $nginx = Msgbus::Nginx->new(
     workers  => 4,
@@ -26,9 +26,14 @@ my $nginx = Msgbus::Nginx->new(
     location => 'location / { msgbus bus; msgbus_require_uuid off; }',
 )->start;
 
+# Each child has a channel of its own, so that no other event wakes its reader.
+# In each round it sends a read that waits, and on another connection, which
+# another worker may serve, the event: a moment before, at the same time, or a
+# moment later.
+
 my @pipes;
 
-for my $n (1 .. $readers) {
+for my $n (1 .. $children) {
     pipe my $from, my $to or die "pipe: $!\n";
 
     my $pid = fork // die "fork: $!\n";
@@ -40,27 +45,40 @@ for my $n (1 .. $readers) {
     }
 
     close $from;
-    $to->autoflush(1);
+    srand $n;
 
-    # a reader: waits, and waits again, until it has seen the last event;
-    # writes down each event and how old it was when it came
-
-    my $client = $nginx->client(agent => "reader/$n", timeout => 10);
+    my ($reader, $poster);
     my $cursor = 0;
-    my $seen = 0;
 
-    while ($seen < $posts) {
-        my $r = $client->get("/c?wait=5&last-known-id=$cursor");
-        my $now = Msgbus::Client::now();
+    for my $k (1 .. $rounds) {
 
-        last if $r->status != 200 && $r->status != 204;
-
-        for my $e (@{ $r->events }) {
-            my ($k, $posted) = $e->{data} =~ /\[(\d+),([\d.]+)\]/;
-
-            printf $to "%d %.6f\n", $k, $now - $posted;
-            $seen = $k;
+        if ($k % 100 == 1) {
+            $reader = $nginx->client(agent => "reader/$n");
+            $poster = $nginx->client(agent => "poster/$n");
+            $_->connect(Msgbus::Client::now() + 5) for $reader, $poster;
         }
+
+        my $begun = Msgbus::Client::now();
+
+        $reader->send($reader->format(GET => "/c/$n?wait=2"
+                                             . "&last-known-id=$cursor"),
+                      $begun + 5);
+
+        my $pause = rand 120;
+        1 while Msgbus::Client::now() < $begun + $pause / 1e6;
+
+        my $posted = $poster->post("/c/$n", "[$k]");
+        my $r = $reader->response('GET', $begun + 5);
+        my $took = Msgbus::Client::now() - $begun;
+
+        my $saw = join ' ', $r->status, map { $_->{data} } @{ $r->events };
+
+        print $to sprintf("%.6f %s %s\n", $took,
+                          $posted->id // 'none', $saw);
+
+        last if $saw ne "200 [$k]";
+
+        # ids of other channels may have come in between
 
         $cursor = $r->last_id;
     }
@@ -69,52 +87,31 @@ for my $n (1 .. $readers) {
     POSIX::_exit(0);
 }
 
-# The next event is posted when all have told of the last, so that it meets
-# readers who are about to wait again; a reader who misses it would sleep until
-# the bus looks by itself, once a second.
-
-my $poster = $nginx->client;
-my $late = 0.3 * $Msgbus::Nginx::PATIENCE;
+my (@late, @wrong, @done);
 my $latest = 0;
-my $created = 0;
-my (@late, @wrong);
 
-POST:
-for my $k (1 .. $posts) {
-    my $r = $poster->post('/c', sprintf '[%d,%.6f]', $k,
-                                Msgbus::Client::now());
+for my $p (@pipes) {
+    my $k = 0;
 
-    $created++ if $r->status == 201;
+    while (my $line = readline $p->{from}) {
+        chomp $line;
+        my ($took, $id, $saw) = split ' ', $line, 3;
 
-    for my $p (@pipes) {
-        my $line = readline $p->{from};
-
-        if (!defined $line) {
-            push @wrong, "a reader ended before event $k";
-            last POST;
-        }
-
-        my ($n, $age) = split ' ', $line;
-
-        push @wrong, "$n in the place of $k" if $n != $k;
-        push @late, "$n after $age s" if $age > $late;
-        $latest = max($latest, $age);
-
-        last POST if @late > 5;
+        $k++;
+        push @wrong, "event $k, id $id: $saw" if $saw ne "200 [$k]";
+        push @late, "event $k after $took s" if $took > $late;
+        $latest = max($latest, $took);
     }
 
-    sleep rand 0.0003;
+    push @done, $k;
+    waitpid $p->{pid}, 0;
 }
 
-is_deeply(\@late, [], 'no reader learns of an event late');
-is_deeply(\@wrong, [], 'each sees each event once, in order');
-is($created, $posts, 'all events were posted');
+is_deeply(\@wrong, [], 'each wait ends with the event that was posted');
+is_deeply(\@late, [], 'and none of them late');
+is(sum(@done), $children * $rounds, 'that is all of them');
 
-diag(sprintf '%d readers, %d events, the latest after %.1f ms',
-             $readers, $created, $latest * 1000);
-
-kill KILL => map { $_->{pid} } @pipes;
-waitpid $_->{pid}, 0 for @pipes;
+diag(sprintf '%d waits, the longest %.1f ms', sum(@done), $latest * 1000);
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -48,10 +48,25 @@ sub now { return clock_gettime(CLOCK_MONOTONIC) }
 
 # --- requests
 
-sub get     { my ($self, $uri, @h) = @_; $self->request(GET => $uri, undef, @h) }
-sub head    { my ($self, $uri, @h) = @_; $self->request(HEAD => $uri, undef, @h) }
-sub options { my ($self, $uri, @h) = @_; $self->request(OPTIONS => $uri, undef, @h) }
-sub post    { my ($self, $uri, $body, @h) = @_; $self->request(POST => $uri, $body, @h) }
+# (uri, headers) and (uri, body, headers)
+
+sub get     { return bodyless('GET', @_) }
+sub head    { return bodyless('HEAD', @_) }
+sub options { return bodyless('OPTIONS', @_) }
+
+
+sub bodyless {
+    my ($method, $self, $uri, @headers) = @_;
+
+    return $self->request($method, $uri, undef, @headers);
+}
+
+
+sub post {
+    my ($self, $uri, $body, @headers) = @_;
+
+    return $self->request('POST', $uri, $body, @headers);
+}
 
 
 sub request {

@@ -88,6 +88,13 @@ sub begin {
 
     local $SIG{USR1} = sub { $self->{told} = 1 };
 
+    # who begins at 0 is not told of a gap: they begin at what is newest now
+
+    my $r = Msgbus::Client->new(to => $self->{to}[0])
+                          ->get("$self->{prefix}?echo=true");
+
+    $self->{from} = $r->last_id // die 'no cursor to begin with: '
+                                       . "$r->{head}$r->{error}\n";
     $self->{began} = now();
 
     $self->{reading} = [map { $self->child("poller.$_", \&poll, $_) }
@@ -308,7 +315,7 @@ sub poll {
     my $client = Msgbus::Client->new(to => $to);
 
     my @channels = map { "$self->{prefix}/c$_" } 0 .. $self->{channels} - 1;
-    my %cursor = map { $_ => 0 } @channels;
+    my %cursor = map { $_ => $self->{from} } @channels;
     my $turn = 0;
     my $newest = 0;
 
@@ -452,7 +459,9 @@ sub judge {
 
     my ($first_answer, $answered) = (9e99, '');
 
-    for my $e (sort { $b->[2] <=> $a->[2] } values %stored) {
+    for my $e (sort { $b->[2] <=> $a->[2] || $b->[4] <=> $a->[4] }
+               values %stored)
+    {
         my ($p, $n, $id, $t0, $t1) = @$e;
 
         if ($t0 > $first_answer) {

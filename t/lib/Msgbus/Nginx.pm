@@ -140,6 +140,9 @@ sub configure {
     my $load = join '', map { "load_module $_;\n" } modules();
     my $listen = join '', map { "listen $_;\n" }
                  "127.0.0.1:$self->{port}", @{ $self->{listen} };
+    my $env = join '', map { "env $_;\n" }
+              $ENV{TEST_NGINX_PRELOAD}
+              ? qw(LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS) : ();
     my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
                qw(client_body proxy fastcgi uwsgi scgi);
 
@@ -151,6 +154,7 @@ pid $dir/nginx.pid;
 error_log $dir/error.log info;
 worker_processes $self->{workers};
 $load
+$env
 $self->{main}
 
 events {

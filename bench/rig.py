@@ -1,0 +1,598 @@
+# Copyright (C) the msgbus authors
+
+"""The rig of bench/: one nginx with one worker, a load beside it, and meters.
+
+The server runs on the first core that we may use, the load on the last.  All
+figures are the server's own cost a request: CPU time from the scheduler, or
+instructions counted by callgrind.  Everything stays on 127.0.0.1.
+"""
+
+import collections
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BENCH = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(os.path.dirname(BENCH), "build")
+WORK = os.path.join(BUILD, "bench")
+
+# Debian's nginx is in /usr/sbin, which not every user's path has
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+
+NGINX = os.environ.get("NGINX", "nginx")
+NGINX_SRC = os.environ.get("NGINX_SRC", "/usr/share/nginx/src")
+NGINX_FLAGS = os.environ.get("NGINX_FLAGS", "--with-compat")
+MODULE = os.path.abspath(
+    os.environ.get("MODULE") or BUILD + "/ngx_http_msgbus_module.so")
+
+CPUS = sorted(os.sched_getaffinity(0))
+SERVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
+
+
+CONFIG = """\
+daemon off;
+worker_processes 1;
+error_log {folder}/error.log notice;
+pid {folder}/nginx.pid;
+{modules}
+{user}
+events {{ worker_connections 1024; }}
+
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    default_type "application/json; charset=utf-8";
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;
+
+{http}
+
+    server {{
+        listen 127.0.0.1:{port};
+
+{server}
+    }}
+}}
+"""
+
+
+class Failure(Exception):
+    """Something that ends the bench with a sentence, not with a trace."""
+
+
+# one kind of request; "check" looks at one Answer and raises Failure
+
+Request = collections.namedtuple("Request", "method path headers body check")
+Answer = collections.namedtuple("Answer", "status headers body wire")
+
+
+def main(function):
+    """Run a tool: SIGTERM unwinds as Ctrl-C does, a Failure is one line."""
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    try:
+        sys.exit(function())
+    except Failure as e:
+        sys.exit("%s: %s" % (os.path.basename(sys.argv[0]), e))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def need(tool, package):
+    if shutil.which(tool) is None:
+        raise Failure("%s not found, install %s" % (tool, package))
+
+
+def number(name, default):
+    """A whole number above 0 from the environment."""
+
+    text = os.environ.get(name, str(default))
+
+    if not re.fullmatch("[1-9][0-9]*", text):
+        raise Failure('%s="%s" is no number above 0' % (name, text))
+
+    return int(text)
+
+
+def connections():
+    return number("CONNECTIONS", 64)
+
+
+def machine():
+    """The line without which no figure means anything."""
+
+    cpu = "unknown CPU"
+
+    with open("/proc/cpuinfo") as f:
+        for line in f:
+            if line.startswith("model name"):
+                cpu = line.split(":", 1)[1].strip()
+                break
+
+    version = subprocess.run([NGINX, "-v"], capture_output=True, text=True)
+
+    return "Linux %s, %s, %d cores, %s, load average %.2f, %s" % (
+        platform.release(), cpu, len(CPUS),
+        version.stderr.strip().split(": ")[-1], os.getloadavg()[0],
+        time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))
+
+
+def ceiling_module():
+    """Build the module of bench/ceiling, as that of the bus is built."""
+
+    source = os.path.join(BENCH, "ceiling")
+    target = os.path.join(WORK, "ceiling")
+    module = os.path.join(target, "ngx_http_ceiling_module.so")
+
+    need(NGINX, "nginx")
+    version = subprocess.run([NGINX, "-V"], capture_output=True, text=True)
+    want = "\n".join([NGINX_SRC, NGINX_FLAGS, version.stderr])
+
+    for name in sorted(os.listdir(source)):
+        with open(os.path.join(source, name)) as f:
+            want += f.read()
+
+    if os.path.exists(module) and os.path.exists(target + "/built"):
+        with open(target + "/built") as f:
+            if f.read() == want:
+                return module
+
+    if not os.path.exists(NGINX_SRC + "/configure"):
+        raise Failure("no sources of nginx in %s, install nginx-dev"
+                      % NGINX_SRC)
+
+    shutil.rmtree(target, ignore_errors=True)
+    os.makedirs(target)
+
+    r = subprocess.run(
+        ["bash", "-ec", """
+         cd "$1"
+
+         if [ -f conf_flags ]; then
+             . ./conf_flags
+         else
+             NGX_CONF_FLAGS=($4)
+         fi
+
+         ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="-g -O2 -fPIC" \
+             --with-ld-opt=-fPIC --add-dynamic-module="$2" --builddir="$3"
+         make -f "$3/Makefile" modules
+         """, "bash", NGINX_SRC, source, target, NGINX_FLAGS],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    if r.returncode:
+        raise Failure("bench/ceiling does not build:\n" + r.stdout[-2000:])
+
+    with open(target + "/built", "w") as f:
+        f.write(want)
+
+    return module
+
+
+class Nginx:
+    """One nginx with one worker, in a folder of its own, while in `with`."""
+
+    def __init__(self, http, server, modules, callgrind=False):
+        os.makedirs(WORK, exist_ok=True)
+        self.folder = tempfile.mkdtemp(prefix="run-", dir=WORK)
+        self.callgrind = callgrind
+
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+
+        with open(self.folder + "/nginx.conf", "w") as f:
+            f.write(CONFIG.format(
+                folder=self.folder, port=self.port, http=http, server=server,
+                modules="".join('load_module "%s";\n' % m for m in modules),
+                user="user root;" if os.geteuid() == 0 else ""))
+
+    def __enter__(self):
+        command = ["taskset", "-c", str(SERVER_CPU), NGINX,
+                   "-p", self.folder, "-e", "error.log",
+                   "-c", self.folder + "/nginx.conf"]
+
+        if self.callgrind:
+            # trace-children: else vgdb cannot reach the forked worker
+            command[3:3] = ["valgrind", "--tool=callgrind", "--quiet",
+                            "--trace-children=yes",
+                            "--callgrind-out-file=" + self.folder + "/cg.%p"]
+
+        with open(self.folder + "/stderr", "w") as f:
+            self.master = subprocess.Popen(command, stdout=f, stderr=f,
+                                           stdin=subprocess.DEVNULL)
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stop()
+        log = self.log()
+
+        if kind is None and re.search(r"\[(alert|crit|emerg|error)\]", log):
+            raise Failure("nginx complained, see %s/error.log" % self.folder)
+
+        if kind in (None, KeyboardInterrupt, SystemExit):
+            shutil.rmtree(self.folder)
+
+    def wait_ready(self):
+        deadline = time.monotonic() + 30
+
+        while time.monotonic() < deadline:
+            if self.master.poll() is not None:
+                raise Failure("nginx did not start:\n" + self.log())
+
+            workers = children(self.master.pid)
+
+            if workers:
+                try:
+                    socket.create_connection(("127.0.0.1", self.port)).close()
+                    self.worker = workers[0]
+                    return
+                except OSError:
+                    pass
+
+            time.sleep(0.05)
+
+        raise Failure("nginx is not ready after 30 s")
+
+    def stop(self):
+        self.master.terminate()
+
+        try:
+            self.master.wait(10)
+        except subprocess.TimeoutExpired:
+            for pid in children(self.master.pid):
+                os.kill(pid, signal.SIGKILL)
+
+            self.master.kill()
+            self.master.wait()
+
+    def log(self):
+        text = ""
+
+        for name in ("/stderr", "/error.log"):
+            if os.path.exists(self.folder + name):
+                with open(self.folder + name, errors="replace") as f:
+                    text += f.read()
+
+        return text
+
+    def cpu(self):
+        """Nanoseconds of CPU that the worker has used, user and system."""
+
+        tasks = "/proc/%d/task/" % self.worker
+        total = 0
+
+        try:
+            for task in os.listdir(tasks):
+                with open(tasks + task + "/schedstat") as f:
+                    total += int(f.read().split()[0])
+
+        except FileNotFoundError:
+            if not os.path.exists(tasks):
+                raise Failure("the worker has died, see %s/error.log"
+                              % self.folder) from None
+
+            # no schedstat in this kernel: ticks, so runs must be long
+            with open("/proc/%d/stat" % self.worker) as f:
+                fields = f.read().rpartition(")")[2].split()
+
+            ticks = int(fields[11]) + int(fields[12])
+            total = ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+
+        return total
+
+    def drain(self):
+        """Wait until the worker is idle; its CPU clock is exact then."""
+
+        used = self.cpu()
+
+        for _ in range(200):
+            time.sleep(0.05)
+            last, used = used, self.cpu()
+
+            if used - last < 500000:
+                return used
+
+        raise Failure("the worker is not idle after 10 s")
+
+    def ask(self, request):
+        with Client(self.port) as client:
+            return client.ask(request)
+
+    def instructions(self, request, count, connections=8):
+        """
+        User-space instructions a request, over `count` requests after as many
+        to warm up, on open connections.  Returns the figure, callgrind's dump
+        and the count.
+        """
+
+        clients = [Client(self.port) for _ in range(connections)]
+
+        def run(n):
+            for _ in range(n // connections):
+                for c in clients:
+                    c.send(request)
+                for c in clients:
+                    check(request, c.receive())
+
+        count -= count % connections
+        run(count)
+        self.control("zero")
+        run(count)
+        before = set(os.listdir(self.folder))
+        self.control("dump")
+
+        for c in clients:
+            c.close()
+
+        for name in set(os.listdir(self.folder)) - before:
+            with open(os.path.join(self.folder, name)) as f:
+                total = re.search(r"^(?:summary|totals): (\d+)", f.read(),
+                                  re.M)
+            if total:
+                return (int(total[1]) / count,
+                        os.path.join(self.folder, name), count)
+
+        raise Failure("callgrind wrote no figures")
+
+    def control(self, command):
+        # not callgrind_control: it does not know a process by nginx's title
+        r = subprocess.run(["vgdb", "--pid=%d" % self.worker, command],
+                           capture_output=True, text=True)
+
+        if r.returncode:
+            raise Failure("vgdb %s: %s%s" % (command, r.stdout, r.stderr))
+
+
+def children(pid):
+    found = []
+
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name) as f:
+                    fields = f.read().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+
+            if int(fields[1]) == pid:
+                found.append(int(name))
+
+    return found
+
+
+class Client:
+    """A keep-alive connection; the bytes it sends are those that wrk sends."""
+
+    def __init__(self, port):
+        self.port = port
+        self.sock = socket.create_connection(("127.0.0.1", port), 30)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.left = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    def render(self, r):
+        headers = dict(r.headers, Host="127.0.0.1:%d" % self.port)
+
+        if r.body:
+            headers["Content-Length"] = len(r.body)
+
+        return ("%s %s HTTP/1.1\r\n%s\r\n" % (r.method, r.path, "".join(
+            "%s: %s\r\n" % h for h in headers.items()))).encode() + r.body
+
+    def send(self, request):
+        self.sock.sendall(self.render(request))
+
+    def receive(self):
+        data = self.left
+
+        while b"\r\n\r\n" not in data:
+            data += self.more()
+
+        head, data = data.split(b"\r\n\r\n", 1)
+        lines = head.decode("latin1").split("\r\n")
+        headers = {k.lower(): v.strip() for k, v in
+                   (line.split(":", 1) for line in lines[1:])}
+        length = int(headers.get("content-length", 0))
+
+        while len(data) < length:
+            data += self.more()
+
+        self.left = data[length:]
+
+        return Answer(int(lines[0].split()[1]), headers, data[:length],
+                      len(head) + 4 + length)
+
+    def more(self):
+        data = self.sock.recv(1 << 20)
+
+        if not data:
+            raise Failure("nginx closed the connection")
+
+        return data
+
+    def ask(self, request):
+        self.send(request)
+        return self.receive()
+
+    def post_all(self, requests, batch=256):
+        """Pipelined POSTs, one batch ahead; returns the last Answer."""
+
+        answer, sent = None, collections.deque()
+        requests = iter(requests)
+
+        while True:
+            chunk = [self.render(r) for _, r in zip(range(batch), requests)]
+
+            if chunk:
+                self.sock.sendall(b"".join(chunk))
+                sent.append(len(chunk))
+
+            if not sent:
+                return answer
+
+            if len(sent) > 1 or not chunk:
+                for _ in range(sent.popleft()):
+                    answer = self.receive()
+
+                    if answer.status != 201:
+                        raise Failure("POST: %d %r"
+                                      % (answer.status, answer.body))
+
+
+def check(request, answer):
+    """The answer must be what the cell claims to measure."""
+
+    try:
+        request.check(answer)
+    except (AssertionError, KeyError, ValueError) as e:
+        raise Failure("%s %s: wrong answer %d %r (%s: %s)" % (
+            request.method, request.path, answer.status, answer.body[:200],
+            type(e).__name__, e)) from e
+
+
+class Load:
+    """What wrk sends in one cell, and what has come of it so far."""
+
+    SCRIPT = """
+    wrk.method = {method}
+    wrk.body = {body}
+    {headers}
+    {request}
+
+    function done(s)
+        io.write(string.format('\\n{{"requests":%d,"us":%d,"bytes":%d,' ..
+            '"status":%d,"socket":%d}}\\n', s.requests, s.duration, s.bytes,
+            s.errors.status, s.errors.connect + s.errors.read +
+            s.errors.write + s.errors.timeout))
+    end
+    """
+
+    def __init__(self, nginx, name, request, lua_request=""):
+        self.nginx = nginx
+        self.name = name
+        self.request = request
+        self.faults = []
+        self.rounds = []        # (CPU us/request, requests/s) of each round
+        self.begin()
+
+        # wire length of one answer: wrk counts bytes, but looks at no body
+        answer = nginx.ask(request)
+        check(request, answer)
+        self.wire = answer.wire
+
+        self.script = "%s/%s.lua" % (nginx.folder, re.sub(r"\W", "-", name))
+
+        with open(self.script, "w") as f:
+            f.write(self.SCRIPT.format(
+                method=lua(request.method),
+                body=lua(request.body.decode()) if request.body else "nil",
+                headers="\n".join("wrk.headers[%s] = %s" % (lua(k), lua(v))
+                                  for k, v in request.headers.items()),
+                request=lua_request))
+
+    def begin(self):
+        self.ns = self.us = self.requests = 0
+
+    def run(self, seconds):
+        """One slice; adds to the round."""
+
+        before = self.nginx.drain()
+
+        r = subprocess.run(
+            ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1",
+             "-c%d" % connections(), "-d%ds" % seconds, "-s", self.script,
+             "http://127.0.0.1:%d%s" % (self.nginx.port, self.request.path)],
+            capture_output=True, text=True)
+
+        last = r.stdout.strip().rpartition("\n")[2]
+
+        if r.returncode or not last.startswith("{"):
+            raise Failure("wrk: " + r.stdout + r.stderr)
+
+        got = json.loads(last)
+        self.ns += self.nginx.drain() - before
+        self.us += got["us"]
+        self.requests += got["requests"]
+
+        if not got["requests"]:
+            self.faults.append("no request was answered")
+            return
+
+        if got["status"] or got["socket"]:
+            self.faults.append("%d error statuses, %d socket errors"
+                               % (got["status"], got["socket"]))
+
+        # ages and ids may grow by a few digits
+        wire = got["bytes"] / got["requests"]
+
+        if abs(wire - self.wire) > 8 + 0.01 * self.wire:
+            self.faults.append("answers of %.0f bytes, not %d"
+                               % (wire, self.wire))
+
+    def end(self):
+        if self.requests:
+            self.rounds.append((self.ns / 1000 / self.requests,
+                                self.requests * 1000000 / self.us))
+        self.begin()
+
+
+def lua(text):
+    """A Lua string; json's escapes are Lua's, for plain ASCII."""
+
+    return json.dumps(text)
+
+
+def measure(pairs, rounds, seconds, warm_up):
+    """
+    Interleave: in each round the loads of a pair take turns second by second,
+    the order turning round each time, so that drift of the machine hits both.
+    """
+
+    loads = [load for pair in pairs for load in pair]
+
+    for load in loads:
+        load.run(warm_up)
+        load.begin()
+
+    for n in range(rounds):
+        for pair in pairs:
+            for second in range(seconds):
+                for load in pair[::-1] if (n + second) % 2 else pair:
+                    load.run(1)
+
+        for load in loads:
+            load.end()
+
+    for load in loads:
+        try:
+            check(load.request, load.nginx.ask(load.request))
+        except Failure as e:
+            load.faults.append(str(e))

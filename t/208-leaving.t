@@ -1,0 +1,126 @@
+# Workers that are to leave do so, whatever their clients are about, and what
+# they still answer is stored in the bus that the new workers have.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Msgbus::Nginx;
+
+
+Msgbus::Nginx->limit(90);
+
+my $nginx = Msgbus::Nginx->new(
+    workers  => 2,
+    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    location => 'location / {
+                     msgbus bus;
+                     msgbus_require_uuid off;
+                     client_body_timeout 3s;
+                 }',
+)->start;
+
+my $event = '{"a":1}';
+
+# clients in all the states in which a worker can find them when it is told
+# to go
+
+my $clients_in_all_states = sub {
+    my %c = map { $_ => $nginx->client } qw(idle read silent head half);
+
+    $c{idle}->post('/a', $event);
+    $c{read}->get('/a?echo=true');
+    $c{silent}->connect;
+    $c{head}->send("POST /a HTTP/1.1\r\nHost: bus\r\n");
+
+    my $half = $c{half}->format(POST => '/half', $event);
+
+    $c{half}->send(substr $half, 0, -3);
+    sleep 0.2;
+
+    return (\%c, substr $half, -3);
+};
+
+
+# reload
+
+my ($c, $rest) = $clients_in_all_states->();
+my $old = $nginx->reload(wait => 0);
+
+ok($c->{idle}->is_closed(2), 'a reload closes idle connections of posters');
+ok($c->{read}->is_closed(2), 'and of readers');
+
+my $new = $nginx->client;
+
+is($new->get('/half?echo=true')->status, 204,
+   'a POST that is half sent is not stored');
+
+$c->{half}->send($rest);
+
+my $r = $c->{half}->response('POST');
+
+is($r->status, 201, 'an old worker still takes the other half')
+    || diag($r->error);
+is($r->header('Connection'), 'close', 'and then closes the connection');
+
+my $events = $new->get('/half?echo=true')->events;
+
+is(join(' ', map { "$_->{id} $_->{data}" } @$events), $r->id . " $event",
+   'the event is there for readers of the new workers');
+
+my $next = $new->post('/half', $event)->id;
+
+cmp_ok($next, '>', $r->id, 'and the next id comes after it');
+
+$c->{head}->close;
+$c->{silent}->close;
+
+cmp_ok($nginx->wait_for_end_of($old, 10), '<', 10,
+       'then the old workers leave');
+
+
+# a client that never sends the other half
+
+($c, $rest) = $clients_in_all_states->();
+$old = $nginx->reload(wait => 0);
+
+$c->{head}->close;
+$c->{silent}->close;
+
+cmp_ok($nginx->wait_for_end_of($old, 10), '<', 8,
+       'an old worker waits for the other half as long as '
+       . 'client_body_timeout says');
+
+is(scalar @{ $new->get('/half?echo=true')->events }, 2,
+   'and stores nothing of it');
+
+
+# quit
+
+($c, $rest) = $clients_in_all_states->();
+
+kill QUIT => $nginx->{pid};
+
+ok($c->{idle}->is_closed(2), 'quit closes idle connections');
+
+$c->{half}->send($rest);
+$r = $c->{half}->response('POST');
+
+is($r->status, 201, 'a worker that quits still takes the other half')
+    || diag($r->error);
+
+$c->{head}->close;
+$c->{silent}->close;
+
+cmp_ok($nginx->quit(10), '<', 10, 'and ends');
+
+is(scalar $nginx->log(0, undef, 'open socket'), 0, 'no socket is left open');
+
+$nginx->no_alerts;
+
+done_testing;

@@ -93,6 +93,20 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       offsetof(ngx_http_msgbus_loc_conf_t, test_mode),
       NULL },
 
+    { ngx_string("msgbus_jsonp"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, jsonp),
+      NULL },
+
+    { ngx_string("msgbus_auth_prefix"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, auth_prefix),
+      NULL },
+
     { ngx_string("msgbus_max_wait"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -119,7 +133,7 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_msgbus_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_msgbus_variables,             /* preconfiguration */
     ngx_http_msgbus_error_init,            /* postconfiguration */
 
     ngx_http_msgbus_create_main_conf,      /* create main configuration */

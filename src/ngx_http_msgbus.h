@@ -41,10 +41,27 @@ typedef struct {
 
     ngx_flag_t                 require_uuid;
     ngx_flag_t                 test_mode;
+    ngx_flag_t                 jsonp;
+    ngx_str_t                  auth_prefix;
 
     ngx_msec_t                 max_wait;
     ngx_uint_t                 max_waiters;   /* 0: no limit */
 } ngx_http_msgbus_loc_conf_t;
+
+
+/* the arguments that are known, decoded; data NULL: it did not come */
+typedef struct {
+    ngx_str_t                  last_known_id;
+    ngx_str_t                  max_events;
+    ngx_str_t                  sort;
+    ngx_str_t                  events;
+    ngx_str_t                  echo;
+    ngx_str_t                  wait;
+    ngx_str_t                  callback;
+    ngx_str_t                  method;
+    ngx_str_t                  post_data;
+    ngx_str_t                  verbose;
+} ngx_http_msgbus_args_t;
 
 
 /*
@@ -58,18 +75,26 @@ typedef struct {
     ngx_str_t                  name;          /* of the channel */
     ngx_msgbus_channel_t       channel;
 
+    ngx_http_msgbus_args_t     args;
+    ngx_str_t                  callback;      /* of JSONP; empty: none */
+
     ngx_str_t                  user_agent;    /* as it stands in JSON */
     ngx_str_t                  uuid;          /* empty: none */
 
     ngx_msgbus_query_t         query;
     ngx_msec_t                 wait;          /* for events; 0: not at all */
 
+    uint64_t                   id;            /* of the last event posted */
+    ngx_uint_t                 events;        /* in the answer */
+
     const char                *message;       /* of the error to be sent */
     ngx_buf_t                 *error;         /* sent in place of nginx's */
 
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
+    unsigned                   prefer_representation:1;
     unsigned                   published:1;
+    unsigned                   read:1;        /* events is known */
     unsigned                   replied:1;     /* by this module */
     unsigned                   replaced:1;    /* nginx's page, by error */
 } ngx_http_msgbus_ctx_t;
@@ -100,14 +125,37 @@ ngx_int_t ngx_http_msgbus_handler(ngx_http_request_t *r);
 ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx(ngx_http_request_t *r);
 
 /*
- * Finds the User-Agent and its uuid; asked is 0 where the request can do
- * without them.  NGX_OK, or the status of the error.
+ * Names the channel in ctx->name, not checked yet.  NGX_OK, or the status of
+ * the error.  Before the body is read, and for variables.
+ */
+ngx_int_t ngx_http_msgbus_request_name(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
+/* a POST, or what JSONP has in its place; ctx->args are known */
+ngx_uint_t ngx_http_msgbus_is_publish(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
+/*
+ * Finds the poster's or reader's uuid, for a poster (publish is 1) also the
+ * User-Agent.  NGX_OK, or the status of the error.
  */
 ngx_int_t ngx_http_msgbus_request_who(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_uint_t asked);
+    ngx_http_msgbus_ctx_t *ctx, ngx_uint_t publish);
+
+/* args: finds and decodes the arguments; NGX_OK or NGX_ERROR */
+
+ngx_int_t ngx_http_msgbus_args(ngx_http_request_t *r,
+    ngx_http_msgbus_args_t *args);
 
 /* fills ctx->query from the arguments; NGX_OK, or the status of the error */
 ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
+/*
+ * Notes the preferences of the Prefer headers (RFC 7240) that are known.  They
+ * are wishes: what is not understood is passed over.
+ */
+void ngx_http_msgbus_prefer(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 
 /* is a string this constant? */
@@ -143,6 +191,27 @@ ngx_int_t ngx_http_msgbus_read_send(ngx_http_request_t *r,
 ngx_int_t ngx_http_msgbus_read_all(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 
+/* the status of the error that ngx_msgbus_publish() has returned */
+ngx_int_t ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx,
+    ngx_int_t rc);
+
+/* batch: a body of many events, a line each; rc as above */
+ngx_int_t ngx_http_msgbus_batch(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body);
+
+/* jsonp: checks the callback's name; NGX_OK, or the status of the error */
+ngx_int_t ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
+/* the answer to a post, and a page of events, as a call of the callback */
+ngx_int_t ngx_http_msgbus_jsonp_send_empty(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+ngx_int_t ngx_http_msgbus_jsonp_send(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_chain_t *out);
+
+/* variable: declares the variables; in preconfiguration */
+ngx_int_t ngx_http_msgbus_variables(ngx_conf_t *cf);
+
 /* wait: parks a reader to whom page has nothing to say */
 ngx_int_t ngx_http_msgbus_wait(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
@@ -155,6 +224,10 @@ ngx_int_t ngx_http_msgbus_health_handler(ngx_http_request_t *r);
  * finalized with.
  */
 
+/* a header whose value the caller sets; NULL: no memory */
+ngx_table_elt_t *ngx_http_msgbus_push_header(ngx_http_request_t *r,
+    const char *key);
+
 /* value must live as long as the request; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
     ngx_str_t *value);
@@ -166,7 +239,7 @@ void ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type);
 ngx_int_t ngx_http_msgbus_send_empty(ngx_http_request_t *r,
     ngx_uint_t status);
 
-/* 200 with out, whose last buffer ends the body */
+/* headers_out.status, or 200, with out, whose last buffer ends the body */
 ngx_int_t ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out,
     size_t size);
 
@@ -181,8 +254,7 @@ ngx_int_t ngx_http_msgbus_send_text(ngx_http_request_t *r, const char *text);
 ngx_int_t ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc);
 
 /* 405, or the answer to OPTIONS (204): with Allow */
-ngx_int_t ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_uint_t methods);
+ngx_int_t ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t methods);
 
 /* error: what errors look like, nginx's own too */
 

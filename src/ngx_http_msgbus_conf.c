@@ -73,6 +73,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      *     lcf->channel = NULL;
      *     lcf->prefix = { 0, NULL };
      *     lcf->methods = 0;
+     *     lcf->auth_prefix = { 0, NULL };
      */
 
     lcf->max_events = NGX_CONF_UNSET_UINT;
@@ -81,6 +82,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->max_depth = NGX_CONF_UNSET_UINT;
     lcf->require_uuid = NGX_CONF_UNSET;
     lcf->test_mode = NGX_CONF_UNSET;
+    lcf->jsonp = NGX_CONF_UNSET;
     lcf->max_wait = NGX_CONF_UNSET_MSEC;
     lcf->max_waiters = NGX_CONF_UNSET_UINT;
 
@@ -111,6 +113,8 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth, 512);
     ngx_conf_merge_value(conf->require_uuid, prev->require_uuid, 1);
     ngx_conf_merge_value(conf->test_mode, prev->test_mode, 0);
+    ngx_conf_merge_value(conf->jsonp, prev->jsonp, 1);
+    ngx_conf_merge_str_value(conf->auth_prefix, prev->auth_prefix, "");
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);
     ngx_conf_merge_uint_value(conf->max_waiters, prev->max_waiters, 0);
 

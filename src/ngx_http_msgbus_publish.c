@@ -5,9 +5,11 @@
 
 
 /*
- * POST: one event.  All that can be refused without the body is refused
- * before it is read; then the body is made one piece, checked to be JSON,
- * and handed to the bus.  201 goes out when the bus has it.
+ * POST: one event, or a batch of them; GET where JSONP posts by it.
+ *
+ * All that can be refused without the body is refused before it is read;
+ * then the body is made one piece, checked to be JSON, and handed to the bus.
+ * 201 goes out when the bus has it.
  */
 
 
@@ -15,11 +17,18 @@
 
 
 static void ngx_http_msgbus_publish_body(ngx_http_request_t *r);
-static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_publish_read(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_msgbus_is_batch(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_check(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body);
 static ngx_int_t ngx_http_msgbus_publish_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, uint64_t id);
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev);
+static ngx_int_t ngx_http_msgbus_publish_shown(ngx_http_request_t *r,
+    ngx_msgbus_event_t *ev);
 static ngx_int_t ngx_http_msgbus_body(ngx_http_request_t *r, size_t limit,
     ngx_str_t *body);
 static ngx_int_t ngx_http_msgbus_body_copy(ngx_http_request_t *r,
@@ -49,10 +58,16 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return rc;
     }
 
-    limit = ngx_msgbus_max_event_size(lcf->bus);
+    limit = ngx_http_msgbus_is_batch(r)
+            ? ngx_msgbus_max_batch_size(lcf->bus)
+            : ngx_msgbus_max_event_size(lcf->bus);
 
     if (r->headers_in.content_length_n > (off_t) limit) {
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    if (r->method == NGX_HTTP_GET) {
+        return ngx_http_msgbus_publish_jsonp(r, ctx);
     }
 
     r->request_body_in_single_buf = 1;
@@ -72,29 +87,101 @@ ngx_http_msgbus_publish_body(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_msgbus_finish(r, ngx_http_msgbus_publish_event(r));
+    rc = ngx_http_msgbus_finish(r, ngx_http_msgbus_publish_read(r));
 
     ngx_http_finalize_request(r, rc);
 }
 
 
 static ngx_int_t
-ngx_http_msgbus_publish_event(ngx_http_request_t *r)
+ngx_http_msgbus_publish_read(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
     ngx_str_t                    body;
-    ngx_msgbus_event_t           ev;
+    ngx_uint_t                   batch;
     ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    rc = ngx_http_msgbus_body(r, ngx_msgbus_max_event_size(lcf->bus), &body);
+    batch = ngx_http_msgbus_is_batch(r);
 
-    if (rc == NGX_OK) {
-        rc = ngx_http_msgbus_publish_check(r, ctx, &body);
+    rc = ngx_http_msgbus_body(r, batch ? ngx_msgbus_max_batch_size(lcf->bus)
+                                       : ngx_msgbus_max_event_size(lcf->bus),
+                              &body);
+    if (rc != NGX_OK) {
+        return rc;
     }
+
+    return batch ? ngx_http_msgbus_batch(r, ctx, &body)
+                 : ngx_http_msgbus_publish_event(r, ctx, &body);
+}
+
+
+static ngx_uint_t
+ngx_http_msgbus_is_batch(ngx_http_request_t *r)
+{
+    ngx_str_t  *type;
+
+    static u_char  ndjson[] = "application/x-ndjson";
+
+    if (r->headers_in.content_type == NULL) {
+        return 0;
+    }
+
+    type = &r->headers_in.content_type->value;
+
+    return type->len >= sizeof(ndjson) - 1
+           && ngx_strncasecmp(type->data, ndjson, sizeof(ndjson) - 1) == 0
+           && (type->len == sizeof(ndjson) - 1
+               || type->data[sizeof(ndjson) - 1] == ';'
+               || type->data[sizeof(ndjson) - 1] == ' ');
+}
+
+
+/* GET ?method=POST&post-data=... */
+static ngx_int_t
+ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    ngx_str_t                   *data;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    data = &ctx->args.post_data;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (data->data == NULL) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Missing parameter: post-data");
+    }
+
+    if (data->len > ngx_msgbus_max_event_size(lcf->bus)) {
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    return ngx_http_msgbus_publish_event(r, ctx, data);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_publish_event(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data)
+{
+    ngx_int_t                    rc;
+    ngx_msgbus_event_t           ev;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    rc = ngx_http_msgbus_publish_check(r, ctx, data);
 
     if (rc != NGX_OK) {
         return rc;
@@ -103,11 +190,18 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r)
     ev.channel = &ctx->channel;
     ev.uuid = ctx->uuid;
     ev.user_agent = ctx->user_agent;
-    ev.data = body;
+    ev.data = *data;
 
     rc = ngx_msgbus_publish(lcf->bus, &ev);
 
-    return ngx_http_msgbus_publish_done(r, ctx, rc, ev.id);
+    if (rc != NGX_OK) {
+        return ngx_http_msgbus_publish_status(ctx, rc);
+    }
+
+    ctx->id = ev.id;
+    ctx->published = 1;
+
+    return ngx_http_msgbus_publish_done(r, ctx, &ev);
 }
 
 
@@ -141,15 +235,10 @@ ngx_http_msgbus_publish_check(ngx_http_request_t *r,
 }
 
 
-/* answers what the bus said of an event */
-static ngx_int_t
-ngx_http_msgbus_publish_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, uint64_t id)
+ngx_int_t
+ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc)
 {
     switch (rc) {
-
-    case NGX_OK:
-        break;
 
     case NGX_DECLINED:
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
@@ -161,14 +250,63 @@ ngx_http_msgbus_publish_done(ngx_http_request_t *r,
     default:
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
+}
 
-    ctx->published = 1;
 
-    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", id) != NGX_OK) {
-        return NGX_ERROR;
+static ngx_int_t
+ngx_http_msgbus_publish_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev)
+{
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ev->id) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->callback.len) {
+        return ngx_http_msgbus_jsonp_send_empty(r, ctx);
+    }
+
+    ngx_http_msgbus_prefer(r, ctx);
+
+    if (ctx->prefer_representation) {
+        return ngx_http_msgbus_publish_shown(r, ev);
     }
 
     return ngx_http_msgbus_send_empty(r, NGX_HTTP_CREATED);
+}
+
+
+/* Prefer: return=representation: 201 with the event as readers see it */
+static ngx_int_t
+ngx_http_msgbus_publish_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    static ngx_str_t  applied = ngx_string("return=representation");
+
+    b = ngx_create_temp_buf(r->pool, ngx_msgbus_log_front_len(ev)
+                                     + ev->data.len
+                                     + sizeof("0,\"data\":}") - 1);
+
+    if (b == NULL
+        || ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_msgbus_log_front(b->last, ev);
+    b->last = ngx_cpymem(b->last, "0,\"data\":", sizeof("0,\"data\":") - 1);
+    b->last = ngx_cpymem(b->last, ev->data.data, ev->data.len);
+    *b->last++ = '}';
+
+    out.buf = b;
+    out.next = NULL;
+
+    r->headers_out.status = NGX_HTTP_CREATED;
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return ngx_http_msgbus_send(r, &out, ngx_buf_size(b));
 }
 
 

@@ -27,6 +27,10 @@
     (sizeof(NGX_HTTP_MSGBUS_TAIL) - 1)
 
 
+static ngx_chain_t *ngx_http_msgbus_read_nothing(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+static ngx_int_t ngx_http_msgbus_read_etag(ngx_http_request_t *r,
+    ngx_msgbus_page_t *page);
 static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_read_headers(ngx_http_request_t *r,
@@ -90,8 +94,22 @@ ngx_http_msgbus_read_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (page->out == NULL) {
+    ctx->read = 1;
+    ctx->events = page->events;
+
+    if (page->out == NULL && ctx->callback.len == 0) {
         return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
+    }
+
+    if (page->out == NULL) {
+        page->out = ngx_http_msgbus_read_nothing(r, ctx);
+
+        if (page->out == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+    } else if (ngx_http_msgbus_read_etag(r, page) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     b = page->out->buf;
@@ -107,10 +125,76 @@ ngx_http_msgbus_read_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL,
                          NGX_HTTP_MSGBUS_TAIL_LEN);
 
+    if (ctx->callback.len) {
+        return ngx_http_msgbus_jsonp_send(r, ctx, page->out);
+    }
+
     size = NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len + page->size
            + NGX_HTTP_MSGBUS_TAIL_LEN;
 
     return ngx_http_msgbus_send(r, page->out, size);
+}
+
+
+/* a page without events, with the room that the others have */
+static ngx_chain_t *
+ngx_http_msgbus_read_nothing(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    cl = ngx_alloc_chain_link(r->pool);
+    b = ngx_create_temp_buf(r->pool, NGX_HTTP_MSGBUS_HEAD_LEN
+                                     + ctx->name.len
+                                     + NGX_HTTP_MSGBUS_TAIL_LEN);
+
+    if (cl == NULL || b == NULL) {
+        return NULL;
+    }
+
+    b->pos += NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
+    b->last = b->pos;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    return cl;
+}
+
+
+/*
+ * Events never change: the ids at the ends of a page and the number between
+ * them say what an answer to this request holds.  Weak, because of the ages.
+ */
+static ngx_int_t
+ngx_http_msgbus_read_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
+{
+    u_char           *p;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_msgbus_push_header(r, "ETag");
+    p = ngx_pnalloc(r->pool, sizeof("W/\"--\"") + 3 * NGX_INT64_LEN);
+
+    if (h == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->value.data = p;
+
+    p = ngx_cpymem(p, "W/\"", 3);
+    p = ngx_msgbus_log_number(p, page->first);
+    *p++ = '-';
+    p = ngx_msgbus_log_number(p, page->last);
+    *p++ = '-';
+    p = ngx_msgbus_log_number(p, page->events);
+    *p++ = '"';
+
+    h->value.len = p - h->value.data;
+
+    r->headers_out.etag = h;
+
+    return NGX_OK;
 }
 
 
@@ -146,7 +230,7 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return NGX_OK;
     }
 
-    rc = ngx_http_msgbus_request_who(r, ctx, 1);
+    rc = ngx_http_msgbus_request_who(r, ctx, 0);
 
     if (rc == NGX_OK) {
         ctx->query.hide = ctx->uuid;

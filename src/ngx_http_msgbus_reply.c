@@ -23,25 +23,39 @@ static ngx_uint_t ngx_http_msgbus_has_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
 
 
+ngx_table_elt_t *
+ngx_http_msgbus_push_header(ngx_http_request_t *r, const char *key)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+
+    if (h) {
+        h->hash = 1;
+        h->key.len = ngx_strlen(key);
+        h->key.data = (u_char *) key;
+        h->lowcase_key = NULL;
+#if (nginx_version >= 1023000)
+        h->next = NULL;
+#endif
+    }
+
+    return h;
+}
+
+
 ngx_int_t
 ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
     ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_list_push(&r->headers_out.headers);
+    h = ngx_http_msgbus_push_header(r, key);
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    h->hash = 1;
-    h->key.len = ngx_strlen(key);
-    h->key.data = (u_char *) key;
     h->value = *value;
-    h->lowcase_key = NULL;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
 
     return NGX_OK;
 }
@@ -241,8 +255,7 @@ ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
 
 
 ngx_int_t
-ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_uint_t methods)
+ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t methods)
 {
     ngx_int_t    rc;
     ngx_uint_t   n;
@@ -261,8 +274,8 @@ ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (status != NGX_HTTP_NO_CONTENT) {
-        return status;
+    if (r->method != NGX_HTTP_OPTIONS) {
+        return NGX_HTTP_NOT_ALLOWED;
     }
 
     rc = ngx_http_discard_request_body(r);
@@ -271,5 +284,5 @@ ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
-    return ngx_http_msgbus_send_empty(r, status);
+    return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
 }

@@ -39,10 +39,26 @@ typedef struct {
     ngx_chain_t           *out;            /* NULL: no event */
     size_t                 size;           /* bytes in it */
     ngx_uint_t             events;
+    uint64_t               first;          /* ids of the events at its ends */
+    uint64_t               last;
     uint64_t               last_id;        /* the cursor to use next */
     unsigned               gap:1;          /* events may have been missed */
 } ngx_msgbus_page_t;
 
+
+/* how a bus is */
+typedef struct {
+    ngx_str_t              store;
+    uint64_t               events;         /* in the log */
+    uint64_t               last_id;
+    uint64_t               pressed;        /* left before their ttl */
+    uint64_t               refused;
+    uint64_t               rebuilds;       /* after a worker's death */
+    ngx_uint_t             parked;         /* readers */
+} ngx_msgbus_status_t;
+
+
+#define NGX_MSGBUS_VERSION   "0.1.0"
 
 /* the least size of a zone, bytes */
 #define NGX_MSGBUS_MIN_ZONE  131072
@@ -55,9 +71,10 @@ typedef struct {
 ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
     void *tag);
 
-/* of its zone; the bytes of data that an event may have */
+/* of its zone; bytes of data that an event, and a batch of events, may have */
 ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_event_size(ngx_msgbus_t *bus);
+size_t ngx_msgbus_max_batch_size(ngx_msgbus_t *bus);
 
 /* in a worker, before its event loop, NGX_OK or NGX_ERROR; and after it */
 ngx_int_t ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle);
@@ -100,6 +117,9 @@ ngx_uint_t ngx_msgbus_parked(ngx_msgbus_t *bus);
 
 /* NGX_OK: the bus stores events */
 ngx_int_t ngx_msgbus_health(ngx_msgbus_t *bus);
+
+/* how it is at this moment; on the event loop */
+void ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status);
 
 
 #endif /* _NGX_MSGBUS_H_INCLUDED_ */

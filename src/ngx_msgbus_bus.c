@@ -303,6 +303,13 @@ ngx_msgbus_max_event_size(ngx_msgbus_t *bus)
 }
 
 
+size_t
+ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
+{
+    return ngx_msgbus_log_max_record(&bus->log);
+}
+
+
 ngx_int_t
 ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 {
@@ -464,7 +471,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev)
     ngx_int_t  rc;
 
     ev->created = ngx_msgbus_now();
-    ev->created_text = ngx_msgbus_now_text();
+    ngx_memcpy(ev->created_text, ngx_msgbus_now_text(), NGX_MSGBUS_TIME_LEN);
 
     rc = ngx_msgbus_commit(&bus->log, bus->store, ev);
 
@@ -530,6 +537,8 @@ ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
     } while (rc == NGX_AGAIN);
 
     page->events = view.events;
+    page->first = view.first;
+    page->last = view.last;
     page->last_id = view.last_id;
     page->gap = view.gap;
 
@@ -568,6 +577,30 @@ ngx_int_t
 ngx_msgbus_health(ngx_msgbus_t *bus)
 {
     return bus->store->health(&bus->log);
+}
+
+
+void
+ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
+{
+    ngx_msgbus_log_t     *log;
+    ngx_msgbus_log_sh_t  *sh;
+
+    log = &bus->log;
+    sh = log->sh;
+
+    ngx_msgbus_log_lock(log);
+
+    status->events = sh->next_serial - sh->head_serial;
+    status->last_id = sh->last_id;
+    status->pressed = sh->pressed;
+    status->refused = sh->refused;
+    status->rebuilds = sh->rebuilds;
+
+    ngx_msgbus_log_unlock(log);
+
+    status->store = bus->store->name;
+    status->parked = ngx_msgbus_notify_total(&bus->notify);
 }
 
 

@@ -36,11 +36,6 @@
 /* a full zone is worth a line of the error log this often, ms */
 #define NGX_MSGBUS_TELL_PERIOD    60000
 
-/* of an event's JSON up to its age, without the User-Agent; ids < 2^53 */
-#define NGX_MSGBUS_FRONT_LEN                                                  \
-    (sizeof("{\"id\":,\"user_agent\":\"\",\"created_at\":\"\",\"age\":") - 1  \
-     + NGX_MSGBUS_ID_LEN + NGX_MSGBUS_TIME_LEN)
-
 
 static void ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now);
 static size_t ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size);
@@ -210,7 +205,7 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
     size = offsetof(ngx_msgbus_record_t, filing)
            + (1 + ev->channel->depth) * sizeof(ngx_msgbus_filing_t)
            + ev->channel->name.len + ev->uuid.len
-           + NGX_MSGBUS_FRONT_LEN + ev->user_agent.len + ev->data.len;
+           + ngx_msgbus_log_front_len(ev) + ev->data.len;
     size = ngx_align(size, 8);
 
     if (size > ngx_msgbus_log_max_record(log)) {
@@ -502,6 +497,13 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     if (ev->created > sh->created) {
         sh->created = ev->created;
         ngx_memcpy(sh->created_text, ev->created_text, NGX_MSGBUS_TIME_LEN);
+
+    } else {
+
+        /* the clock was set back, or it is the same millisecond */
+
+        ev->created = sh->created;
+        ngx_memcpy(ev->created_text, sh->created_text, NGX_MSGBUS_TIME_LEN);
     }
 
     rec->serial = sh->next_serial;
@@ -517,19 +519,26 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     p = ngx_cpymem(p, ev->uuid.data, ev->uuid.len);
 
     start = p;
+    p = ngx_msgbus_log_front(p, ev);
 
+    rec->front_len = (uint32_t) (p - start);
+
+    ngx_memcpy(p, ev->data.data, ev->data.len);
+}
+
+
+u_char *
+ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev)
+{
     p = ngx_cpymem(p, "{\"id\":", sizeof("{\"id\":") - 1);
     p = ngx_msgbus_log_number(p, ev->id);
     p = ngx_cpymem(p, ",\"user_agent\":\"", sizeof(",\"user_agent\":\"") - 1);
     p = ngx_cpymem(p, ev->user_agent.data, ev->user_agent.len);
     p = ngx_cpymem(p, "\",\"created_at\":\"",
                    sizeof("\",\"created_at\":\"") - 1);
-    p = ngx_cpymem(p, sh->created_text, NGX_MSGBUS_TIME_LEN);
-    p = ngx_cpymem(p, "\",\"age\":", sizeof("\",\"age\":") - 1);
+    p = ngx_cpymem(p, ev->created_text, NGX_MSGBUS_TIME_LEN);
 
-    rec->front_len = (uint32_t) (p - start);
-
-    ngx_memcpy(p, ev->data.data, ev->data.len);
+    return ngx_cpymem(p, "\",\"age\":", sizeof("\",\"age\":") - 1);
 }
 
 

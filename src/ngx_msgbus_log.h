@@ -163,7 +163,7 @@ typedef struct {
     ngx_str_t              data;
     uint64_t               id;            /* above the log's last_id */
     uint64_t               created;       /* ms; raised where need be */
-    u_char                *created_text;  /* NGX_MSGBUS_TIME_LEN bytes */
+    u_char                 created_text[NGX_MSGBUS_TIME_LEN];
 } ngx_msgbus_event_t;
 
 
@@ -210,6 +210,13 @@ void ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log);
 /* the oldest serial with an id above the given; next_serial if none */
 uint64_t ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id);
 
+
+/* what an event's JSON begins with, up to its age, and its bytes at most */
+u_char *ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev);
+
+#define ngx_msgbus_log_front_len(ev)                                          \
+    (sizeof("{\"id\":,\"user_agent\":\"\",\"created_at\":\"\",\"age\":") - 1  \
+     + NGX_MSGBUS_ID_LEN + NGX_MSGBUS_TIME_LEN + (ev)->user_agent.len)
 
 /* writes a decimal number, at most NGX_INT64_LEN bytes; returns its end */
 u_char *ngx_msgbus_log_number(u_char *p, uint64_t n);

@@ -146,7 +146,12 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
             if (view->events++) {
                 *p++ = ',';
+
+            } else {
+                view->first = rec->id;
             }
+
+            view->last = rec->id;
 
             p = ngx_msgbus_view_render(q, rec, &age, p);
             view->bytes += bytes;

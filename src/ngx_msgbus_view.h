@@ -45,6 +45,8 @@ typedef struct {
     uint64_t               place;      /* last id that was looked at */
     uint64_t               last_id;    /* the cursor to use next */
     ngx_uint_t             events;     /* rendered so far */
+    uint64_t               first;      /* id of the first of them */
+    uint64_t               last;       /* and of the last */
     size_t                 bytes;
 
     unsigned               started:1;

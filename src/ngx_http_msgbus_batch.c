@@ -1,0 +1,240 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * A batch: one POST, a line of NDJSON for each event.
+ *
+ * All lines are checked before the first is stored; a bad one is named and
+ * nothing is stored.  Then they are published one by one.  Should the bus
+ * fail in the middle, the answer says how many of them it has.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+#define NGX_HTTP_MSGBUS_BATCH_LINES  1000
+
+
+static ngx_int_t ngx_http_msgbus_batch_check(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body, ngx_array_t *lines);
+static ngx_int_t ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, ngx_uint_t stored,
+    ngx_uint_t n);
+static ngx_int_t ngx_http_msgbus_batch_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, uint64_t *ids, ngx_uint_t n);
+static const char *ngx_http_msgbus_batch_message(ngx_pool_t *pool,
+    const char *text, ngx_uint_t line);
+
+
+ngx_int_t
+ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_str_t *body)
+{
+    uint64_t                    *ids;
+    ngx_int_t                    rc;
+    ngx_str_t                   *line;
+    ngx_uint_t                   i;
+    ngx_array_t                  lines;
+    ngx_msgbus_event_t           ev;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (ngx_array_init(&lines, r->pool, 32, sizeof(ngx_str_t)) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_msgbus_batch_check(r, ctx, body, &lines);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ids = ngx_palloc(r->pool, lines.nelts * sizeof(uint64_t));
+    if (ids == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    line = lines.elts;
+
+    for (i = 0; i < lines.nelts; i++) {
+        ev.channel = &ctx->channel;
+        ev.uuid = ctx->uuid;
+        ev.user_agent = ctx->user_agent;
+        ev.data = line[i];
+
+        rc = ngx_msgbus_publish(lcf->bus, &ev);
+
+        if (rc != NGX_OK) {
+            return ngx_http_msgbus_batch_failed(r, ctx, rc, i, lines.nelts);
+        }
+
+        ids[i] = ev.id;
+
+        ctx->id = ev.id;
+        ctx->published = 1;
+    }
+
+    return ngx_http_msgbus_batch_done(r, ctx, ids, lines.nelts);
+}
+
+
+/* finds the lines and checks them; NGX_OK, or the status of the error */
+static ngx_int_t
+ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_str_t *body, ngx_array_t *lines)
+{
+    u_char                      *p, *last, *end;
+    ngx_str_t                   *line, s;
+    ngx_int_t                    rc;
+    ngx_uint_t                   n;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    p = body->data;
+    last = p + body->len;
+
+    for (n = 1; p < last; n++, p = end + 1) {
+
+        end = memchr(p, '\n', last - p);
+        if (end == NULL) {
+            end = last;
+        }
+
+        s.data = p;
+        s.len = end - p;
+
+        if (s.len && s.data[s.len - 1] == '\r') {
+            s.len--;
+        }
+
+        if (s.len == 0) {
+            continue;
+        }
+
+        if (s.len > ngx_msgbus_max_event_size(lcf->bus)
+            || lines->nelts == NGX_HTTP_MSGBUS_BATCH_LINES)
+        {
+            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+        }
+
+        rc = ngx_msgbus_json_check(&s, lcf->max_depth, r->connection->log);
+
+        if (rc == NGX_ERROR) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (rc != NGX_OK) {
+            ctx->message = ngx_http_msgbus_batch_message(r->pool,
+                               rc == NGX_BUSY
+                               ? "JSON is nested too deep in line %ui%Z"
+                               : "Invalid JSON in line %ui%Z", n);
+
+            return ctx->message ? NGX_HTTP_BAD_REQUEST
+                                : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        line = ngx_array_push(lines);
+        if (line == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        *line = s;
+    }
+
+    if (lines->nelts == 0) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "No event in the batch");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, ngx_uint_t stored, ngx_uint_t n)
+{
+    if (stored == 0) {
+        return ngx_http_msgbus_publish_status(ctx, rc);
+    }
+
+    /* the one error after which something is stored, and says so */
+
+    ctx->message = ngx_http_msgbus_batch_message(r->pool,
+                       "Only the first %ui events were stored%Z", stored);
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "msgbus stored %ui of the %ui events of a batch",
+                  stored, n);
+
+    return ctx->message ? NGX_HTTP_SERVICE_UNAVAILABLE
+                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* 201 {"ids":[7,8,9]} */
+static ngx_int_t
+ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    uint64_t *ids, ngx_uint_t n)
+{
+    ngx_buf_t    *b;
+    ngx_uint_t    i;
+    ngx_chain_t   out;
+
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ids[n - 1]) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->callback.len) {
+        return ngx_http_msgbus_jsonp_send_empty(r, ctx);
+    }
+
+    b = ngx_create_temp_buf(r->pool, sizeof("{\"ids\":[]}")
+                                     + n * (NGX_INT64_LEN + 1));
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, "{\"ids\":[", sizeof("{\"ids\":[") - 1);
+
+    for (i = 0; i < n; i++) {
+        if (i) {
+            *b->last++ = ',';
+        }
+
+        b->last = ngx_msgbus_log_number(b->last, ids[i]);
+    }
+
+    b->last = ngx_cpymem(b->last, "]}", 2);
+
+    out.buf = b;
+    out.next = NULL;
+
+    r->headers_out.status = NGX_HTTP_CREATED;
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return ngx_http_msgbus_send(r, &out, ngx_buf_size(b));
+}
+
+
+/* text is a format with one %ui and a %Z at its end; NULL: no memory */
+static const char *
+ngx_http_msgbus_batch_message(ngx_pool_t *pool, const char *text,
+    ngx_uint_t line)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(pool, ngx_strlen(text) + NGX_INT_T_LEN);
+
+    if (p) {
+        ngx_sprintf(p, text, line);
+    }
+
+    return (const char *) p;
+}

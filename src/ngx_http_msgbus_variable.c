@@ -1,0 +1,331 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Variables, for logs, limits, maps and access.
+ *
+ * What follows from the request's head ($msgbus_channel, $msgbus_operation,
+ * $msgbus_auth_key) is computed whenever it is asked for, before the body is
+ * read, and is not cached: the location, and with it the answer, may change.
+ * What follows from the answer is there once it is sent.
+ */
+
+
+#include "ngx_http_msgbus.h"
+#if (NGX_SSL)
+#include <openssl/sha.h>
+#endif
+
+
+/* memcached takes keys below this, in bytes */
+#define NGX_HTTP_MSGBUS_KEY_LEN  250
+
+
+static ngx_int_t ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_msgbus_variable_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_msgbus_variable_events(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_table_elt_t *ngx_http_msgbus_variable_token(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_variable_hash(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, u_char *key, size_t len);
+static ngx_int_t ngx_http_msgbus_variable_number(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uint64_t n);
+static void ngx_http_msgbus_variable_text(ngx_http_variable_value_t *v,
+    u_char *data, size_t len);
+
+
+static ngx_http_variable_t  ngx_http_msgbus_vars[] = {
+
+    { ngx_string("msgbus_channel"), NULL, ngx_http_msgbus_variable_channel,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("msgbus_operation"), NULL,
+      ngx_http_msgbus_variable_operation,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("msgbus_id"), NULL, ngx_http_msgbus_variable_id,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("msgbus_events"), NULL, ngx_http_msgbus_variable_events,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("msgbus_auth_key"), NULL, ngx_http_msgbus_variable_auth_key,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_msgbus_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_msgbus_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+/* as the request names it, whether it can be one or not */
+static ngx_int_t
+ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_msgbus_ctx_t        ctx;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    v->not_found = 1;
+
+    if (lcf->bus == NULL
+        || ngx_http_msgbus_request_name(r, &ctx) != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_msgbus_variable_text(v, ctx.name.data, ctx.name.len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char                  *text;
+    ngx_http_msgbus_ctx_t        ctx;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    v->not_found = 1;
+
+    if (lcf->bus == NULL
+        || ngx_http_msgbus_request_name(r, &ctx) != NGX_OK
+        || ngx_http_msgbus_args(r, &ctx.args) != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_msgbus_is_publish(r, &ctx)) {
+        text = "publish";
+
+    } else if (r->method == NGX_HTTP_OPTIONS) {
+        text = "options";
+
+    } else if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_OK;
+
+    } else if (ngx_http_msgbus_is(&ctx.name, "/health")) {
+        text = "health";
+
+    } else {
+        text = "read";
+    }
+
+    ngx_http_msgbus_variable_text(v, (u_char *) text, ngx_strlen(text));
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_variable_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx == NULL || ctx->id == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_msgbus_variable_number(r, v, ctx->id);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_variable_events(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx == NULL || !ctx->read) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_msgbus_variable_number(r, v, ctx->events);
+}
+
+
+/*
+ * RSE's key for a token in memcached: prefix and token; where memcached would
+ * not take it, its SHA-512, as "0A-1B-..."
+ */
+static ngx_int_t
+ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    size_t                       len;
+    u_char                      *key, *p;
+    ngx_table_elt_t             *token;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    token = ngx_http_msgbus_variable_token(r);
+
+    if (token == NULL || token->value.len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    len = lcf->auth_prefix.len + token->value.len;
+
+    key = ngx_pnalloc(r->pool, len);
+    if (key == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(key, lcf->auth_prefix.data, lcf->auth_prefix.len);
+    ngx_memcpy(p, token->value.data, token->value.len);
+
+    if (len >= NGX_HTTP_MSGBUS_KEY_LEN) {
+        return ngx_http_msgbus_variable_hash(r, v, key, len);
+    }
+
+    ngx_http_msgbus_variable_text(v, key, len);
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_msgbus_variable_token(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static u_char  name[] = "X-Auth-Token";
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NULL;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof(name) - 1
+            && ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) == 0)
+        {
+            return &h[i];
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_variable_hash(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, u_char *key, size_t len)
+{
+#if (NGX_SSL)
+
+    u_char         *p, *text, digest[SHA512_DIGEST_LENGTH];
+    ngx_uint_t      i;
+
+    static u_char   hex[] = "0123456789ABCDEF";
+
+    text = ngx_pnalloc(r->pool, SHA512_DIGEST_LENGTH * 3);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    SHA512(key, len, digest);
+
+    p = text;
+
+    for (i = 0; i < SHA512_DIGEST_LENGTH; i++) {
+        *p++ = hex[digest[i] >> 4];
+        *p++ = hex[digest[i] & 0xf];
+        *p++ = '-';
+    }
+
+    ngx_http_msgbus_variable_text(v, text, p - 1 - text);
+
+    return NGX_OK;
+
+#else
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "msgbus hashes no long token: nginx was built without SSL");
+
+    v->not_found = 1;
+
+    return NGX_OK;
+
+#endif
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_variable_number(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uint64_t n)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_msgbus_variable_text(v, p, ngx_msgbus_log_number(p, n) - p);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_msgbus_variable_text(ngx_http_variable_value_t *v, u_char *data,
+    size_t len)
+{
+    v->data = data;
+    v->len = len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+}

@@ -1,0 +1,69 @@
+# The event log behaves as a plain model of it, in a million random steps.
+#
+# Without nginx: appends, reads of all scopes, expiry, eviction, rebuilds, in
+# logs of all sizes and limits, under the address and the undefined behaviour
+# sanitizer.  t/unit/log_model.c is the model.  SEED=... repeats a run.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/unit";
+
+use Test::More;
+
+use Unit;
+
+
+plan skip_all => Unit->lacks if Unit->lacks;
+
+my $steps = $ENV{UNIT_STEPS} || 1_000_000;
+my @sanitize = Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE : qw( -g -O1 );
+
+diag('no sanitizers: the compiler does not take their flags') if !grep /san/, @sanitize;
+
+my $run = Unit->new('log_model')
+    ->compile([qw( channel filing log view log_model check_log unit )],
+              \@sanitize)
+    ->link(@sanitize)
+    ->run($steps);
+
+my $said = $run->{said};
+
+if (!ok($run->{ok}, 'the log does what the model foretells')) {
+    done_testing;
+    exit;
+}
+
+is($said->{steps}, $steps, 'all steps are done');
+
+# each corner is reached, and often enough to trust it
+
+my @corners = (
+    'wraps'                    => 'the ring is gone round',
+    'pressed'                  => 'events leave where room is needed',
+    'refused'                  => 'events are refused where none may leave',
+    'expired'                  => 'events leave by age',
+    'appends in several holds' => 'making room takes more than one hold',
+    'too large'                => 'an event is too large for the log',
+    'nodes recycled'           => 'places go from one channel to another',
+    'no node'                  => 'all places are taken',
+    'index full'               => 'the index is full before the ring is',
+    'gaps'                     => 'readers are told of gaps',
+    'reads in several holds'   => 'a page takes more than one hold',
+    'lost between holds'       => 'what a page was to show leaves meanwhile',
+    'pages cut'                => 'pages are cut by their limits',
+    'empty reads'              => 'pages have nothing to show',
+    'rebuilds'                 => 'the log is rebuilt from its ring',
+);
+
+while (my ($name, $title) = splice @corners, 0, 2) {
+    cmp_ok($said->{$name} // 0, '>', $steps / 100_000, $title);
+}
+
+cmp_ok($said->{'longest list'} // 0, '>', $steps / 100,
+       'lists are long enough to tell the length of a search');
+
+note($run->{text});
+
+done_testing;

@@ -1,0 +1,158 @@
+package Unit;
+
+# Compiles and runs the C programs of the unit tests: rooms of the engine,
+# linked with stand-ins for the little that they need of nginx, without nginx.
+#
+#     my $program = Unit->new('log_model')
+#         ->compile([qw( log filing )], [qw( -O2 )])    # of src/
+#         ->compile([qw( log_model core )])             # of t/unit/
+#         ->link;
+#     my $run = $program->run('argument');
+#     $run->{ok}, $run->{said}{name}, $run->{text};
+#
+# A line "name: value" that a program prints is found in $run->{said}.  From
+# the environment, as in the Makefile: NGINX_SRC, BUILD, CC, CC_OPT; UNIT_SRC
+# is another folder instead of src/, to see a test fail.
+
+use strict;
+use warnings;
+
+use File::Path qw(make_path);
+use FindBin;
+use Test::More ();
+
+
+my $root = "$FindBin::Bin/..";
+my $nginx = $ENV{NGINX_SRC} || '/usr/share/nginx/src';
+my $src = $ENV{UNIT_SRC} || "$root/src";
+my $build = $ENV{BUILD} || 'build';
+$build = "$root/$build" if $build !~ m{^/};
+
+my $cc = $ENV{CC} || 'gcc';
+my @warnings = qw( -W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter
+                   -Werror );
+my @includes = map { "-I$_" }
+               (map { "$nginx/src/$_" } qw( core event event/modules os/unix )),
+               $build, $src, "$root/t/unit";
+
+
+# what finds wrong accesses while the test runs
+
+our @SANITIZE = ('-g', '-O1', '-fno-omit-frame-pointer',
+                 '-fsanitize=address,undefined', '-fno-sanitize-recover=all');
+
+# what the module itself is compiled with
+
+our @MODULE = split ' ', $ENV{CC_OPT} || '-g -O2 -fPIC';
+
+
+# why the programs cannot be built here, or undef
+
+sub lacks {
+    return "the headers need what nginx's configure makes: run \"make\" first"
+        if ! -f "$build/ngx_auto_config.h";
+
+    return undef;
+}
+
+
+# does the compiler take these flags, and can it link with them?
+
+sub takes {
+    my ($class, @flags) = @_;
+
+    make_path("$build/unit");
+
+    return system("echo 'int main(void) { return 0; }' | $cc @flags -x c -"
+                  . " -o '$build/unit/takes' > '$build/unit/takes.log' 2>&1")
+           == 0;
+}
+
+
+sub new {
+    my ($class, $name) = @_;
+
+    make_path("$build/unit");
+
+    return bless { name => $name, objects => [] }, $class;
+}
+
+
+sub compile {
+    my ($self, $files, $flags) = @_;
+
+    for my $file (@$files) {
+        my ($source) = grep { -f } "$root/t/unit/$file.c",
+                                   "$src/ngx_msgbus_$file.c";
+        my $object = "$build/unit/$self->{name}-$file.o";
+
+        $self->command($cc, @warnings, @{ $flags || [] }, @includes,
+                       '-c', $source // $file, '-o', $object);
+        push @{ $self->{objects} }, $object;
+    }
+
+    return $self;
+}
+
+
+sub link {
+    my ($self, @flags) = @_;
+
+    $self->{path} = "$build/unit/$self->{name}";
+    $self->command($cc, @{ $self->{objects} }, @flags, '-o', $self->{path});
+
+    return $self;
+}
+
+
+sub command {
+    my ($self, @command) = @_;
+
+    return if $self->{failed};
+
+    my $pid = open(my $out, '-|') // die "fork: $!\n";
+
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec @command or die "$command[0]: $!\n";
+    }
+
+    my $text = do { local $/; <$out> } // '';
+
+    if (!close $out) {
+        $self->{failed} = join(' ', @command) . "\n$text";
+        Test::More::diag($self->{failed});
+    }
+}
+
+
+# the environment is the program's too: SEED=...
+
+sub run {
+    my ($self, @arguments) = @_;
+
+    return { ok => 0, said => {}, text => 'not compiled' } if $self->{failed};
+
+    open my $out, '-|', $self->{path}, @arguments
+        or die "$self->{path}: $!\n";
+
+    my %said;
+    my $text = '';
+
+    while (<$out>) {
+        $text .= $_;
+        $said{$1} = $2 if /^([\w ,-]+): (.*)$/;
+    }
+
+    my $ok = close $out;
+
+    if (!$ok) {
+        Test::More::diag("$self->{name} @arguments failed, status $?");
+        Test::More::diag($text);
+    }
+
+    return { ok => $ok, said => \%said, text => $text };
+}
+
+
+1;

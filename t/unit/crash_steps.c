@@ -1,0 +1,160 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * A watch of all machine instructions.
+ *
+ * The processor's trap flag makes it stop after each one of them, those of
+ * the C library's memcpy() and each turn of a "rep movsb" among them.  There
+ * is a moment wherever the block has changed since the last one.  So what is
+ * tested is what the compiler has made of the sources, with the flags that
+ * the module is built with, and not only the sources.  x86-64 only.
+ */
+
+
+#define _GNU_SOURCE
+
+#include "log_crash.h"
+#include <signal.h>
+#include <ucontext.h>
+
+
+/* a signal for each instruction: this takes its time */
+
+ngx_uint_t  crash_rebuilds = 3;
+
+
+#if (defined(__x86_64__) && defined(__linux__))
+
+#define CRASH_DEPTH  2
+#define CRASH_TRAP   0x100
+
+
+typedef struct {
+    u_char                *addr;
+    u_char                *last;
+    size_t                 size;
+    void                 (*moment)(void);
+    ngx_uint_t             end;
+} crash_watch_t;
+
+
+static void crash_trap(int signo, siginfo_t *info, void *context);
+static void crash_nothing(void);
+
+
+static crash_watch_t     watches[CRASH_DEPTH + 1], *watch;
+static volatile size_t   trapped;
+
+
+void
+crash_watch(u_char *addr, size_t size, void (*moment)(void),
+    void (*do_it)(void))
+{
+    crash_watch_t     *outer;
+    struct sigaction   sa;
+
+    memset(&sa, 0, sizeof(struct sigaction));
+    sa.sa_sigaction = crash_trap;
+    sa.sa_flags = SA_SIGINFO|SA_NODEFER;
+    sigaction(SIGTRAP, &sa, NULL);
+
+    outer = watch;
+    watch = outer ? outer + 1 : watches;
+
+    unit_check(watch < watches + CRASH_DEPTH, "watches too deep");
+
+    watch->last = realloc(watch->last, size);
+    memcpy(watch->last, addr, size);
+
+    watch->addr = addr;
+    watch->size = size;
+    watch->moment = moment;
+    watch->end = 0;
+
+    /* the red zone below the stack's end is not ours to push into */
+
+    __asm__ volatile ("sub $128, %%rsp; pushfq; orq %0, (%%rsp); popfq;"
+                      "add $128, %%rsp" : : "i" (CRASH_TRAP) : "cc", "memory");
+
+    do_it();
+
+    watch->end = 1;
+
+    /* trapped once more, and no longer */
+
+    __asm__ volatile ("nop; nop" : : : "memory");
+
+    watch = outer;
+}
+
+
+static void
+crash_trap(int signo, siginfo_t *info, void *context)
+{
+    ucontext_t     *uc = context;
+    crash_watch_t  *w;
+
+    trapped++;
+    w = watch;
+
+    if (w->end) {
+        uc->uc_mcontext.gregs[REG_EFL] &= ~CRASH_TRAP;
+        return;
+    }
+
+    if (memcmp(w->last, w->addr, w->size) == 0) {
+        return;
+    }
+
+    memcpy(w->last, w->addr, w->size);
+
+    w->moment();
+}
+
+
+ngx_uint_t
+crash_can_watch(void)
+{
+    u_char  block[1];
+
+    block[0] = 0;
+    trapped = 0;
+
+    crash_watch(block, 1, crash_nothing, crash_nothing);
+
+    return trapped > 2;
+}
+
+
+#else
+
+
+static void crash_nothing(void);
+
+
+void
+crash_watch(u_char *addr, size_t size, void (*moment)(void),
+    void (*do_it)(void))
+{
+    do_it();
+    crash_nothing();
+}
+
+
+ngx_uint_t
+crash_can_watch(void)
+{
+    return 0;
+}
+
+#endif
+
+
+static void
+crash_nothing(void)
+{
+}

@@ -188,7 +188,7 @@ ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     ngx_chain_t   out;
 
     if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ids[n - 1]) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     if (ctx->callback.len) {
@@ -198,7 +198,7 @@ ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     b = ngx_create_temp_buf(r->pool, sizeof("{\"ids\":[]}")
                                      + n * (NGX_INT64_LEN + 1));
     if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     b->last = ngx_cpymem(b->last, "{\"ids\":[", sizeof("{\"ids\":[") - 1);

@@ -83,7 +83,7 @@ ngx_http_msgbus_jsonp_send_empty(ngx_http_request_t *r,
     cl = ngx_http_msgbus_jsonp_text(r->pool, &ctx->callback, "({});");
 
     if (cl == NULL || ngx_http_msgbus_jsonp_headers(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     return ngx_http_msgbus_send(r, cl, ngx_buf_size(cl->buf));

@@ -75,6 +75,12 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     rc = ngx_http_read_client_request_body(r, ngx_http_msgbus_publish_body);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+        /* what is left of the body must not be taken for a request */
+
+        r->keepalive = 0;
+        r->lingering_close = 1;
+
         return rc;
     }
 
@@ -253,12 +259,16 @@ ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc)
 }
 
 
+/*
+ * The event is stored: from here on no error is answered, rather nothing at
+ * all
+ */
 static ngx_int_t
 ngx_http_msgbus_publish_done(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev)
 {
     if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ev->id) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     if (ctx->callback.len) {
@@ -292,7 +302,7 @@ ngx_http_msgbus_publish_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
         || ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
            != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     b->last = ngx_msgbus_log_front(b->last, ev);

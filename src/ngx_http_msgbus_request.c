@@ -279,8 +279,8 @@ ngx_http_msgbus_request_who(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     asked = lcf->require_uuid && !lcf->test_mode;
 
-    ngx_str_null(&ctx->uuid);
-    ngx_str_null(&ctx->user_agent);
+    ngx_str_set(&ctx->uuid, "");
+    ngx_str_set(&ctx->user_agent, "");
 
     if (r->headers_in.user_agent == NULL) {
 

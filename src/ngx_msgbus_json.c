@@ -55,6 +55,7 @@ static void *ngx_msgbus_json_realloc(void *ctx, void *p, size_t size);
 static void ngx_msgbus_json_free(void *ctx, void *p);
 static int ngx_msgbus_json_open(void *data);
 static int ngx_msgbus_json_close(void *data);
+static ngx_uint_t ngx_msgbus_json_is_space(u_char *p, u_char *last);
 static ngx_uint_t ngx_msgbus_json_is_utf8(ngx_str_t *text);
 static size_t ngx_msgbus_json_utf8_char(u_char *p, u_char *last);
 
@@ -145,10 +146,19 @@ ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth, ngx_log_t *log)
     /* of the strings' bytes only: control characters are still refused */
     yajl_config(handle, yajl_dont_validate_strings, 1);
 
+    /*
+     * yajl stops behind the value, and what follows is looked at here: by
+     * itself it would pass over a string that begins there and does not end
+     */
+    yajl_config(handle, yajl_allow_trailing_garbage, 1);
+
     status = yajl_parse(handle, text->data, text->len);
 
     if (status == yajl_status_ok) {
-        status = yajl_complete_parse(handle);
+        p = text->data + yajl_get_bytes_consumed(handle);
+
+        status = ngx_msgbus_json_is_space(p, last)
+                 ? yajl_complete_parse(handle) : yajl_status_error;
     }
 
     switch (status) {
@@ -250,6 +260,21 @@ ngx_msgbus_json_close(void *data)
     ngx_msgbus_json_ctx_t  *ctx = data;
 
     ctx->depth--;
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_json_is_space(u_char *p, u_char *last)
+{
+    while (p < last) {
+        if (*p != ' ' && *p != '\t' && *p != '\n' && *p != '\r') {
+            return 0;
+        }
+
+        p++;
+    }
 
     return 1;
 }

@@ -233,6 +233,8 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
 
     rec = (ngx_msgbus_record_t *) (log->ring + offset);
 
+    ngx_msgbus_barrier();
+
     rec->size = (uint32_t) size;
     ngx_msgbus_log_fill(log, rec, ev);
 
@@ -590,6 +592,7 @@ ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log)
     ngx_msgbus_channel_t   ch;
 
     sh = log->sh;
+    rec = NULL;
 
     /* who dies in here leaves it to be done again */
 
@@ -626,11 +629,20 @@ ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log)
         offset += rec->size;
     }
 
-    if (serial) {
+    if (rec) {
         sh->next_serial = serial + 1;
+
+        /* these two may be torn: the newest event has them both */
+
+        sh->created = rec->created;
+        ngx_memcpy(sh->created_text,
+                   ngx_msgbus_record_data(rec) - NGX_MSGBUS_TIME_LEN
+                   - (sizeof("\",\"age\":") - 1),
+                   NGX_MSGBUS_TIME_LEN);
 
     } else {
         sh->head_serial = sh->next_serial;
+        sh->created = 0;
     }
 
     sh->rebuilds++;

@@ -508,7 +508,19 @@ __DATA__
 
 
 
-=== TEST 77: the answer is JSON itself, and the client's doing is logged below error
+=== TEST 77: a string that begins behind the value and does not end
+--- pipelined_requests eval: ::refused('{}"abc')
+
+
+
+
+=== TEST 78: a quote behind the value
+--- pipelined_requests eval: ::refused('[] "]')
+
+
+
+
+=== TEST 79: the answer is JSON itself, and the client's doing is logged below error
 --- request
 POST /bus/bad
 {"a":

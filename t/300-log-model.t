@@ -20,7 +20,8 @@ plan skip_all => Unit->lacks if Unit->lacks;
 my $steps = $ENV{UNIT_STEPS} || 1_000_000;
 my @sanitize = Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE : qw( -g -O1 );
 
-diag('no sanitizers: the compiler does not take their flags') if !grep /san/, @sanitize;
+diag('no sanitizers: the compiler does not take their flags')
+    if !grep { /sanitize/ } @sanitize;
 
 my $run = Unit->new('log_model')
     ->compile([qw( channel filing log view log_model check_log unit )],

@@ -86,8 +86,6 @@ sub new {
 
     # the workers of a root's nginx are nobody
     chmod 0755, $dir;
-    mkdir "$dir/sanitizer";
-    chmod 01777, "$dir/sanitizer";
 
     my $self = bless {
         workers  => 1,
@@ -234,11 +232,8 @@ sub spawn {
 
     if (my $so = $ENV{TEST_NGINX_PRELOAD}) {
         $ENV{LD_PRELOAD} = $so;
-        $ENV{ASAN_OPTIONS} = join ':', grep { defined && length }
-            $ENV{ASAN_OPTIONS}, 'detect_leaks=0', "log_path=$dir/sanitizer/a";
-        $ENV{UBSAN_OPTIONS} = join ':', grep { defined && length }
-            $ENV{UBSAN_OPTIONS}, 'print_stacktrace=1',
-            "log_path=$dir/sanitizer/u";
+        $ENV{ASAN_OPTIONS} //= 'detect_leaks=0';
+        $ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1';
     }
 
     exec { $binary } $binary, '-p', "$dir/", '-c', "$dir/nginx.conf"
@@ -448,6 +443,9 @@ sub kill_all {
 
 $SIG{$_} = sub { die "interrupted\n" } for qw(INT TERM HUP);
 
+# a reader of ours that has gone is no reason to leave nginx behind
+$SIG{PIPE} = 'IGNORE';
+
 END {
     my $status = $?;
 
@@ -580,11 +578,13 @@ our @KILLED = (qr/worker process \d+ exited on signal 9/,
 sub alerts {
     my ($self, @allowed) = @_;
 
-    my @lines = (
-        $self->log(0, 'alert|emerg'),
-        grep({ /signal \d+ \(core dumped\)/ } $self->log),
-        map { split /\n/, slurp($_) } glob "$self->{dir}/sanitizer/*",
-    );
+    # stderr goes to the error log too, and with it what a sanitizer says
+
+    my @lines = grep {
+        /^\S+ \S+ \[(?:alert|emerg)\]/
+        || /\(core dumped\)|exited with (?:fatal )?code [1-9]/
+        || /runtime error: |ERROR: \w+Sanitizer|^SUMMARY: /
+    } split /\n/, $self->said(0);
 
     return grep {
         my $line = $_;

@@ -187,6 +187,10 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
+    /* while the JSON is checked, the log's memory comes nearer */
+
+    ngx_msgbus_expect(lcf->bus, data->len);
+
     rc = ngx_http_msgbus_publish_check(r, ctx, data);
 
     if (rc != NGX_OK) {

@@ -87,6 +87,9 @@ void ngx_msgbus_exit_worker(ngx_msgbus_t *bus);
 ngx_int_t ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
     ngx_str_t *name);
 
+/* a hint that an event of so many bytes will be published in a moment */
+void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
+
 /*
  * Publishes an event: channel, uuid, user_agent and data are given, the rest
  * is filled in.  Returns as ngx_msgbus_commit() does.  On the event loop.

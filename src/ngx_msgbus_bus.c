@@ -465,6 +465,13 @@ ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
 }
 
 
+void
+ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size)
+{
+    ngx_msgbus_log_expect(&bus->log, size);
+}
+
+
 ngx_int_t
 ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev)
 {

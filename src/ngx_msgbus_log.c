@@ -33,6 +33,9 @@
 
 #define NGX_MSGBUS_MIN_RING       16384
 
+/* what of an event is worth a hint */
+#define NGX_MSGBUS_EXPECTED       2048
+
 /* a full zone is worth a line of the error log this often, ms */
 #define NGX_MSGBUS_TELL_PERIOD    60000
 
@@ -186,6 +189,29 @@ ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
                       "enlarge the zone or lower its ttl",
                       log->shpool->log_ctx, log->refused);
         log->refused = 0;
+    }
+}
+
+
+void
+ngx_msgbus_log_expect(ngx_msgbus_log_t *log, size_t size)
+{
+    size_t  i, head, tail;
+
+    head = *(volatile size_t *) &log->sh->head;
+    tail = *(volatile size_t *) &log->sh->tail;
+
+    if (head <= log->size - 128) {
+        __builtin_prefetch(log->ring + head);
+        __builtin_prefetch(log->ring + head + 64);
+    }
+
+    size = ngx_min(size + 256, NGX_MSGBUS_EXPECTED);
+
+    if (tail <= log->size - size) {
+        for (i = 0; i < size; i += 64) {
+            __builtin_prefetch(log->ring + tail + i, 1);
+        }
     }
 }
 

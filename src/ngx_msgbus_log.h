@@ -211,6 +211,13 @@ void ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log);
 uint64_t ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id);
 
 
+/*
+ * A hint that an event of about so many bytes comes: what an append is going
+ * to touch, the free room and the oldest record, begins its way into the
+ * cache.  Reads two words without the lock; wrong ones do no harm.
+ */
+void ngx_msgbus_log_expect(ngx_msgbus_log_t *log, size_t size);
+
 /* what an event's JSON begins with, up to its age, and its bytes at most */
 u_char *ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev);
 

@@ -46,7 +46,7 @@ endif
 DEPS        += gcc libc6-dev make libyajl-dev curl
 
 # the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's
-TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc \
+TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
                libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
                libtest-base-perl libtest-longstring-perl libtext-diff-perl \
                liburi-perl libwww-perl

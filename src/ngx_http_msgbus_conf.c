@@ -143,7 +143,10 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
         }
     }
 
-    if (conf->zone.data == NULL && clcf->noname) {
+    if (conf->zone.data == NULL && clcf->noname && clcf->handler == NULL) {
+
+        /* an "if" or limit_except without a handler of its own */
+
         conf->zone = prev->zone;
     }
 

@@ -70,6 +70,17 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return ngx_http_msgbus_publish_jsonp(r, ctx);
     }
 
+    if (r->reading_body) {
+
+        /* a redirect while a proxy read it: a part of it is no event */
+
+        r->keepalive = 0;
+        r->lingering_close = 1;
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Incomplete body");
+    }
+
     r->request_body_in_single_buf = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_msgbus_publish_body);

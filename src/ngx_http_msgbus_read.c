@@ -278,6 +278,9 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->read = 1;
+    ctx->events = page.events;
+
     if (page.out == NULL) {
         return ngx_http_msgbus_send_text(r, "[]");
     }

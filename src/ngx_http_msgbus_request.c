@@ -116,17 +116,29 @@ ngx_int_t
 ngx_http_msgbus_request_name(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx)
 {
+    ngx_int_t                    rc;
     ngx_http_msgbus_loc_conf_t  *lcf;
+
+    static ngx_uint_t            naming;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
     if (lcf->channel) {
 
-        if (ngx_http_complex_value(r, lcf->channel, &ctx->name) != NGX_OK) {
+        /*
+         * a channel that is named by $msgbus_channel, by way of whatever
+         * variables, would be looked for in itself, twice at each level
+         */
+
+        if (naming) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        return NGX_OK;
+        naming = 1;
+        rc = ngx_http_complex_value(r, lcf->channel, &ctx->name);
+        naming = 0;
+
+        return rc == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (r->uri.len < lcf->prefix.len
@@ -227,11 +239,17 @@ ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx)
 {
     ngx_int_t                    rc;
+    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (r->method == NGX_HTTP_GET && !lcf->jsonp) {
+    if (r->method == NGX_HTTP_GET
+        && (!lcf->jsonp || (clcf->limit_except & NGX_HTTP_POST)))
+    {
+        /* what limit_except holds against a POST it would not see here */
+
         return ngx_http_msgbus_allow(r, lcf->methods);
     }
 

@@ -1,0 +1,174 @@
+package Msgbus::Documented;
+
+# An nginx with a configuration of the documents, as it stands there.
+#
+#     my $nginx = Msgbus::Documented->recipe('TLS')->start;
+#
+# What the documents say of the reader's machine is not ours:
+#
+# - Port 8080 is {port}, any other that is listened on gets a free one: port()
+#   tells which.
+# - A memcached, at 11211, is one of the test's own: memcached => Memcached.
+# - Files in /etc/nginx are in the test's folder.  A certificate is made by the
+#   document's own "openssl req" line.
+
+use strict;
+use warnings;
+
+use Cwd ();
+use File::Basename qw(dirname);
+
+use Msgbus::Nginx;
+
+our @ISA = qw( Msgbus::Nginx );
+
+my $root = Cwd::abs_path(dirname(__FILE__) . '/../../..');
+
+
+# The whole of a document.
+
+sub document {
+    my ($file) = @_;
+
+    open my $in, '<', "$root/$file" or die "$file: $!\n";
+    local $/;
+
+    return scalar <$in>;
+}
+
+
+# [line, language, text, heading] of each of its fenced blocks.
+
+sub blocks {
+    my ($file) = @_;
+
+    my (@blocks, $block);
+    my $heading = '';
+    my $n = 0;
+
+    for my $line (split /^/, document($file)) {
+        $n++;
+
+        if ($line =~ /^\s*```(.*)$/) {
+            if ($block) {
+                push @blocks, $block;
+                undef $block;
+
+            } else {
+                $block = [$n, $1, '', $heading];
+            }
+
+        } elsif ($block) {
+            $block->[2] .= $line;
+
+        } elsif ($line =~ /^#+ (.*?)\s*$/) {
+            $heading = $1;
+        }
+    }
+
+    push @blocks, [$block->[0], 'that does not end', '', ''] if $block;
+
+    return @blocks;
+}
+
+
+# The first configuration below a heading of docs/recipes.md.
+
+sub recipe {
+    my ($class, $heading, %o) = @_;
+
+    my $file = 'docs/recipes.md';
+
+    my ($block) = grep { $_->[3] eq $heading && $_->[1] eq 'nginx' }
+                  blocks($file)
+        or die "no recipe \"$heading\" in $file\n";
+
+    return $class->new(file => $file, text => $block->[2], %o);
+}
+
+
+# Port of ours for a port of the document's.
+
+sub port { return $_[0]{ports}{$_[1]} }
+
+
+sub configure {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+    my $conf = $self->{text};
+
+    $self->{ports} = { 8080 => $self->{port} };
+
+    if ($self->{memcached}) {
+        $self->{ports}{11211} = $self->{memcached}{port};
+    }
+
+    $conf =~ s{^(\s*listen\s+(?:[\d.]+:|\[::1?\]:|\*:)?)(\d+)}
+              { $1 . ($self->{ports}{$2} ||= Msgbus::Nginx::free_port()) }gmex;
+
+    $conf = $self->local($conf);
+
+    if ($conf =~ /^\s*ssl_certificate\s/m) {
+        $self->make_certificate;
+    }
+
+    # the document's folders and users are not ours
+
+    my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
+               qw( client_body proxy fastcgi uwsgi scgi );
+
+    if ($conf =~ /^events\b/m) {
+        $conf =~ s/^(?:load_module|user|worker_processes|pid|error_log)\s.*;//gm;
+        $conf =~ s/^http \{\n/http {\naccess_log off;\n$temp/m
+            or die "no http {} beside events {}\n";
+
+    } else {
+        $conf = "events {}\nhttp {\naccess_log off;\n$temp$conf\n}\n";
+    }
+
+    open my $out, '>', "$dir/nginx.conf" or die "$dir/nginx.conf: $!\n";
+
+    print $out "daemon off;\npid $dir/nginx.pid;\n",
+               "worker_processes $self->{workers};\n",
+               "error_log $dir/error.log info;\n",
+               (map { "load_module $_;\n" } Msgbus::Nginx::modules()),
+               $conf;
+
+    close $out or die "$dir/nginx.conf: $!\n";
+
+    return;
+}
+
+
+# A configuration or a command of the document's, for this machine.
+
+sub local {
+    my ($self, $text) = @_;
+
+    $text =~ s{/etc/nginx/}{$self->{dir}/}g;
+    $text =~ s/((?:127\.0\.0\.1|localhost|\[::1\]):)(\d+)/
+               $1 . ($self->{ports}{$2} || $2)/gex;
+
+    return $text;
+}
+
+
+sub make_certificate {
+    my ($self) = @_;
+
+    my ($command) = document($self->{file}) =~ /`(openssl\s+req\s[^`]+)`/
+        or die "$self->{file} does not say how to make a certificate\n";
+
+    $command =~ s/\s+/ /g;
+    $command = $self->local($command);
+
+    my $said = `$command 2>&1`;
+
+    die "no certificate: $said\n" if $?;
+
+    return;
+}
+
+
+1;

@@ -578,3 +578,16 @@ OK
 [200, 200, 200]
 --- response_body eval
 [('f({});') x 3]
+
+
+
+
+=== TEST 40: limit_except, where it is about POST, is about a post by GET
+--- config
+    location /bus/ { msgbus bus; limit_except GET { deny all; } }
+--- request eval
+["GET /bus/quiet?method=POST&post-data={}&callback=f", ::nothing()]
+--- error_code eval
+[405, 204]
+--- response_body eval
+['{ "message": "Method Not Allowed" }', '']

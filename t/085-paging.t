@@ -218,10 +218,10 @@ sub faults {
 
 # --- the buses
 
-for ([all   => 2, 'nothing leaves'],
-     [aging => 3, 'events leave by their ttl'],
-     [few   => 2, 'events leave by number'],
-     [small => 3, 'events leave since the zone is full'])
+for ([all   => 1.5, 'nothing leaves'],
+     [aging => 2.5, 'events leave by their ttl'],
+     [few   => 1.5, 'events leave by number'],
+     [small => 2, 'events leave since the zone is full'])
 {
     my ($bus, $seconds, $how) = @$_;
 

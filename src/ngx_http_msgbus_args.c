@@ -368,11 +368,19 @@ static void
 ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     u_char *p, u_char *last)
 {
+    u_char                      *end;
     ngx_str_t                    value;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     static u_char  representation[] = "return=representation";
     static u_char  wait[] = "wait=";
+
+    /* none of those known has parameters */
+
+    end = memchr(p, ';', last - p);
+    if (end) {
+        last = end;
+    }
 
     while (p < last && (*p == ' ' || *p == '\t')) {
         p++;

@@ -326,6 +326,16 @@ ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
     zone->name.data = value->data;
     zone->name.len = p - value->data;
 
+    if (!ngx_msgbus_json_plain(&zone->name)) {
+
+        /* it is shown in the health report */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid character in the zone's name \"%V\"",
+                           arg);
+        return NGX_ERROR;
+    }
+
     s.data = p + 1;
     s.len = value->data + value->len - s.data;
 

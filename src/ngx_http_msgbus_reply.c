@@ -130,6 +130,13 @@ ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out, size_t size)
 
     r->headers_out.content_length_n = size;
 
+    if (r->headers_out.etag == NULL) {
+
+        /* else nginx answers 304 or 412, even after an event was stored */
+
+        r->disable_not_modified = 1;
+    }
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {

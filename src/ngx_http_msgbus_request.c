@@ -198,10 +198,12 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         methods &= ~NGX_HTTP_MSGBUS_PUBLISH;
     }
 
-    rc = ngx_http_msgbus_jsonp_callback(r, ctx);
+    if (get || r->method == NGX_HTTP_POST) {
+        rc = ngx_http_msgbus_jsonp_callback(r, ctx);
 
-    if (rc != NGX_OK) {
-        return rc;
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     if (ngx_http_msgbus_is_publish(r, ctx)) {

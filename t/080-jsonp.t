@@ -7,7 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 14 + 3);
+plan tests => repeat_each() * (blocks() * 14 - 5);
 
 our $json = qr/\{"id":\d+,"user_agent":"uuid\/w","created_at":"[^"]{20}","age":\d+,"data":/;
 
@@ -568,7 +568,6 @@ OK
 
 
 === TEST 39: a condition does not make an error of what has been stored
---- SKIP
 --- request eval
 ["POST /bus/c?callback=f\n[]", "GET /bus/c?method=POST&post-data=[]&callback=f", "POST /bus/c?callback=f\n[]"]
 --- more_headers eval

@@ -306,3 +306,12 @@ __DATA__
     location /bus/ { msgbus bus; }
 --- must_die
 --- error_log eval: qr/\[emerg\].*"msgbus_zone" directive is not allowed here/
+
+
+
+
+=== TEST 33: a name that cannot stand in JSON
+--- http_config
+    msgbus_zone 'zone=b"x:1m';
+--- must_die
+--- error_log eval: qr/\[emerg\].*"zone=b"x:1m"/

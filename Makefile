@@ -17,11 +17,22 @@ PORT        ?= 8080
 TESTS       ?= $(sort $(wildcard t/*.t))
 PROVE_OPTS  ?=
 
+# those of TESTS that run nginx; and some that go through most of the module,
+# for valgrind is 10 times slower and hides nginx's processes from the others
+ASAN_TESTS  ?= $(filter-out t/3% t/900-% t/910-% t/922-%,$(TESTS))
+VALGRIND_TESTS ?= $(wildcard t/001-* t/003-* t/013-* t/021-* t/024-* t/026-* \
+               t/030-* t/031-* t/042-* t/051-* t/080-* t/081-* t/083-* t/102-*)
+
 BUILD        = build
 WARNINGS     = -Wvla -Wmissing-prototypes
 CC_OPT       = -g -O2 -fPIC $(WARNINGS)
 LD_OPT       = -fPIC
-SANITIZE     = -fsanitize=address,undefined -fno-omit-frame-pointer
+SANITIZE     = -fsanitize=address,undefined -fsanitize-recover=address \
+               -fno-omit-frame-pointer
+
+# as a library, UBSan would be mistaken for a part of ASan's, and write its
+# reports to nginx's error log instead of the file that it was told
+SANITIZE_LD  = $(SANITIZE) -static-libubsan -Wl,--exclude-libs,libubsan.a
 
 MODULE       = ngx_http_msgbus_module.so
 
@@ -49,12 +60,15 @@ DEPS        += gcc libc6-dev make libyajl-dev curl
 TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
                libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
                libtest-base-perl libtest-longstring-perl libtext-diff-perl \
-               liburi-perl libwww-perl
+               liburi-perl libwww-perl $(FUZZ_DEPS)
+
+# libFuzzer is clang's
+FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
 
 BENCH_DEPS   = $(DEPS) python3 util-linux wrk
 
 
-.PHONY: all asan install deps test-deps bench-deps run test style check-docs \
+.PHONY: all asan install deps test-deps bench-deps run test valgrind fuzz style check-docs \
         bench-quick clean help
 
 
@@ -65,10 +79,6 @@ all:
 	@tools/configure
 	@$(MAKE) $(JOBS) -s -C $(NGINX_SRC) -f $(CURDIR)/$(BUILD)/Makefile modules
 	@echo "$(BUILD)/$(MODULE) is up to date"
-
-asan:
-	@$(MAKE) --no-print-directory all BUILD=build/asan \
-	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(SANITIZE)" LD_OPT="-fPIC $(SANITIZE)"
 
 install: all
 	@dir=$$($(NGINX) -V 2>&1 | tr ' ' '\n' | sed -n 's/^--modules-path=//p') && \
@@ -93,6 +103,10 @@ run: deps
 	@$(MAKE) --no-print-directory all
 	@tools/run $(NGINX)
 
+TEST_ENV     = lib=$$(tools/test-nginx) && \
+               export PERL5LIB="$(CURDIR)/t/lib:$$lib:$$PERL5LIB" \
+                      TEST_NGINX_SERVROOT=$(CURDIR)/build/servroot
+
 # A choice of tests (TESTS=t/...) goes without the checks of style and docs.
 
 test: test-deps
@@ -100,12 +114,32 @@ test: test-deps
 ifeq ($(origin TESTS),file)
 	@$(MAKE) --no-print-directory -k style check-docs
 endif
-	@lib=$$(tools/test-nginx) && \
-	    PERL5LIB="$(CURDIR)/t/lib:$$lib:$$PERL5LIB" \
+	@$(TEST_ENV) && \
 	    TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
 	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) \
-	    TEST_NGINX_SERVROOT=$(CURDIR)/build/servroot \
 	    prove $(PROVE_OPTS) $(TESTS)
+
+# nginx stays the distribution's: the module alone is compiled with them
+
+asan: test-deps
+	@$(MAKE) --no-print-directory all BUILD=build/asan LD_OPT="-fPIC $(SANITIZE_LD)" \
+	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(SANITIZE)"
+	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
+	    tools/checked-prove asan build/asan $(NGINX) $(PROVE_OPTS) $(ASAN_TESTS)
+
+valgrind: test-deps
+	@tools/deps valgrind
+	@$(MAKE) --no-print-directory all
+	@$(TEST_ENV) TEST_NGINX_TIMEOUT=$${TEST_NGINX_TIMEOUT:-30} && \
+	    tools/checked-prove valgrind $(BUILD) $(NGINX) $(PROVE_OPTS) $(VALGRIND_TESTS)
+
+# bash has a variable SECONDS of its own: the environment's does not count
+
+fuzz: SECONDS = 20
+fuzz:
+	@tools/deps $(FUZZ_DEPS)
+	@$(MAKE) --no-print-directory all
+	@tools/fuzz -s $(SECONDS) $(FUZZ)
 
 style:
 	@tools/configure
@@ -135,7 +169,10 @@ help:
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
 #: make bench-quick  measure
-#: make asan         build with ASan and UBSan: build/asan/
+#: make asan         run the tests that start nginx with the module under ASan
+#:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice
+#: make valgrind     run some of them under valgrind; VALGRIND_TESTS="..."
+#: make fuzz         run the harnesses of t/fuzz/, SECONDS=20 each, FUZZ="..."
 #: make clean        remove build/ and run/, not what was fetched (.cache/)
 #:
 #: PORT=8080         of "make run"

@@ -201,6 +201,7 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
     }
 
     ctx->wait = 0;
+    ctx->prefer_wait = 0;
 
     if (args->wait.data == NULL) {
         ngx_http_msgbus_prefer(r, ctx);

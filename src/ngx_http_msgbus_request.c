@@ -367,19 +367,8 @@ ngx_http_msgbus_escape_ua(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     u_char     *p;
     ngx_str_t   s;
 
-    s = *ua;
-
-    if (s.len > NGX_MSGBUS_UA_LEN) {
-        s.len = NGX_MSGBUS_UA_LEN;
-
-        /* not in the middle of a character */
-
-        while (s.len > NGX_MSGBUS_UA_LEN - 3
-               && (s.data[s.len] & 0xc0) == 0x80)
-        {
-            s.len--;
-        }
-    }
+    s.data = ua->data;
+    s.len = ngx_msgbus_json_cut(ua, NGX_MSGBUS_UA_LEN);
 
     if (ngx_msgbus_json_plain(&s)) {
         ctx->user_agent = s;

@@ -413,6 +413,34 @@ ngx_msgbus_json_plain(ngx_str_t *text)
 }
 
 
+size_t
+ngx_msgbus_json_cut(ngx_str_t *text, size_t max)
+{
+    size_t   len;
+    u_char  *p, *last;
+
+    if (text->len <= max) {
+        return text->len;
+    }
+
+    last = text->data + text->len;
+
+    for (len = 1; len <= 3 && len <= max; len++) {
+
+        p = text->data + max - len;
+
+        if (*p >= 0xc0) {
+
+            /* the last one that begins before the cut: is it over it? */
+
+            return ngx_msgbus_json_utf8_char(p, last) > len ? max - len : max;
+        }
+    }
+
+    return max;
+}
+
+
 u_char *
 ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text)
 {

@@ -23,6 +23,9 @@ ngx_int_t ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth,
 /* can it stand between the quotes of a JSON string as it is? */
 ngx_uint_t ngx_msgbus_json_plain(ngx_str_t *text);
 
+/* how much of a text max bytes hold without a part of a character; anywhere */
+size_t ngx_msgbus_json_cut(ngx_str_t *text, size_t max);
+
 /*
  * Writes text as it stands between the quotes of a JSON string; each byte
  * that is no UTF-8 becomes U+FFFD.  dst has NGX_MSGBUS_JSON_ESCAPED times

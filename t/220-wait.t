@@ -151,6 +151,9 @@ $r = answer($reader = begin('/q?wait=0', 'Prefer', 'wait=3'));
 is($r->status, 204, 'the parameter goes before the header');
 cmp_ok($reader->{took}, '<', 1 * $patience, 'and 0 is not to wait');
 
+$r = answer(begin('/short/q?wait=1', 'Prefer', 'wait=3'));
+is($r->header('Preference-Applied'), undef, 'so the header is not applied');
+
 for my $bad ('wait=x', 'wait=', 'wait=1.5', 'wait=99999999999999999999',
              'wait=2&sort=-1')
 {

@@ -15,8 +15,6 @@ package Msgbus::Nginx;
 #     TEST_NGINX_BINARY        default: nginx in $PATH
 #     TEST_NGINX_LOAD_MODULES  paths of .so files; default: the one in build/,
 #                              where there is one
-#     TEST_NGINX_PRELOAD       LD_PRELOAD for nginx alone, e.g. libasan.so;
-#                              what the sanitizers then say counts as an alert
 #     TEST_NGINX_PATIENCE      factor for all time limits, for slow machines
 #     TEST_NGINX_KEEP          keep the folder although the test passed
 #
@@ -138,9 +136,6 @@ sub configure {
     my $load = join '', map { "load_module $_;\n" } modules();
     my $listen = join '', map { "listen $_;\n" }
                  "127.0.0.1:$self->{port}", @{ $self->{listen} };
-    my $env = join '', map { "env $_;\n" }
-              $ENV{TEST_NGINX_PRELOAD}
-              ? qw(LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS) : ();
     my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
                qw(client_body proxy fastcgi uwsgi scgi);
 
@@ -152,7 +147,6 @@ pid $dir/nginx.pid;
 error_log $dir/error.log info;
 worker_processes $self->{workers};
 $load
-$env
 $self->{main}
 
 events {
@@ -229,12 +223,6 @@ sub spawn {
     open STDERR, '>', "$dir/stderr";
 
     $SIG{$_} = 'DEFAULT' for qw(ALRM PIPE INT TERM HUP);
-
-    if (my $so = $ENV{TEST_NGINX_PRELOAD}) {
-        $ENV{LD_PRELOAD} = $so;
-        $ENV{ASAN_OPTIONS} //= 'detect_leaks=0';
-        $ENV{UBSAN_OPTIONS} //= 'print_stacktrace=1';
-    }
 
     exec { $binary } $binary, '-p', "$dir/", '-c', "$dir/nginx.conf"
         or print STDERR "cannot run $binary: $!\n";
@@ -578,12 +566,11 @@ our @KILLED = (qr/worker process \d+ exited on signal 9/,
 sub alerts {
     my ($self, @allowed) = @_;
 
-    # stderr goes to the error log too, and with it what a sanitizer says
+    # stderr goes to the error log too
 
     my @lines = grep {
         /^\S+ \S+ \[(?:alert|emerg)\]/
         || /\(core dumped\)|exited with (?:fatal )?code [1-9]/
-        || /runtime error: |ERROR: \w+Sanitizer|^SUMMARY: /
     } split /\n/, $self->said(0);
 
     return grep {

@@ -16,6 +16,11 @@
 #include "ngx_http_msgbus.h"
 
 
+#define ngx_http_msgbus_is_nocase(s, text)                                    \
+    ((s)->len == sizeof(text) - 1                                             \
+     && ngx_strncasecmp((s)->data, (u_char *) text, sizeof(text) - 1) == 0)
+
+
 static ngx_int_t ngx_http_msgbus_arg_decode(ngx_pool_t *pool, ngx_str_t *s);
 static ngx_str_t *ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args,
     ngx_str_t *name);
@@ -28,6 +33,8 @@ static ngx_int_t ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
 static ngx_int_t ngx_http_msgbus_number(ngx_str_t *s, int64_t *n);
 static void ngx_http_msgbus_prefer_one(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, u_char *p, u_char *last);
+static u_char *ngx_http_msgbus_prefer_end(u_char *p, u_char *last, u_char ch);
+static void ngx_http_msgbus_prefer_trim(ngx_str_t *s);
 
 
 ngx_int_t
@@ -270,7 +277,7 @@ ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
 }
 
 
-/* a decimal number of 64 bits, with a sign or without */
+/* a decimal number of 64 bits, with a minus sign or without */
 static ngx_int_t
 ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
 {
@@ -284,9 +291,7 @@ ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
     negative = p < last && *p == '-';
     limit = (uint64_t) 0x7fffffffffffffff + negative;
 
-    if (p < last && (*p == '-' || *p == '+')) {
-        p++;
-    }
+    p += negative;
 
     if (p == last) {
         return NGX_ERROR;
@@ -353,10 +358,7 @@ ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
         for ( /* void */ ; p < last; p = end + 1) {
 
-            end = memchr(p, ',', last - p);
-            if (end == NULL) {
-                end = last;
-            }
+            end = ngx_http_msgbus_prefer_end(p, last, ',');
 
             ngx_http_msgbus_prefer_one(r, ctx, p, end);
         }
@@ -364,59 +366,109 @@ ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 }
 
 
-/* one preference; of several that wish the same, the first counts */
+/*
+ * One preference, name=value, where the value may be a quoted string; of
+ * several that wish the same, the first that is understood counts.
+ */
 static void
 ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     u_char *p, u_char *last)
 {
-    u_char                      *end;
-    ngx_str_t                    value;
+    u_char                      *eq;
+    ngx_str_t                    name, value;
     ngx_http_msgbus_loc_conf_t  *lcf;
-
-    static u_char  representation[] = "return=representation";
-    static u_char  wait[] = "wait=";
 
     /* none of those known has parameters */
 
-    end = memchr(p, ';', last - p);
-    if (end) {
-        last = end;
-    }
+    last = ngx_http_msgbus_prefer_end(p, last, ';');
 
-    while (p < last && (*p == ' ' || *p == '\t')) {
-        p++;
-    }
-
-    while (last > p && (last[-1] == ' ' || last[-1] == '\t')) {
-        last--;
-    }
-
-    if (last - p == sizeof(representation) - 1
-        && ngx_strncasecmp(p, representation, sizeof(representation) - 1)
-           == 0)
-    {
-        ctx->prefer_representation = 1;
+    eq = memchr(p, '=', last - p);
+    if (eq == NULL) {
         return;
     }
 
-    if (ctx->prefer_wait
-        || last - p < (ssize_t) sizeof(wait) - 1
-        || ngx_strncasecmp(p, wait, sizeof(wait) - 1) != 0)
+    name.data = p;
+    name.len = eq - p;
+    ngx_http_msgbus_prefer_trim(&name);
+
+    value.data = eq + 1;
+    value.len = last - value.data;
+    ngx_http_msgbus_prefer_trim(&value);
+
+    if (value.len > 1
+        && value.data[0] == '"'
+        && value.data[value.len - 1] == '"')
     {
+        /* a quoted pair needs no care: none of those known has one */
+
+        value.data++;
+        value.len -= 2;
+    }
+
+    if (ngx_http_msgbus_is_nocase(&name, "return")) {
+
+        if (ngx_http_msgbus_is_nocase(&value, "representation")) {
+            ctx->prefer_representation = 1;
+        }
+
         return;
     }
 
-    value.data = p + sizeof(wait) - 1;
-
-    for (p = value.data; p < last && *p >= '0' && *p <= '9'; p++) {
-        /* void */
+    if (ctx->prefer_wait || !ngx_http_msgbus_is_nocase(&name, "wait")) {
+        return;
     }
 
-    value.len = p - value.data;
+    if (value.len && value.data[0] == '-') {
+        return;
+    }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
     if (ngx_http_msgbus_arg_wait(ctx, lcf, &value) == NGX_OK) {
         ctx->prefer_wait = 1;
+    }
+}
+
+
+/* the first ch that is not in a quoted string, else last */
+static u_char *
+ngx_http_msgbus_prefer_end(u_char *p, u_char *last, u_char ch)
+{
+    ngx_uint_t  quoted;
+
+    quoted = 0;
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p == '"') {
+            quoted = !quoted;
+
+        } else if (quoted) {
+
+            if (*p == '\\' && p + 1 < last) {
+                p++;
+            }
+
+        } else if (*p == ch) {
+            return p;
+        }
+    }
+
+    return last;
+}
+
+
+static void
+ngx_http_msgbus_prefer_trim(ngx_str_t *s)
+{
+    while (s->len && (s->data[0] == ' ' || s->data[0] == '\t')) {
+        s->data++;
+        s->len--;
+    }
+
+    while (s->len
+           && (s->data[s->len - 1] == ' ' || s->data[s->len - 1] == '\t'))
+    {
+        s->len--;
     }
 }

@@ -6,7 +6,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 11 + 2);
+plan tests => repeat_each() * (blocks() * 11 + 22);
 
 # an answer to a POST is kept; "same" is a page that has it as its one event
 my $shown;
@@ -120,37 +120,39 @@ Content-Length: 0
 
 
 
-=== TEST 7: it may stand among others, in any case, and in a header of its own
+=== TEST 7: it may stand among others, in any case, quoted, and in a header of its own
 --- request eval
-[("POST /bus/c\n[]") x 6]
+[("POST /bus/c\n[]") x 8]
 --- more_headers eval
 [map { "$::agent\n$_" }
      "Prefer: respond-async, return=representation", "Prefer: return=representation, wait=10",
      "Prefer: handling=lenient,return=representation ,priority=5", "prefer: RETURN=Representation",
-     "Prefer: respond-async\nPrefer: return=representation", "Prefer: wait=1,\t return=representation"]
+     "Prefer: respond-async\nPrefer: return=representation", "Prefer: wait=1,\t return=representation",
+     "Prefer: return = \"representation\"", "Prefer: x=\"a, b; c\", return=representation; d"]
 --- error_code eval
-[(201) x 6]
+[(201) x 8]
 --- response_headers eval
-[("Preference-Applied: return=representation") x 6]
+[("Preference-Applied: return=representation") x 8]
 --- response_body eval
-[("shown") x 6]
+[("shown") x 8]
 
 
 
 
 === TEST 8: what only looks like it is passed over
 --- request eval
-[("POST /bus/c\n[]") x 6]
+[("POST /bus/c\n[]") x 8]
 --- more_headers eval
 [map { "$::agent\n$_" }
      "Prefer: return=minimal", "Prefer: return=representations", "Prefer: return", "Prefer:",
-     "X-Prefer: return=representation", "Prefer: return:representation"]
+     "X-Prefer: return=representation", "Prefer: return:representation",
+     "Prefer: x=\"a, return=representation, b\"", "Prefer: x; y=\"\\\", return=representation\""]
 --- error_code eval
-[(201) x 6]
+[(201) x 8]
 --- response_headers eval
-[("! Preference-Applied") x 6]
+[("! Preference-Applied") x 8]
 --- response_body eval
-[("") x 6]
+[("") x 8]
 
 
 

@@ -154,16 +154,38 @@ cmp_ok($reader->{took}, '<', 1 * $patience, 'and 0 is not to wait');
 $r = answer(begin('/short/q?wait=1', 'Prefer', 'wait=3'));
 is($r->header('Preference-Applied'), undef, 'so the header is not applied');
 
-for my $bad ('wait=x', 'wait=', 'wait=1.5', 'wait=99999999999999999999',
-             'wait=2&sort=-1')
+for my $bad ('wait=x', 'wait=', 'wait=1.5', 'wait=5abc', 'wait=+5', 'wait=%2B5',
+             'wait=99999999999999999999', 'wait=2&sort=-1')
 {
     $r = answer(begin("/a?last-known-id=5&$bad"));
     is($r->status, 400, "$bad is refused");
     like($r->body, qr/^\{ "message": "[^"]+" \}$/, 'with a message');
 }
 
-$r = answer(begin('/q', 'Prefer', 'wait=x, wait'));
-is($r->status, 204, 'a wish that makes no sense is passed over');
+# what a list of wishes may look like, RFC 7240
+
+for my $nonsense ('wait=x, wait', 'wait=4abc', 'wait=4 5', 'wait=4.5', 'wait=-4',
+                  'wait=+4', 'wait=', 'wait="4', 'wait=4"', 'wait="4"5',
+                  'wait="+4"', 'x="a, wait=4"', 'x="a, wait=4', 'x="\\", wait=4"',
+                  'x; y="a, wait=4"', 'wait=99999999999999999999')
+{
+    $r = answer($reader = begin('/q', 'Prefer', $nonsense));
+    is(join(' ', $r->status, $r->header('Preference-Applied') // 'no'), '204 no',
+       "$nonsense is passed over");
+    cmp_ok($reader->{took}, '<', 2 * $patience, 'and nobody waits');
+}
+
+my @wishes = ('wait="1"', 'wait = 1', ' wait=1 ; x="a, b"', 'wait=1;', 'wait=1,,',
+              'x="a, b", wait=1', 'x="\\"", wait=1', 'x="\\\\", wait=1',
+              'wait=1x, wait=1', 'x="a; b" , WAIT=1');
+
+@readers = map { begin('/q', 'Prefer', $_) } @wishes;
+
+for my $wish (@wishes) {
+    $r = answer($reader = shift @readers);
+    is(join(' ', $r->status, $r->header('Preference-Applied') // 'no'),
+       '204 wait=1', "$wish is understood");
+}
 
 $r = $nginx->client->head('/q?wait=4');
 is($r->status, 204, 'HEAD does not wait');

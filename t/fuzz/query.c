@@ -37,11 +37,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void query_split(ngx_str_t *text);
 static ngx_int_t query_expect(fuzz_request_t *fr, ngx_str_t *prefer,
     ngx_uint_t n, ngx_msgbus_query_t *q, ngx_msec_t *wait,
-    ngx_uint_t *by_header, ngx_int_t *strict, const char **message);
+    ngx_uint_t *by_header, ngx_uint_t *shown, const char **message);
 static ngx_str_t *query_value(const char *name);
 static ngx_uint_t query_is(const char *name, const char *value);
 static ngx_uint_t query_number(ngx_str_t *s, int64_t *n);
-static ngx_uint_t query_prefer(ngx_str_t *s, int64_t *n, ngx_int_t *strict);
+static void query_prefer(ngx_str_t *s, int64_t *n, ngx_uint_t *wait,
+    ngx_uint_t *shown);
+static void query_word(char *from, char *end, ngx_str_t *word);
 static ngx_msec_t query_wait(fuzz_request_t *fr, int64_t n);
 
 
@@ -62,9 +64,9 @@ static query_arg_t  query_args[QUERY_ARGS] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ngx_int_t            rc, expected, strict;
+    ngx_int_t            rc, expected;
     ngx_str_t            limits, *value, prefer[QUERY_HEADERS];
-    ngx_uint_t           i, n, by_header;
+    ngx_uint_t           i, n, by_header, shown;
     ngx_msec_t           wait;
     const char          *message;
     ngx_table_elt_t     *headers;
@@ -126,7 +128,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx);
 
     expected = query_expect(&fr, prefer, n, &q, &wait, &by_header,
-                            &strict, &message);
+                            &shown, &message);
 
     fuzz_check(rc == expected, "status %ld, not %ld", (long) rc,
                (long) expected);
@@ -145,15 +147,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(found->scope == q.scope, "another scope");
         fuzz_check(found->name == (q.scope != NGX_MSGBUS_EXACT), "name");
         fuzz_check(fr.ctx.echo == query_is("echo", "true"), "echo");
-        fuzz_check(!strict || fr.ctx.wait == wait, "waits %lu ms, not %lu",
+        fuzz_check(fr.ctx.wait == wait, "waits %lu ms, not %lu",
                    (unsigned long) fr.ctx.wait, (unsigned long) wait);
         fuzz_check(fr.ctx.wait <= fr.conf.max_wait, "waits too long");
 
         /* the answer says so; a parameter wins over the headers */
 
-        fuzz_check(!strict || fr.ctx.prefer_wait == by_header,
+        fuzz_check(fr.ctx.prefer_wait == by_header,
                    "it waits%s because of a header",
                    fr.ctx.prefer_wait ? "" : " not");
+
+        ngx_http_msgbus_prefer(&fr.request, &fr.ctx);
+
+        fuzz_check(fr.ctx.prefer_representation == shown,
+                   "the event is%s to be shown",
+                   fr.ctx.prefer_representation ? "" : " not");
     }
 
     fuzz_end();
@@ -207,7 +215,7 @@ query_split(ngx_str_t *text)
 static ngx_int_t
 query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
     ngx_msgbus_query_t *q, ngx_msec_t *wait, ngx_uint_t *by_header,
-    ngx_int_t *strict, const char **message)
+    ngx_uint_t *shown, const char **message)
 {
     int64_t      number;
     ngx_uint_t   i;
@@ -222,7 +230,7 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
 
     *wait = 0;
     *by_header = 0;
-    *strict = 1;
+    *shown = 0;
 
     if (query_is("last-known-id", "latest")) {
         q->latest = 1;
@@ -248,26 +256,23 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
                         ? fr->conf.max_events_cap : (ngx_uint_t) number;
     }
 
+    number = 0;
+
+    for (i = 0; i < n; i++) {
+        query_prefer(&prefer[i], &number, by_header, shown);
+    }
+
     if (query_value("wait")) {
+
+        *by_header = 0;
 
         if (!query_number(query_value("wait"), &number)) {
             *message = "Invalid wait";
             return NGX_HTTP_BAD_REQUEST;
         }
-
-        *wait = query_wait(fr, number);
-
-        return NGX_OK;
     }
 
-    for (i = 0; i < n; i++) {
-
-        if (query_prefer(&prefer[i], &number, strict)) {
-            *wait = query_wait(fr, number);
-            *by_header = 1;
-            break;
-        }
-    }
+    *wait = query_wait(fr, number);
 
     return NGX_OK;
 }
@@ -307,7 +312,7 @@ query_number(ngx_str_t *s, int64_t *n)
     size_t    i;
     __int128  value;
 
-    i = s->len && (s->data[0] == '-' || s->data[0] == '+');
+    i = s->len && s->data[0] == '-';
 
     if (i == s->len) {
         return 0;
@@ -339,55 +344,101 @@ query_number(ngx_str_t *s, int64_t *n)
 
 
 /*
- * wait=20, the first of them that is understood.  Not strict where something
- * follows the number: whoever reads it may take it or not.
+ * A list as RFC 7240 has it, by two passes: quoted strings are blanked, so
+ * that each ',' and ';' left is one; then words are cut out, with the quoted
+ * strings as they were.
  */
-static ngx_uint_t
-query_prefer(ngx_str_t *s, int64_t *n, ngx_int_t *strict)
+static void
+query_prefer(ngx_str_t *s, int64_t *n, ngx_uint_t *wait, ngx_uint_t *shown)
 {
-    size_t     i, from, end;
-    ngx_str_t  number;
+    char       *text, *plain, *p, *end, *cut, *eq;
+    size_t      i;
+    ngx_str_t   name, value;
 
-    for (from = 0; from < s->len; from = end + 1) {
+    text = (char *) fuzz_copy(s->data, s->len).data;
+    plain = ngx_pcalloc(NULL, s->len + 1);
 
-        for (end = from; end < s->len && s->data[end] != ','; end++) {
-            /* void */
-        }
+    for (i = 0; i < s->len; i++) {
 
-        for (i = from; i < end && strchr(" \t", s->data[i]) && s->data[i]; i++)
-        {
-            /* void */
-        }
+        plain[i] = text[i] ? text[i] : '0';
 
-        if (end - i < 5
-            || strncasecmp((char *) s->data + i, "wait=", 5) != 0)
-        {
+        if (text[i] != '"') {
             continue;
         }
 
-        number.data = s->data + i + 5;
+        for (i++; i < s->len && text[i] != '"'; i++) {
 
-        for (number.len = 0; number.data + number.len < s->data + end;
-             number.len++)
-        {
-            if (number.data[number.len] < '0' || number.data[number.len] > '9')
-            {
-                break;
+            plain[i] = '_';
+
+            if (text[i] == '\\' && i + 1 < s->len) {
+                plain[++i] = '_';
             }
         }
 
-        for (i = i + 5 + number.len; i < end; i++) {
-            if (s->data[i] != ' ' && s->data[i] != '\t') {
-                *strict = 0;
-            }
-        }
-
-        if (number.len && query_number(&number, n)) {
-            return 1;
+        if (i < s->len) {
+            plain[i] = '"';
         }
     }
 
-    return 0;
+    for (p = plain; p; p = end ? end + 1 : NULL) {
+
+        end = strchr(p, ',');
+
+        cut = p + strcspn(p, ",;");
+        eq = memchr(p, '=', cut - p);
+
+        if (eq == NULL) {
+            continue;
+        }
+
+        query_word(text + (p - plain), text + (eq - plain), &name);
+        query_word(text + (eq + 1 - plain), text + (cut - plain), &value);
+
+        if (value.len >= 2
+            && value.data[0] == '"' && value.data[value.len - 1] == '"')
+        {
+            value.data++;
+            value.len -= 2;
+        }
+
+        if (name.len == 6
+            && strncasecmp((char *) name.data, "return", 6) == 0)
+        {
+            *shown |= value.len == 14
+                      && strncasecmp((char *) value.data, "representation", 14)
+                         == 0;
+        }
+
+        if (name.len == 4 && strncasecmp((char *) name.data, "wait", 4) == 0
+            && !*wait
+            && value.len && value.data[0] != '-')
+        {
+            *wait = query_number(&value, n);
+        }
+    }
+}
+
+
+/* what lies between, without the blanks around it */
+static void
+query_word(char *from, char *end, ngx_str_t *word)
+{
+    size_t  blanks;
+
+    for (blanks = 0; from + blanks < end; blanks++) {
+        if (from[blanks] != ' ' && from[blanks] != '\t') {
+            break;
+        }
+    }
+
+    from += blanks;
+
+    while (end > from && (end[-1] == ' ' || end[-1] == '\t')) {
+        end--;
+    }
+
+    word->data = (u_char *) from;
+    word->len = end - from;
 }
 
 

@@ -23,16 +23,28 @@
  * The workers of a bus, in the shared zone.
  *
  * Lock      none: atomic words
- * Writers   pid, parked: the slot's worker (whoever finds it dead takes it);
+ * Writers   owner, parked: the slot's worker (whoever finds it dead takes it);
  *           waiting: the slot's worker; pending: who wakes, and who is woken
  * Readers   any worker
  * Lifetime  as the zone's
  * Crash     a dead worker's slot is taken by the next that starts; what it
  *           left set costs others a write() at most
  * Layout    NGX_MSGBUS_LOG_VERSION, as all of the zone
+ *
+ * An owner is a process in one word, so that a slot is taken, and known to be
+ * another's, in one step:
+ *
+ *     63                                   22 21                       0
+ *    +---------------------------------------+--------------------------+
+ *    | time of its start, ticks since boot   | pid                      |
+ *    +---------------------------------------+--------------------------+
+ *
+ * The pid alone would do until another process gets it, be it a worker or
+ * not.  Linux has no pid of more than 22 bits; 42 bits of ticks last longer
+ * than a thousand years.  Where /proc does not tell, the time is 0.
  */
 typedef struct {
-    ngx_atomic_t           pid[NGX_MSGBUS_SLOTS];
+    ngx_atomic_t           owner[NGX_MSGBUS_SLOTS];       /* 0: it is free */
     ngx_atomic_t           parked[NGX_MSGBUS_SLOTS];      /* its readers */
     ngx_atomic_t           waiting[NGX_MSGBUS_SLOT_WORDS]; /* wants a wake */
     ngx_atomic_t           pending[NGX_MSGBUS_SLOT_WORDS]; /* has one coming */
@@ -55,6 +67,7 @@ typedef struct {
     ngx_msgbus_eventfds_t *eventfds;
 
     ngx_int_t              slot;           /* of this worker; -1: none */
+    ngx_atomic_uint_t      owner;          /* what this worker is in there */
     ngx_connection_t      *connection;     /* of its eventfd */
     ngx_event_t            posted;         /* a wake by this worker itself */
     ngx_event_t            tick;           /* without a slot */

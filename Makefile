@@ -58,9 +58,10 @@ DEPS        += gcc libc6-dev make libyajl-dev curl
 
 # the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's
 TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
-               libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
-               libtest-base-perl libtest-longstring-perl libtext-diff-perl \
-               liburi-perl libwww-perl $(FUZZ_DEPS)
+               python3-h2 libhttp-message-perl libipc-run-perl \
+               liblist-moreutils-perl libtest-base-perl \
+               libtest-longstring-perl libtext-diff-perl liburi-perl \
+               libwww-perl $(FUZZ_DEPS)
 
 # libFuzzer is clang's
 FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev

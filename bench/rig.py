@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -478,6 +479,27 @@ def check(request, answer):
             type(e).__name__, e)) from e
 
 
+# A cursor drawn anew for each request: the records, index entries and jumps
+# on the way are then as cold as those of a real crowd of late readers.
+
+DRAWN = """
+    local drawn, n = {}, 0
+
+    function init()
+        for i = 1, 50000 do
+            n = (n * 16807 + 12345) %% 2147483647
+            drawn[i] = wrk.format(nil, "%(path)s&last-known-id=" ..
+                                       1 + n %% (%(newest)d - 1))
+        end
+    end
+
+    function request()
+        n = n %% #drawn + 1
+        return drawn[n]
+    end
+"""
+
+
 class Load:
     """What wrk sends in one cell, and what has come of it so far."""
 
@@ -596,3 +618,30 @@ def measure(pairs, rounds, seconds, warm_up):
             check(load.request, load.nginx.ask(load.request))
         except Failure as e:
             load.faults.append(str(e))
+
+
+def table(title, base_title, rows, limit):
+    """Rows of one load each, and of the load that it is compared with."""
+
+    print("| %s, 1 worker, wrk -t1 -c%d | CPU µs/request,"
+          " min / median / max | × %s | asked |"
+          % (title, connections(), base_title))
+    print("|---|---|---|---|")
+
+    for row, base in rows:
+        if row.faults or not row.rounds:
+            print("| %s | FAILED: %s |||"
+                  % (row.name, "; ".join(sorted(set(row.faults)))))
+            continue
+
+        cost = [us for us, _ in row.rounds]
+        median = statistics.median(cost)
+        last = " | |"
+
+        if base and base.rounds:
+            ratio = median / statistics.median([us for us, _ in base.rounds])
+            last = "**%.2f** | ≤ %.1f, %s |" % (
+                ratio, limit, "reached" if ratio <= limit else "missed")
+
+        print("| %s | %.2f / %.2f / %.2f | %s" % (
+            row.name, min(cost), median, max(cost), last))

@@ -54,7 +54,7 @@ ifeq ($(NGINX_SRC),/usr/share/nginx/src)
 DEPS         = nginx nginx-dev
 endif
 
-DEPS        += gcc libc6-dev make libyajl-dev curl
+DEPS        += gcc libc6-dev make libyajl-dev libmongoc-dev pkg-config curl
 
 # the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's
 TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \

@@ -37,6 +37,13 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       0,
       NULL },
 
+    { ngx_string("msgbus_mongodb"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_msgbus_conf_mongodb,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("msgbus"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_TAKE1,
       ngx_http_msgbus_conf_msgbus,
@@ -137,7 +144,7 @@ static ngx_http_module_t  ngx_http_msgbus_module_ctx = {
     ngx_http_msgbus_error_init,            /* postconfiguration */
 
     ngx_http_msgbus_create_main_conf,      /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_msgbus_init_main_conf,        /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */

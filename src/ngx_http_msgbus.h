@@ -20,6 +20,7 @@
 
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
+    ngx_array_t                mongodb;       /* of ngx_msgbus_mongodb_conf_t */
 } ngx_http_msgbus_main_conf_t;
 
 
@@ -90,6 +91,7 @@ typedef struct {
     const char                *message;       /* of the error to be sent */
     ngx_buf_t                 *error;         /* sent in place of nginx's */
 
+    unsigned                   batch:1;
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
     unsigned                   prefer_representation:1;
@@ -103,6 +105,7 @@ typedef struct {
 /* conf: what the directives set, and the workers' start */
 
 void *ngx_http_msgbus_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_msgbus_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -114,6 +117,10 @@ char *ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* database: the block msgbus_mongodb */
+char *ngx_http_msgbus_conf_mongodb(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 ngx_int_t ngx_http_msgbus_init_process(ngx_cycle_t *cycle);
@@ -191,13 +198,26 @@ ngx_int_t ngx_http_msgbus_read_send(ngx_http_request_t *r,
 ngx_int_t ngx_http_msgbus_read_all(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 
-/* the status of the error that ngx_msgbus_publish() has returned */
-ngx_int_t ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx,
-    ngx_int_t rc);
+/*
+ * Answers a post of which all is known; rc as ngx_msgbus_publish() has it,
+ * NGX_AGAIN where it has waited and not all of it is stored.
+ */
+ngx_int_t ngx_http_msgbus_publish_answer(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post, ngx_int_t rc);
 
-/* batch: a body of many events, a line each; rc as above */
+/* batch: a body of many events, a line each, as the events of a post */
 ngx_int_t ngx_http_msgbus_batch(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body);
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body, ngx_msgbus_post_t *post);
+
+/* the error of a batch, and its answer when all of it is stored */
+ngx_int_t ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
+ngx_int_t ngx_http_msgbus_batch_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
+
+/* post: hands a post to the bus, and holds the request while it waits */
+ngx_int_t ngx_http_msgbus_post(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
 
 /* jsonp: checks the callback's name; NGX_OK, or the status of the error */
 ngx_int_t ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,

@@ -8,8 +8,8 @@
  * A batch: one POST, a line of NDJSON for each event.
  *
  * All lines are checked before the first is stored; a bad one is named and
- * nothing is stored.  Then they are published one by one.  Should the bus
- * fail in the middle, the answer says how many of them it has.
+ * nothing is stored.  Then they are one post, and become visible one by one.
+ * Should the bus fail in the middle, the answer says how many of them it has.
  */
 
 
@@ -21,28 +21,19 @@
 
 static ngx_int_t ngx_http_msgbus_batch_check(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body, ngx_array_t *lines);
-static ngx_int_t ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, ngx_uint_t stored,
-    ngx_uint_t n);
-static ngx_int_t ngx_http_msgbus_batch_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, uint64_t *ids, ngx_uint_t n);
 static const char *ngx_http_msgbus_batch_message(ngx_pool_t *pool,
     const char *text, ngx_uint_t line);
 
 
 ngx_int_t
 ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    ngx_str_t *body)
+    ngx_str_t *body, ngx_msgbus_post_t *post)
 {
-    uint64_t                    *ids;
-    ngx_int_t                    rc;
-    ngx_str_t                   *line;
-    ngx_uint_t                   i;
-    ngx_array_t                  lines;
-    ngx_msgbus_event_t           ev;
-    ngx_http_msgbus_loc_conf_t  *lcf;
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    ngx_int_t            rc;
+    ngx_str_t           *line;
+    ngx_uint_t           i;
+    ngx_array_t          lines;
+    ngx_msgbus_event_t  *ev;
 
     if (ngx_array_init(&lines, r->pool, 32, sizeof(ngx_str_t)) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -54,32 +45,26 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return rc;
     }
 
-    ids = ngx_palloc(r->pool, lines.nelts * sizeof(uint64_t));
-    if (ids == NULL) {
+    ev = ngx_palloc(r->pool, lines.nelts * sizeof(ngx_msgbus_event_t));
+    if (ev == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    post->events = ev;
+    post->n = lines.nelts;
 
     line = lines.elts;
 
     for (i = 0; i < lines.nelts; i++) {
-        ev.channel = &ctx->channel;
-        ev.uuid = ctx->uuid;
-        ev.user_agent = ctx->user_agent;
-        ev.data = line[i];
-
-        rc = ngx_msgbus_publish(lcf->bus, &ev);
-
-        if (rc != NGX_OK) {
-            return ngx_http_msgbus_batch_failed(r, ctx, rc, i, lines.nelts);
-        }
-
-        ids[i] = ev.id;
-
-        ctx->id = ev.id;
-        ctx->published = 1;
+        ev[i].channel = &ctx->channel;
+        ev[i].uuid = ctx->uuid;
+        ev[i].user_agent = ctx->user_agent;
+        ev[i].data = line[i];
     }
 
-    return ngx_http_msgbus_batch_done(r, ctx, ids, lines.nelts);
+    ctx->batch = 1;
+
+    return NGX_OK;
 }
 
 
@@ -156,22 +141,20 @@ ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc, ngx_uint_t stored, ngx_uint_t n)
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post)
 {
-    if (stored == 0) {
-        return ngx_http_msgbus_publish_status(ctx, rc);
-    }
+    /* an error after which something is stored, and which says so */
 
-    /* the one error after which something is stored, and says so */
-
-    ctx->message = ngx_http_msgbus_batch_message(r->pool,
-                       "Only the first %ui events were stored%Z", stored);
+    ctx->message = ngx_http_msgbus_batch_message(r->pool, post->unsure
+                       ? "Only %ui events are known to be stored%Z"
+                       : "Only the first %ui events were stored%Z",
+                       post->stored);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "msgbus stored %ui of the %ui events of a batch",
-                  stored, n);
+                  post->stored, post->n);
 
     return ctx->message ? NGX_HTTP_SERVICE_UNAVAILABLE
                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -179,15 +162,17 @@ ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
 
 
 /* 201 {"ids":[7,8,9]} */
-static ngx_int_t
+ngx_int_t
 ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    uint64_t *ids, ngx_uint_t n)
+    ngx_msgbus_post_t *post)
 {
     ngx_buf_t    *b;
-    ngx_uint_t    i;
+    ngx_uint_t    i, n;
     ngx_chain_t   out;
 
-    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ids[n - 1]) != NGX_OK) {
+    n = post->n;
+
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ctx->id) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -208,7 +193,7 @@ ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
             *b->last++ = ',';
         }
 
-        b->last = ngx_msgbus_log_number(b->last, ids[i]);
+        b->last = ngx_msgbus_log_number(b->last, post->events[i].id);
     }
 
     b->last = ngx_cpymem(b->last, "]}", 2);

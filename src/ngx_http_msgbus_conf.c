@@ -49,7 +49,39 @@ ngx_http_msgbus_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&mcf->mongodb, cf->pool, 2,
+                       sizeof(ngx_msgbus_mongodb_conf_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     return mcf;
+}
+
+
+/* a zone may name a database that is declared behind it */
+char *
+ngx_http_msgbus_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_msgbus_main_conf_t  *mcf = conf;
+
+    ngx_uint_t      i;
+    ngx_msgbus_t  **bus;
+
+    bus = mcf->buses.elts;
+
+    for (i = 0; i < mcf->buses.nelts; i++) {
+
+        if (ngx_msgbus_resolve(cf, bus[i], mcf->mongodb.elts,
+                               mcf->mongodb.nelts)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -18,6 +18,27 @@
 
 static ngx_int_t ngx_http_msgbus_health_verbose(ngx_http_request_t *r,
     ngx_msgbus_t *bus, ngx_uint_t ok);
+static size_t ngx_http_msgbus_health_len(ngx_msgbus_status_t *status);
+static u_char *ngx_http_msgbus_health_mongodb(u_char *p,
+    ngx_msgbus_status_t *status);
+static u_char *ngx_http_msgbus_health_warnings(u_char *p,
+    ngx_msgbus_status_t *status, ngx_uint_t more);
+
+
+static struct {
+    ngx_uint_t             warning;
+    const char            *text;
+} ngx_http_msgbus_health_texts[] = {
+    { NGX_MSGBUS_WARN_CONCERN,
+      "the write concern is below majority: a failover may lose events" },
+    { NGX_MSGBUS_WARN_STANDALONE,
+      "the database is a standalone server: what it loses is lost" },
+    { NGX_MSGBUS_WARN_TTL,
+      "the ttl index of the database differs from the zone's ttl" },
+    { NGX_MSGBUS_WARN_INDEX,
+      "the indexes of the database can not be looked at or made" },
+    { 0, NULL }
+};
 
 
 ngx_int_t
@@ -63,6 +84,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
     ngx_uint_t ok)
 {
     ngx_buf_t            *b;
+    ngx_uint_t            small;
     ngx_chain_t           out;
     ngx_msgbus_status_t   status;
 
@@ -71,14 +93,15 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
         "\"nginx\":\"" NGINX_VERSION "\",\"zone\":\"%V\","
         "\"store\":\"%V\",\"events\":%uL,\"last_id\":%uL,"
         "\"waiting_readers\":%ui,\"evicted_early\":%uL,"
-        "\"refused\":%uL,\"rebuilds\":%uL,\"warnings\":[%s]}";
+        "\"refused\":%uL,\"rebuilds\":%uL,";
 
     ngx_msgbus_status(bus, &status);
 
     b = ngx_create_temp_buf(r->pool, sizeof(format) + 256
                                      + ngx_msgbus_name(bus)->len
                                      + status.store.len
-                                     + 6 * NGX_INT64_LEN);
+                                     + 6 * NGX_INT64_LEN
+                                     + ngx_http_msgbus_health_len(&status));
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -86,9 +109,28 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
     b->last = ngx_sprintf(b->last, (char *) format, ok ? "ok" : "down",
                           ngx_msgbus_name(bus), &status.store, status.events,
                           status.last_id, status.parked, status.pressed,
-                          status.refused, status.rebuilds,
-                          status.pressed || status.refused
-                          ? "\"the zone is too small for its ttl\"" : "");
+                          status.refused, status.rebuilds);
+
+    if (status.mongodb) {
+        b->last = ngx_http_msgbus_health_mongodb(b->last, &status);
+    }
+
+    b->last = ngx_cpymem(b->last, "\"warnings\":[",
+                         sizeof("\"warnings\":[") - 1);
+
+    small = status.pressed || status.refused;
+
+    if (small) {
+        b->last = ngx_sprintf(b->last,
+                              "\"the zone is too small for its ttl\"");
+    }
+
+    if (status.mongodb) {
+        b->last = ngx_http_msgbus_health_warnings(b->last, &status, small);
+    }
+
+    *b->last++ = ']';
+    *b->last++ = '}';
 
     out.buf = b;
     out.next = NULL;
@@ -97,6 +139,88 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
     ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
 
     return ngx_http_msgbus_send(r, &out, ngx_buf_size(b));
+}
+
+
+/* bytes that the report of a database takes at most */
+static size_t
+ngx_http_msgbus_health_len(ngx_msgbus_status_t *status)
+{
+    size_t      len;
+    ngx_uint_t  i;
+
+    if (status->mongodb == NULL) {
+        return 0;
+    }
+
+    len = 512 + 10 * NGX_INT64_LEN + status->mongodb->name.len
+          + (status->mongodb->shown.len + NGX_MSGBUS_ERROR_LEN
+             + NGX_MSGBUS_VERSION_LEN) * NGX_MSGBUS_JSON_ESCAPED;
+
+    for (i = 0; ngx_http_msgbus_health_texts[i].warning; i++) {
+        len += ngx_strlen(ngx_http_msgbus_health_texts[i].text)
+               + sizeof("\"\",") - 1;
+    }
+
+    return len;
+}
+
+
+static u_char *
+ngx_http_msgbus_health_mongodb(u_char *p, ngx_msgbus_status_t *status)
+{
+    ngx_str_t  s;
+
+    p = ngx_sprintf(p, "\"mongodb\":{\"name\":\"%V\",\"uri\":\"",
+                    &status->mongodb->name);
+    p = ngx_msgbus_json_escape(p, &status->mongodb->shown);
+
+    p = ngx_sprintf(p, "\",\"reachable\":%s,",
+                    status->reachable ? "true" : "false");
+
+    if (!status->reachable) {
+        s.data = status->error;
+        s.len = ngx_strlen(status->error);
+
+        p = ngx_cpymem(p, "\"error\":\"", sizeof("\"error\":\"") - 1);
+        p = ngx_msgbus_json_escape(p, &s);
+        p = ngx_cpymem(p, "\",", 2);
+    }
+
+    s.data = status->version;
+    s.len = ngx_strlen(status->version);
+
+    p = ngx_cpymem(p, "\"server\":\"", sizeof("\"server\":\"") - 1);
+    p = ngx_msgbus_json_escape(p, &s);
+
+    return ngx_sprintf(p, "\",\"rtt_ms\":%uL.%03uL,\"behind_ms\":%uL,"
+                       "\"pending\":%uL,\"commits\":%uL,"
+                       "\"committed\":%uL,\"foreign\":%uL,"
+                       "\"conflicts\":%uL},",
+                       status->rtt / 1000, status->rtt % 1000,
+                       status->behind, status->pending, status->commits,
+                       status->committed, status->foreign,
+                       status->conflicts);
+}
+
+
+/* more: others stand before them */
+static u_char *
+ngx_http_msgbus_health_warnings(u_char *p, ngx_msgbus_status_t *status,
+    ngx_uint_t more)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ngx_http_msgbus_health_texts[i].warning; i++) {
+
+        if (status->warnings & ngx_http_msgbus_health_texts[i].warning) {
+            p = ngx_sprintf(p, "%s\"%s\"", more ? "," : "",
+                            ngx_http_msgbus_health_texts[i].text);
+            more = 1;
+        }
+    }
+
+    return p;
 }
 
 

@@ -116,6 +116,7 @@ ngx_http_msgbus_publish_read(ngx_http_request_t *r)
     ngx_int_t                    rc;
     ngx_str_t                    body;
     ngx_uint_t                   batch;
+    ngx_msgbus_post_t           *post;
     ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
@@ -131,8 +132,18 @@ ngx_http_msgbus_publish_read(ngx_http_request_t *r)
         return rc;
     }
 
-    return batch ? ngx_http_msgbus_batch(r, ctx, &body)
-                 : ngx_http_msgbus_publish_event(r, ctx, &body);
+    if (!batch) {
+        return ngx_http_msgbus_publish_event(r, ctx, &body);
+    }
+
+    post = ngx_palloc(r->pool, sizeof(ngx_msgbus_post_t));
+    if (post == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_msgbus_batch(r, ctx, &body, post);
+
+    return rc == NGX_OK ? ngx_http_msgbus_post(r, ctx, post) : rc;
 }
 
 
@@ -193,7 +204,8 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data)
 {
     ngx_int_t                    rc;
-    ngx_msgbus_event_t           ev;
+    ngx_msgbus_post_t           *post;
+    ngx_msgbus_event_t          *ev;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
@@ -208,21 +220,25 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
         return rc;
     }
 
-    ev.channel = &ctx->channel;
-    ev.uuid = ctx->uuid;
-    ev.user_agent = ctx->user_agent;
-    ev.data = *data;
+    /* in one piece: a post may have to wait, so not on the stack */
 
-    rc = ngx_msgbus_publish(lcf->bus, &ev);
-
-    if (rc != NGX_OK) {
-        return ngx_http_msgbus_publish_status(ctx, rc);
+    post = ngx_palloc(r->pool, sizeof(ngx_msgbus_post_t)
+                               + sizeof(ngx_msgbus_event_t));
+    if (post == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->id = ev.id;
-    ctx->published = 1;
+    ev = (ngx_msgbus_event_t *) (post + 1);
 
-    return ngx_http_msgbus_publish_done(r, ctx, &ev);
+    ev->channel = &ctx->channel;
+    ev->uuid = ctx->uuid;
+    ev->user_agent = ctx->user_agent;
+    ev->data = *data;
+
+    post->events = ev;
+    post->n = 1;
+
+    return ngx_http_msgbus_post(r, ctx, post);
 }
 
 
@@ -257,8 +273,35 @@ ngx_http_msgbus_publish_check(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc)
+ngx_http_msgbus_publish_answer(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post, ngx_int_t rc)
 {
+    if (post->stored) {
+        ctx->id = post->events[post->stored - 1].id;
+        ctx->published = 1;
+    }
+
+    if (post->stored == post->n) {
+        return ctx->batch ? ngx_http_msgbus_batch_done(r, ctx, post)
+                          : ngx_http_msgbus_publish_done(r, ctx,
+                                                         post->events);
+    }
+
+    if (post->stored) {
+        return ngx_http_msgbus_batch_failed(r, ctx, post);
+    }
+
+    if (post->unsure) {
+
+        /* it may be: brought back by an error_page it is not posted again */
+
+        ctx->published = 1;
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "The store does not answer, it may have "
+                                      "been stored");
+    }
+
     switch (rc) {
 
     case NGX_DECLINED:
@@ -268,8 +311,17 @@ ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc)
         return ngx_http_msgbus_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
                                       "No room for events");
 
+    case NGX_ERROR:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    case NGX_AGAIN:
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "The store does not answer, nothing was "
+                                      "stored");
+
     default:
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "Too many events wait for the store");
     }
 }
 

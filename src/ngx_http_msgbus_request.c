@@ -93,6 +93,7 @@ ngx_http_msgbus_ctx(ngx_http_request_t *r)
 found:
 
     ctx->message = NULL;
+    ctx->batch = 0;
     ctx->events = 0;
     ctx->read = 0;
     ctx->replied = 0;

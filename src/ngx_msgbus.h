@@ -13,6 +13,8 @@
 #include "ngx_msgbus_channel.h"
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_log.h"
+#include "ngx_msgbus_post.h"
+#include "ngx_msgbus_store.h"
 #include "ngx_msgbus_view.h"
 #include "ngx_msgbus_waiter.h"
 
@@ -25,7 +27,7 @@ typedef struct ngx_msgbus_s  ngx_msgbus_t;
 typedef struct {
     ngx_str_t              name;
     size_t                 size;
-    ngx_str_t              store;          /* "memory" */
+    ngx_str_t              store;          /* "memory", or a database's name */
     uint64_t               ttl;            /* ms */
     uint64_t               max_events;
     size_t                 max_event_size; /* 0: as large as fits well */
@@ -55,10 +57,24 @@ typedef struct {
     uint64_t               refused;
     uint64_t               rebuilds;       /* after a worker's death */
     ngx_uint_t             parked;         /* readers */
+
+    /* where a database is the store; NULL: it is not */
+    ngx_msgbus_mongodb_conf_t  *mongodb;
+    ngx_uint_t             reachable;
+    uint64_t               behind;         /* ms since the last look began */
+    uint64_t               rtt;            /* us */
+    uint64_t               pending;        /* posts */
+    uint64_t               commits;
+    uint64_t               committed;
+    uint64_t               foreign;
+    uint64_t               conflicts;
+    ngx_uint_t             warnings;       /* NGX_MSGBUS_WARN_* */
+    u_char                 version[NGX_MSGBUS_VERSION_LEN];
+    u_char                 error[NGX_MSGBUS_ERROR_LEN];
 } ngx_msgbus_status_t;
 
 
-#define NGX_MSGBUS_VERSION   "0.1.0"
+#define NGX_MSGBUS_VERSION   "0.2.0"
 
 /* the least size of a zone, bytes */
 #define NGX_MSGBUS_MIN_ZONE  131072
@@ -70,6 +86,14 @@ typedef struct {
  */
 ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
     void *tag);
+
+/*
+ * Finds the store of a bus: "memory" or one of n databases, which outlive the
+ * bus.  NGX_OK, or NGX_ERROR after it has logged why not.  When the
+ * configuration has been read.
+ */
+ngx_int_t ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
+    ngx_msgbus_mongodb_conf_t *mongodb, ngx_uint_t n);
 
 /* of its zone; bytes of data that an event, and a batch of events, may have */
 ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
@@ -91,10 +115,28 @@ ngx_int_t ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
 void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
 
 /*
- * Publishes an event: channel, uuid, user_agent and data are given, the rest
- * is filled in.  Returns as ngx_msgbus_commit() does.  On the event loop.
+ * Publishes the events of a post: events, n, handler, data and pool are set,
+ * and channel, uuid, user_agent and data of each event; the rest is filled in.
+ *
+ * NGX_OK        all are stored
+ * NGX_AGAIN     it waits: the handler is called when that is known
+ * NGX_BUSY      no room; post->stored of them are, the first ones
+ * NGX_DECLINED  larger than the log takes; likewise
+ * NGX_ABORT     the store takes none now; likewise
+ * NGX_ERROR     no memory
+ *
+ * On the event loop.
  */
-ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev);
+ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
+
+/* a post that waits is to be forgotten: its poster has left */
+void ngx_msgbus_forget(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
+
+/* may a post have to wait? */
+ngx_uint_t ngx_msgbus_may_wait(ngx_msgbus_t *bus);
+
+/* has the log a beginning?  Not before its database has been reached once. */
+ngx_uint_t ngx_msgbus_is_loaded(ngx_msgbus_t *bus);
 
 /*
  * Reads a page.  Its buffers come from the pool; the first has head bytes

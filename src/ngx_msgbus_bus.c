@@ -5,20 +5,18 @@
 
 
 /*
- * The engine's face: a bus is a shared zone with a log in it, a store, and
- * in each worker a buffer to render into.  Declaring it, finding it again
- * after a reload, publishing and reading go through here; what they mean is
- * in the rooms behind (commit, view, log, channel).
+ * The engine's face: what a handler asks of a bus, and what a worker does
+ * for it: publishing, reading, parking, waking, and the worker's share of the
+ * committer.  What these mean is in the rooms behind (commit, view, log,
+ * channel, waiter); the zone has a room of its own.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include "ngx_msgbus.h"
-#include "ngx_msgbus_commit.h"
-#include "ngx_msgbus_notify.h"
-#include "ngx_msgbus_store.h"
+#include "ngx_msgbus_time.h"
+#include "ngx_msgbus_zone.h"
 
 
 /* how often an idle bus looks for events past their ttl, ms */
@@ -27,266 +25,26 @@
 /* holds of the mutex that one such look may take */
 #define NGX_MSGBUS_EXPIRE_HOLDS   64
 
+/* how long a post may wait once its worker is to exit, ms */
+#define NGX_MSGBUS_EXIT_PATIENCE  3000
+
 /* readers woken in one turn of the event loop */
 #define NGX_MSGBUS_WAKES          64
 
 
-/*
- * Root of the zone, at shpool->data.  Written when the zone is made, constant
- * from then on.
- */
-typedef struct {
-    u_char                *addr;           /* the log's memory */
-    size_t                 size;
-    ngx_msgbus_slots_sh_t *slots;
-} ngx_msgbus_root_t;
-
-
-struct ngx_msgbus_s {
-    ngx_msgbus_conf_t      conf;
-    ngx_msgbus_store_t    *store;
-    ngx_msgbus_log_t       log;
-    ngx_shm_zone_t        *shm_zone;
-    ngx_pool_cleanup_t    *cleanup;        /* of the cycle */
-
-    /* this worker's */
-    u_char                *scratch;
-    ngx_event_t            expire;
-    ngx_event_t            more;           /* readers are still to be woken */
-    ngx_msgbus_notify_t    notify;
-    ngx_msgbus_waiters_t   waiters;
-};
-
-
-static ngx_int_t ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data);
-static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
-    ngx_slab_pool_t *shpool);
-static uint64_t ngx_msgbus_seed(ngx_log_t *log);
-static ngx_int_t ngx_msgbus_init_eventfds(ngx_msgbus_t *bus,
-    ngx_msgbus_t *old);
-static void ngx_msgbus_cleanup_eventfds(void *data);
+static ngx_int_t ngx_msgbus_init_posts(ngx_msgbus_t *bus,
+    ngx_cycle_t *cycle);
+static void ngx_msgbus_last_hook(void *data);
+static void ngx_msgbus_kick_handler(ngx_event_t *ev);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
 static void ngx_msgbus_wake_handler(void *data);
 static void ngx_msgbus_more_handler(ngx_event_t *ev);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
     size_t len, size_t head, size_t tail);
+static void ngx_msgbus_status_db_locked(ngx_msgbus_t *bus,
+    ngx_msgbus_status_t *status);
 static uint64_t ngx_msgbus_now(void);
 static u_char *ngx_msgbus_now_text(void);
-
-
-ngx_msgbus_t *
-ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
-{
-    ngx_msgbus_t        *bus;
-    ngx_msgbus_store_t  *store;
-
-    store = &ngx_msgbus_store_memory;
-
-    if (conf->store.len != store->name.len
-        || ngx_strncmp(conf->store.data, store->name.data, store->name.len)
-           != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown store \"%V\", it can be \"memory\"",
-                           &conf->store);
-        return NULL;
-    }
-
-    bus = ngx_pcalloc(cf->pool, sizeof(ngx_msgbus_t));
-    if (bus == NULL) {
-        return NULL;
-    }
-
-    bus->conf = *conf;
-    bus->store = store;
-    bus->notify.slot = -1;
-
-    bus->cleanup = ngx_pool_cleanup_add(cf->pool, 0);
-    if (bus->cleanup == NULL) {
-        return NULL;
-    }
-
-    bus->shm_zone = ngx_shared_memory_add(cf, &bus->conf.name,
-                                          bus->conf.size, tag);
-    if (bus->shm_zone == NULL) {
-        return NULL;
-    }
-
-    if (bus->shm_zone->data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" is declared twice", &conf->name);
-        return NULL;
-    }
-
-    bus->shm_zone->init = ngx_msgbus_init_zone;
-    bus->shm_zone->data = bus;
-
-    return bus;
-}
-
-
-static ngx_int_t
-ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
-{
-    ngx_msgbus_t       *old = data;
-
-    ngx_uint_t          fresh;
-    ngx_msgbus_t       *bus;
-    ngx_slab_pool_t    *shpool;
-    ngx_msgbus_log_t   *log;
-    ngx_msgbus_root_t  *root;
-
-    bus = shm_zone->data;
-    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    log = &bus->log;
-    log->shpool = shpool;
-    log->ttl = bus->conf.ttl;
-    log->max_events = bus->conf.max_events;
-    log->reject = bus->conf.reject;
-
-    fresh = old == NULL && !shm_zone->shm.exists;
-
-    if (fresh && ngx_msgbus_make_root(bus, shpool) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    root = shpool->data;
-    bus->notify.sh = root->slots;
-
-    if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "msgbus zone \"%V\" is too small, %uz bytes",
-                      &shm_zone->shm.name, shm_zone->shm.size);
-        return NGX_ERROR;
-    }
-
-    if (fresh) {
-        ngx_msgbus_log_start(log, bus->store->first_id(bus->conf.first_id),
-                             ngx_msgbus_seed(shm_zone->shm.log),
-                             ngx_msgbus_store_clock());
-
-    } else if (log->sh->version != NGX_MSGBUS_LOG_VERSION) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "msgbus zone \"%V\" was made by another version of the "
-                      "module, restart nginx", &shm_zone->shm.name);
-        return NGX_ERROR;
-    }
-
-    log->max_event_size = bus->conf.max_event_size
-                          ? bus->conf.max_event_size
-                          : ngx_min(1024 * 1024, log->size / 8);
-
-    if (log->max_event_size > log->size / 8) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "max_event_size %uz is too large for msgbus zone "
-                      "\"%V\", which takes %uz",
-                      log->max_event_size, &shm_zone->shm.name,
-                      log->size / 8);
-        return NGX_ERROR;
-    }
-
-    return ngx_msgbus_init_eventfds(bus, old);
-}
-
-
-/* takes all of a new zone, in one piece */
-static ngx_int_t
-ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
-{
-    size_t              len;
-    ngx_msgbus_root_t  *root;
-
-    len = sizeof(" in msgbus zone \"\"") + bus->conf.name.len;
-
-    shpool->log_ctx = ngx_slab_alloc(shpool, len);
-    if (shpool->log_ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_sprintf(shpool->log_ctx, " in msgbus zone \"%V\"%Z", &bus->conf.name);
-
-    root = ngx_slab_alloc(shpool, sizeof(ngx_msgbus_root_t));
-    if (root == NULL) {
-        return NGX_ERROR;
-    }
-
-    root->slots = ngx_slab_calloc(shpool, sizeof(ngx_msgbus_slots_sh_t));
-    if (root->slots == NULL) {
-        return NGX_ERROR;
-    }
-
-    root->size = shpool->pfree * ngx_pagesize;
-
-    root->addr = ngx_slab_alloc(shpool, root->size);
-    if (root->addr == NULL) {
-        return NGX_ERROR;
-    }
-
-    shpool->data = root;
-
-    return NGX_OK;
-}
-
-
-/* what the names' hash starts from: nobody outside may know it */
-static uint64_t
-ngx_msgbus_seed(ngx_log_t *log)
-{
-    ssize_t   n;
-    ngx_fd_t  fd;
-    uint64_t  seed;
-
-    fd = ngx_open_file((u_char *) "/dev/urandom", NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd != NGX_INVALID_FILE) {
-        n = ngx_read_fd(fd, &seed, sizeof(uint64_t));
-
-        if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-            ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                          ngx_close_file_n " \"/dev/urandom\" failed");
-        }
-
-        if (n == (ssize_t) sizeof(uint64_t)) {
-            return seed;
-        }
-    }
-
-    return ((uint64_t) ngx_random() << 33) ^ ((uint64_t) ngx_random() << 11)
-           ^ (uint64_t) ngx_pid;
-}
-
-
-/* what wakes the workers goes on from cycle to cycle */
-static ngx_int_t
-ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
-{
-    bus->cleanup->handler = ngx_msgbus_cleanup_eventfds;
-    bus->cleanup->data = bus;
-
-    if (old) {
-        bus->notify.eventfds = old->notify.eventfds;
-        bus->notify.eventfds->cycles++;
-
-        return NGX_OK;
-    }
-
-    bus->notify.eventfds = ngx_msgbus_eventfds_create(bus->shm_zone->shm.log);
-
-    return bus->notify.eventfds ? NGX_OK : NGX_ERROR;
-}
-
-
-static void
-ngx_msgbus_cleanup_eventfds(void *data)
-{
-    ngx_msgbus_t  *bus = data;
-
-    if (bus->notify.eventfds) {
-        ngx_msgbus_eventfds_release(bus->notify.eventfds);
-    }
-}
 
 
 ngx_str_t *
@@ -306,7 +64,12 @@ ngx_msgbus_max_event_size(ngx_msgbus_t *bus)
 size_t
 ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
 {
-    return ngx_msgbus_log_max_record(&bus->log);
+    size_t  size;
+
+    size = ngx_msgbus_log_max_record(&bus->log);
+
+    return bus->store->db ? ngx_min(size, ngx_msgbus_zone_max_posts(bus))
+                          : size;
 }
 
 
@@ -338,15 +101,88 @@ ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_msgbus_notify_init(&bus->notify, cycle,
-                                  ngx_msgbus_wake_handler, bus);
+    if (ngx_msgbus_notify_init(&bus->notify, cycle, ngx_msgbus_wake_handler,
+                               bus)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return bus->store->db ? ngx_msgbus_init_posts(bus, cycle) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
+{
+    bus->kick.handler = ngx_msgbus_kick_handler;
+    bus->kick.data = bus;
+    bus->kick.log = cycle->log;
+
+    if (ngx_msgbus_posts_init(&bus->posts, cycle->pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (bus->notify.slot == -1) {
+
+        /* it could not be told of a commit, and posts to it are refused */
+
+        return NGX_OK;
+    }
+
+    bus->commit.log = bus->log;
+
+    bus->committer = ngx_msgbus_committer_start(&bus->commit, bus->mongodb,
+                                                bus->conf.ttl, cycle->log);
+
+    return bus->committer ? NGX_OK : NGX_ERROR;
 }
 
 
 void
 ngx_msgbus_exit_worker(ngx_msgbus_t *bus)
 {
+    if (bus->committer
+        && ngx_msgbus_committer_stop(bus->committer) == NGX_AGAIN)
+    {
+        /* the cycle's pool goes last, and with it the process */
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "msgbus does not wait longer for its database%s",
+                      bus->log.shpool->log_ctx);
+
+        bus->cleanup->handler = ngx_msgbus_last_hook;
+    }
+
+    bus->committer = NULL;
+
     ngx_msgbus_notify_exit(&bus->notify);
+}
+
+
+/*
+ * A thread is in a call that does not end: exit handlers of libraries must
+ * not run beside it
+ */
+static void
+ngx_msgbus_last_hook(void *data)
+{
+    (void) data;
+
+    _exit(0);
+}
+
+
+static void
+ngx_msgbus_kick_handler(ngx_event_t *ev)
+{
+    ngx_msgbus_t  *bus;
+
+    bus = ev->data;
+
+    if (bus->committer) {
+        ngx_msgbus_committer_wake(bus->committer);
+    }
 }
 
 
@@ -372,7 +208,7 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
 
     /* a wake that got lost with the worker that sent it, or a shutdown */
 
-    if (bus->waiters.n) {
+    if (bus->waiters.n || bus->committer) {
         ngx_msgbus_notify_look(&bus->notify);
     }
 
@@ -388,6 +224,19 @@ static void
 ngx_msgbus_wake_handler(void *data)
 {
     ngx_msgbus_t  *bus = data;
+
+    if (bus->committer) {
+
+        /* posters first */
+
+        ngx_msgbus_posts_take(&bus->posts);
+
+        if (ngx_exiting) {
+            ngx_msgbus_posts_hurry(&bus->posts, NGX_MSGBUS_EXIT_PATIENCE);
+        }
+
+        ngx_msgbus_committer_look(bus->committer, ngx_exiting);
+    }
 
     if (ngx_exiting) {
         ngx_msgbus_waiters_all_due(&bus->waiters);
@@ -473,20 +322,72 @@ ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size)
 
 
 ngx_int_t
-ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev)
+ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 {
-    ngx_int_t  rc;
+    ngx_int_t            rc;
+    ngx_msgbus_event_t  *ev;
 
-    ev->created = ngx_msgbus_now();
-    ngx_memcpy(ev->created_text, ngx_msgbus_now_text(), NGX_MSGBUS_TIME_LEN);
+    post->stored = 0;
+    post->unsure = 0;
+    post->waiting = 0;
 
-    rc = ngx_msgbus_commit(&bus->log, bus->store, ev);
+    if (bus->store->db) {
+        rc = ngx_msgbus_post_queue(&bus->posts, post);
 
-    if (rc == NGX_OK) {
+        if (rc == NGX_AGAIN) {
+
+            /* once for all posts of this turn of the loop */
+
+            ngx_post_event(&bus->kick, &ngx_posted_events);
+        }
+
+        return rc == NGX_BUSY ? NGX_ABORT : rc;
+    }
+
+    rc = NGX_OK;
+
+    while (post->stored < post->n) {
+        ev = &post->events[post->stored];
+
+        ev->created = ngx_msgbus_now();
+        ngx_memcpy(ev->created_text, ngx_msgbus_now_text(),
+                   NGX_MSGBUS_TIME_LEN);
+
+        rc = ngx_msgbus_commit(&bus->log, bus->store, ev);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        post->stored++;
+    }
+
+    if (post->stored) {
         ngx_msgbus_notify_all(&bus->notify);
     }
 
     return rc;
+}
+
+
+void
+ngx_msgbus_forget(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
+{
+    ngx_msgbus_post_forget(&bus->posts, post);
+}
+
+
+ngx_uint_t
+ngx_msgbus_may_wait(ngx_msgbus_t *bus)
+{
+    return bus->store->db != NULL;
+}
+
+
+ngx_uint_t
+ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
+{
+    return bus->store->db == NULL || bus->commit.sh->loaded;
 }
 
 
@@ -583,7 +484,15 @@ ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data, size_t len, size_t head,
 ngx_int_t
 ngx_msgbus_health(ngx_msgbus_t *bus)
 {
-    return bus->store->health(&bus->log);
+    ngx_msgbus_status_t  status;
+
+    if (bus->store->db == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_msgbus_status(bus, &status);
+
+    return status.reachable ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -596,6 +505,8 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     log = &bus->log;
     sh = log->sh;
 
+    status->mongodb = NULL;
+
     ngx_msgbus_log_lock(log);
 
     status->events = sh->next_serial - sh->head_serial;
@@ -604,10 +515,58 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->refused = sh->refused;
     status->rebuilds = sh->rebuilds;
 
+    if (bus->store->db) {
+        ngx_msgbus_status_db_locked(bus, status);
+    }
+
     ngx_msgbus_log_unlock(log);
 
     status->store = bus->store->name;
     status->parked = ngx_msgbus_notify_total(&bus->notify);
+}
+
+
+static void
+ngx_msgbus_status_db_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
+{
+    uint64_t                    look;
+    ngx_msgbus_commit_sh_t     *sh;
+    ngx_msgbus_mongodb_conf_t  *conf;
+
+    sh = bus->commit.sh;
+    conf = bus->mongodb;
+
+    status->mongodb = conf;
+
+    status->behind = bus->log.sh->caught_up
+                     ? (ngx_msgbus_time_monotonic() - bus->log.sh->caught_up)
+                       / 1000
+                     : 0;
+
+    /* a committer that hears nothing is not told so before its time-outs */
+
+    look = conf->poll ? conf->poll : NGX_MSGBUS_LOOK;
+
+    status->reachable = sh->loaded
+                        && !sh->down
+                        && status->behind < look + conf->connect_timeout
+                                            + conf->timeout;
+    status->rtt = sh->rtt;
+    status->pending = bus->posts.pending.sh->entries;
+    status->commits = sh->commits;
+    status->committed = sh->committed;
+    status->foreign = sh->foreign;
+    status->conflicts = sh->conflicts;
+    status->warnings = sh->warnings;
+
+    ngx_memcpy(status->version, sh->version, NGX_MSGBUS_VERSION_LEN);
+    ngx_memcpy(status->error, sh->error, NGX_MSGBUS_ERROR_LEN);
+
+    if (!status->reachable && (!sh->down || sh->error[0] == '\0')) {
+        (void) ngx_cpystrn(status->error,
+                           (u_char *) "it has not answered yet",
+                           NGX_MSGBUS_ERROR_LEN);
+    }
 }
 
 

@@ -5,18 +5,57 @@
 
 
 /*
- * The one way by which an event gets its id and becomes visible.
+ * The one way by which an event gets its id and becomes visible.  Where the
+ * store has ids at hand (memory), the id is chosen and the event appended in
+ * one hold of the mutex.  Where a database has them, one committer for the
+ * node has what is pending inserted with the next ids, and appends it to the
+ * log when it is durable; one insert is in flight at a time, for a failed one
+ * below a successful one would leave a hole in the order:
  *
- * The id is chosen and the event appended in one hold of the zone's mutex,
- * so ids rise in the order in which events become visible, whatever the
- * number of workers.  The memory store needs nothing else: by the time the
- * poster is answered its event is in the log.
+ *     queued --> sent --> settled
+ *                 |  an id was taken, or no answer came: look at what the
+ *                 |  database has, find one's own events by their tokens,
+ *                 |  send the rest again with the next ids
+ *                 |  nothing was stored: queued again
+ *
+ * All of this stands in the zone: who takes the place of a committer that
+ * died, in the middle of whatever, goes on from "sent".  Ids rise in the
+ * order in which events become visible, because the committer alone appends.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_commit.h"
+#include "ngx_msgbus_json.h"
+#include "ngx_msgbus_sync.h"
+#include "ngx_msgbus_time.h"
+
+
+/* how long to wait for an event that is there, but can not be read yet, ms */
+#define NGX_MSGBUS_CONFLICT_DELAY  10
+
+/* a database that stays away is told of this often, us */
+#define NGX_MSGBUS_AWAY_PERIOD     60000000
+
+/* appends of one event: each makes room for some */
+#define NGX_MSGBUS_APPEND_TRIES    10000
+
+
+static ngx_int_t ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c);
+static void ngx_msgbus_commit_gather(ngx_msgbus_commit_t *c);
+static ngx_int_t ngx_msgbus_commit_gather_locked(ngx_msgbus_commit_t *c,
+    size_t *offset, size_t *bytes);
+static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c,
+    ngx_msgbus_entry_t *e);
+static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c);
+static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c,
+    uint64_t first);
+static void ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first);
+static void ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c);
+static void ngx_msgbus_commit_failed(ngx_msgbus_commit_t *c);
+static void ngx_msgbus_commit_well(ngx_msgbus_commit_t *c);
+static void ngx_msgbus_commit_wake(ngx_msgbus_commit_t *c);
 
 
 ngx_int_t
@@ -47,4 +86,583 @@ ngx_msgbus_commit(ngx_msgbus_log_t *log, ngx_msgbus_store_t *store,
     } while (rc == NGX_AGAIN);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_msgbus_commit_create(ngx_msgbus_commit_t *c,
+    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl)
+{
+    c->term = ttl * 1000 / 8;
+    c->look = conf->poll ? (uint64_t) conf->poll * 1000
+                         : ngx_min((uint64_t) NGX_MSGBUS_LOOK * 1000,
+                                   c->term / 2);
+    c->delay = conf->delay;
+    c->patience = (uint64_t) conf->tries * conf->delay * 1000;
+
+    c->entries = ngx_alloc(NGX_MSGBUS_BATCH_EVENTS
+                           * sizeof(ngx_msgbus_entry_t *), c->error_log);
+    c->docs = ngx_alloc(NGX_MSGBUS_BATCH_EVENTS * sizeof(ngx_msgbus_doc_t),
+                        c->error_log);
+
+    c->agents_size = NGX_MSGBUS_UA_LEN * NGX_MSGBUS_JSON_ESCAPED;
+    c->agents = ngx_alloc(c->agents_size, c->error_log);
+
+    c->db = c->ops->create(conf, ttl, c->error_log);
+
+    if (c->entries == NULL || c->docs == NULL || c->agents == NULL
+        || c->db == NULL)
+    {
+        ngx_msgbus_commit_destroy(c);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_msgbus_commit_destroy(ngx_msgbus_commit_t *c)
+{
+    if (c->db) {
+        c->ops->destroy(c->db);
+    }
+
+    ngx_free(c->agents);
+    ngx_free(c->docs);
+    ngx_free(c->entries);
+
+    c->db = NULL;
+    c->agents = NULL;
+    c->docs = NULL;
+    c->entries = NULL;
+}
+
+
+ngx_msec_t
+ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
+{
+    uint64_t   due, now, last_id;
+    ngx_int_t  rc;
+
+    *idle = 0;
+
+    last_id = c->log.sh->last_id;
+
+    if (ngx_msgbus_commit_prepare(c) != NGX_OK) {
+        ngx_msgbus_commit_failed(c);
+        ngx_msgbus_commit_wake(c);
+
+        return c->delay;
+    }
+
+    ngx_msgbus_commit_gather(c);
+
+    rc = c->n ? ngx_msgbus_commit_insert(c) : ngx_msgbus_sync_anchor(c);
+
+    switch (rc) {
+
+    case NGX_OK:
+        ngx_msgbus_commit_well(c);
+        break;
+
+    case NGX_DECLINED:
+        c->sh->conflicts++;
+        c->unsure = 1;
+        break;
+
+    default:
+        ngx_msgbus_commit_failed(c);
+    }
+
+    ngx_msgbus_commit_wake(c);
+
+    if (rc == NGX_ERROR) {
+        return c->delay;
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        /* who has the id may not be readable by a majority yet */
+
+        return c->log.sh->last_id == last_id ? NGX_MSGBUS_CONFLICT_DELAY : 0;
+    }
+
+    due = c->log.sh->caught_up + c->look;
+    now = ngx_msgbus_time_monotonic();
+
+    if (due <= now) {
+        return 0;
+    }
+
+    /* whoever posts from here on finds "idle", and wakes us */
+
+    ngx_msgbus_commit_lock(c);
+
+    if (c->pending.sh->entries == 0) {
+        c->sh->idle = 1;
+        *idle = 1;
+    }
+
+    ngx_msgbus_commit_unlock(c);
+
+    return *idle ? (ngx_msec_t) ((due - now) / 1000 + 1) : 0;
+}
+
+
+/* connected, in sync, and nothing that was sent unaccounted for */
+static ngx_int_t
+ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c)
+{
+    if (!c->connected) {
+
+        if (c->ops->connect(c->db) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        c->connected = 1;
+        c->stale = 1;
+        c->unsure = 1;
+
+        ngx_msgbus_commit_lock(c);
+
+        (void) ngx_cpystrn(c->sh->version, (u_char *) c->ops->version(c->db),
+                           NGX_MSGBUS_VERSION_LEN);
+        c->sh->warnings = c->ops->warnings(c->db);
+
+        ngx_msgbus_commit_unlock(c);
+    }
+
+    if (c->stale || !ngx_msgbus_sync_is_fresh(c)) {
+        return ngx_msgbus_sync(c);
+    }
+
+    if (c->unsure
+        || ngx_msgbus_time_monotonic() - c->log.sh->caught_up >= c->look)
+    {
+        return ngx_msgbus_sync_look(c);
+    }
+
+    return NGX_OK;
+}
+
+
+/* what is to be sent: first what was sent before, then what is queued */
+static void
+ngx_msgbus_commit_gather(ngx_msgbus_commit_t *c)
+{
+    size_t     offset, bytes;
+    ngx_int_t  rc;
+
+    c->n = 0;
+    bytes = 0;
+
+    ngx_msgbus_commit_lock(c);
+
+    ngx_msgbus_pending_sweep_locked(&c->pending);
+    ngx_msgbus_pending_trim_locked(&c->pending);
+
+    offset = c->pending.sh->head;
+
+    while ((rc = ngx_msgbus_commit_gather_locked(c, &offset, &bytes))
+           == NGX_AGAIN)
+    {
+        /* the head moves by our doing only, so the offset stays good */
+
+        ngx_msgbus_commit_unlock(c);
+        ngx_msgbus_commit_lock(c);
+    }
+
+    ngx_msgbus_commit_unlock(c);
+}
+
+
+/* NGX_AGAIN: there is more, but this hold has done its share */
+static ngx_int_t
+ngx_msgbus_commit_gather_locked(ngx_msgbus_commit_t *c, size_t *offset,
+    size_t *bytes)
+{
+    ngx_uint_t           i;
+    ngx_msgbus_entry_t  *e;
+
+    for (i = 0; i < NGX_MSGBUS_HOLD_RECORDS; i++) {
+
+        e = ngx_msgbus_pending_at_locked(&c->pending, offset);
+
+        if (e == NULL
+            || c->n == NGX_MSGBUS_BATCH_EVENTS
+            || *bytes + e->size > NGX_MSGBUS_BATCH_BYTES)
+        {
+            return NGX_OK;
+        }
+
+        *offset += e->size;
+
+        if (ngx_msgbus_commit_wanted_locked(c, e)) {
+            e->state = NGX_MSGBUS_SENT;
+
+            c->entries[c->n++] = e;
+            *bytes += e->size;
+        }
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
+{
+    uint64_t  age;
+
+    if (e->state != NGX_MSGBUS_QUEUED && e->state != NGX_MSGBUS_SENT) {
+        return 0;
+    }
+
+    if (e->id && e->id <= c->log.sh->last_id) {
+
+        /* it is in the log; a committer died before it could tell */
+
+        ngx_msgbus_commit_settle_locked(c, e, e->id, c->log.sh->created);
+        return 0;
+    }
+
+    age = ngx_msgbus_time_monotonic() - e->posted;
+
+    if ((e->state == NGX_MSGBUS_SENT && e->cell == NGX_MSGBUS_CELL_NONE)
+        || age > 2 * c->patience)
+    {
+        /* given up, or its poster is dead; and the database has it not */
+
+        ngx_msgbus_commit_settle_locked(c, e, 0, 0);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c)
+{
+    uint64_t   first;
+    ngx_int_t  rc;
+
+    first = c->log.sh->last_id + 1;
+
+    rc = ngx_msgbus_commit_docs(c, first);
+
+    if (rc == NGX_OK) {
+        rc = ngx_msgbus_sync_raise(c, first + c->n - 1);
+    }
+
+    if (rc != NGX_OK) {
+        c->unsure = 1;
+        return NGX_ERROR;
+    }
+
+    if (!ngx_msgbus_sync_is_fresh(c)) {
+
+        /* too much time has passed on the way here */
+
+        c->stale = 1;
+        c->unsure = 1;
+
+        return NGX_OK;
+    }
+
+    rc = c->ops->insert(c->db, c->docs, c->n);
+
+    switch (rc) {
+
+    case NGX_OK:
+        ngx_msgbus_commit_done(c, first);
+        return NGX_OK;
+
+    case NGX_ABORT:
+        ngx_msgbus_commit_unsent(c);
+        return NGX_ERROR;
+
+    default:
+        c->unsure = 1;
+        return rc;
+    }
+}
+
+
+/* the batch as the store sees it; NGX_OK, or NGX_ERROR: no memory */
+static ngx_int_t
+ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c, uint64_t first)
+{
+    size_t               size;
+    u_char              *p;
+    uint64_t             now;
+    ngx_uint_t           i;
+    ngx_msgbus_doc_t    *doc;
+    ngx_msgbus_event_t   ev;
+
+    now = ngx_max(ngx_msgbus_time_wall(), c->sh->newest);
+    size = 0;
+
+    for (i = 0; i < c->n; i++) {
+        size += c->entries[i]->agent_len;
+    }
+
+    if (size > c->agents_size) {
+        p = ngx_alloc(size, c->error_log);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_free(c->agents);
+
+        c->agents = p;
+        c->agents_size = size;
+    }
+
+    p = c->agents;
+
+    for (i = 0; i < c->n; i++) {
+        doc = &c->docs[i];
+
+        ngx_msgbus_entry_event(c->entries[i], &doc->channel, &ev);
+
+        doc->id = first + i;
+        doc->created = now;
+        doc->since = now;
+        doc->uuid = ev.uuid;
+        doc->data = ev.data;
+        doc->token = c->entries[i]->token;
+
+        doc->user_agent.data = p;
+        p = ngx_msgbus_json_unescape(p, &ev.user_agent);
+        doc->user_agent.len = p - doc->user_agent.data;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the batch is durable: into the log with it */
+static void
+ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first)
+{
+    ngx_str_t              name;
+    ngx_uint_t             i;
+    ngx_msgbus_event_t     ev;
+    ngx_msgbus_entry_t    *e;
+    ngx_msgbus_channel_t   ch;
+
+    for (i = 0; i < c->n; i++) {
+        e = c->entries[i];
+
+        ngx_msgbus_entry_event(e, &name, &ev);
+        (void) ngx_msgbus_channel_parse(&ch, &name, c->log.sh->seed);
+
+        ev.channel = &ch;
+        ev.id = first + i;
+        ev.created = c->docs[i].created;
+
+        ngx_msgbus_commit_lock(c);
+
+        e->id = ev.id;
+        ngx_msgbus_barrier();
+
+        ngx_msgbus_commit_append_locked(c, &ev);
+        ngx_msgbus_commit_settle_locked(c, e, ev.id, ev.created);
+
+        c->sh->newest = c->docs[i].created;
+        c->sh->committed++;
+
+        ngx_msgbus_commit_unlock(c);
+    }
+
+    c->sh->commits++;
+    c->seen = 1;
+}
+
+
+/* nothing of the batch is stored, and nobody will find it later */
+static void
+ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c)
+{
+    ngx_uint_t           i;
+    ngx_msgbus_entry_t  *e;
+
+    ngx_msgbus_commit_lock(c);
+
+    for (i = 0; i < c->n; i++) {
+        e = c->entries[i];
+
+        if (e->cell == NGX_MSGBUS_CELL_NONE) {
+            ngx_msgbus_commit_settle_locked(c, e, 0, 0);
+
+        } else {
+            e->state = NGX_MSGBUS_QUEUED;
+        }
+    }
+
+    ngx_msgbus_commit_unlock(c);
+}
+
+
+void
+ngx_msgbus_commit_append_locked(ngx_msgbus_commit_t *c,
+    ngx_msgbus_event_t *ev)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  n;
+
+    ngx_msgbus_time_text(ev->created_text, ev->created);
+
+    for (n = 0; n < NGX_MSGBUS_APPEND_TRIES; n++) {
+
+        rc = ngx_msgbus_log_append_locked(&c->log, ev,
+                                          ngx_msgbus_time_wall());
+
+        if (rc != NGX_AGAIN && rc != NGX_BUSY) {
+            break;
+        }
+
+        /* a hold has done its share of evictions */
+
+        ngx_msgbus_commit_unlock(c);
+        ngx_msgbus_commit_lock(c);
+    }
+
+    if (rc != NGX_OK) {
+
+        /* what is posted here is checked to fit, so it is another node's */
+
+        ngx_log_error(NGX_LOG_CRIT, c->error_log, 0,
+                      "msgbus has no room for event %uL of the database%s",
+                      ev->id, c->log.shpool->log_ctx);
+
+        c->log.sh->last_id = ev->id;
+    }
+}
+
+
+void
+ngx_msgbus_commit_settle_locked(ngx_msgbus_commit_t *c,
+    ngx_msgbus_entry_t *e, uint64_t id, uint64_t created)
+{
+    ngx_int_t  slot;
+
+    slot = ngx_msgbus_pending_settle_locked(&c->pending, e, id, created);
+
+    if (slot != -1) {
+        c->wake[slot / 64] |= (ngx_atomic_uint_t) 1 << slot % 64;
+    }
+}
+
+
+void
+ngx_msgbus_commit_leave(ngx_msgbus_commit_t *c)
+{
+    if (c->connected) {
+        c->ops->disconnect(c->db);
+        c->connected = 0;
+    }
+}
+
+
+static void
+ngx_msgbus_commit_failed(ngx_msgbus_commit_t *c)
+{
+    uint64_t     now, failures;
+    ngx_uint_t   first;
+    const char  *error;
+
+    error = c->ops->error(c->db);
+    now = ngx_msgbus_time_monotonic();
+
+    ngx_msgbus_commit_leave(c);
+
+    ngx_msgbus_commit_lock(c);
+
+    first = !c->sh->down;
+
+    c->sh->down = 1;
+    c->sh->failures = first ? 1 : c->sh->failures + 1;
+
+    (void) ngx_cpystrn(c->sh->error, (u_char *) error, NGX_MSGBUS_ERROR_LEN);
+
+    failures = c->sh->failures;
+
+    if (first || now - c->sh->told_at >= NGX_MSGBUS_AWAY_PERIOD) {
+        c->sh->told_at = now;
+
+    } else {
+        failures = 0;
+    }
+
+    ngx_msgbus_commit_unlock(c);
+
+    if (failures) {
+        ngx_log_error(NGX_LOG_ERR, c->error_log, 0,
+                      "msgbus can not use its database%s, failed %uL times: "
+                      "%s", c->log.shpool->log_ctx, failures, error);
+    }
+}
+
+
+static void
+ngx_msgbus_commit_well(ngx_msgbus_commit_t *c)
+{
+    uint64_t  failures;
+
+    if (!c->sh->down) {
+        return;
+    }
+
+    ngx_msgbus_commit_lock(c);
+
+    failures = c->sh->failures;
+
+    c->sh->down = 0;
+    c->sh->failures = 0;
+
+    ngx_msgbus_commit_unlock(c);
+
+    ngx_log_error(NGX_LOG_NOTICE, c->error_log, 0,
+                  "msgbus uses its database%s again, after %uL failures",
+                  c->log.shpool->log_ctx, failures);
+}
+
+
+/* the owners of what was settled, and the readers of what was appended */
+static void
+ngx_msgbus_commit_wake(ngx_msgbus_commit_t *c)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_MSGBUS_SLOT_WORDS; i++) {
+
+        if (c->seen) {
+            c->wake[i] |= c->notify->sh->waiting[i];
+        }
+
+        if (c->wake[i]) {
+            ngx_msgbus_notify_signal(c->notify, i, c->wake[i]);
+            c->wake[i] = 0;
+        }
+    }
+
+    c->seen = 0;
+}
+
+
+void
+ngx_msgbus_commit_lock(ngx_msgbus_commit_t *c)
+{
+    ngx_msgbus_log_lock(&c->log);
+    ngx_msgbus_pending_check_locked(&c->pending);
+}
+
+
+void
+ngx_msgbus_commit_unlock(ngx_msgbus_commit_t *c)
+{
+    ngx_msgbus_log_unlock(&c->log);
 }

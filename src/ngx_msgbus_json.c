@@ -50,6 +50,8 @@ typedef struct {
 } ngx_msgbus_json_ctx_t;
 
 
+static ngx_int_t ngx_msgbus_json_parse(ngx_str_t *text, ngx_uint_t max_depth,
+    ngx_msgbus_json_arena_t *arena);
 static void *ngx_msgbus_json_alloc(void *ctx, size_t size);
 static void *ngx_msgbus_json_realloc(void *ctx, void *p, size_t size);
 static void ngx_msgbus_json_free(void *ctx, void *p);
@@ -83,13 +85,58 @@ ngx_int_t
 ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth, ngx_log_t *log)
 {
     size_t                    need;
-    u_char                   *p, *last, *large;
-    ngx_int_t                 rc;
-    yajl_handle               handle;
-    yajl_status               status;
-    yajl_alloc_funcs          funcs;
-    ngx_msgbus_json_ctx_t     ctx;
     ngx_msgbus_json_arena_t   arena;
+
+    need = ngx_msgbus_json_need(text->len, max_depth);
+
+    if (need > NGX_MSGBUS_JSON_ARENA) {
+        return ngx_msgbus_json_check_alone(text, max_depth, log);
+    }
+
+    arena.pos = (u_char *) ngx_msgbus_json_buffer;
+    arena.end = arena.pos + NGX_MSGBUS_JSON_ARENA;
+
+    return ngx_msgbus_json_parse(text, max_depth, &arena);
+}
+
+
+ngx_int_t
+ngx_msgbus_json_check_alone(ngx_str_t *text, ngx_uint_t max_depth,
+    ngx_log_t *log)
+{
+    size_t                    need;
+    u_char                   *memory;
+    ngx_int_t                 rc;
+    ngx_msgbus_json_arena_t   arena;
+
+    need = ngx_msgbus_json_need(text->len, max_depth);
+
+    memory = ngx_alloc(need, log);
+    if (memory == NULL) {
+        return NGX_ERROR;
+    }
+
+    arena.pos = memory;
+    arena.end = memory + need;
+
+    rc = ngx_msgbus_json_parse(text, max_depth, &arena);
+
+    ngx_free(memory);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_json_parse(ngx_str_t *text, ngx_uint_t max_depth,
+    ngx_msgbus_json_arena_t *arena)
+{
+    u_char                 *p, *last;
+    ngx_int_t               rc;
+    yajl_handle             handle;
+    yajl_status             status;
+    yajl_alloc_funcs        funcs;
+    ngx_msgbus_json_ctx_t   ctx;
 
     p = text->data;
     last = p + text->len;
@@ -114,29 +161,12 @@ ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth, ngx_log_t *log)
         return NGX_DECLINED;
     }
 
-    need = ngx_msgbus_json_need(text->len, max_depth);
-    large = NULL;
-
-    if (need <= NGX_MSGBUS_JSON_ARENA) {
-        arena.pos = (u_char *) ngx_msgbus_json_buffer;
-        arena.end = arena.pos + NGX_MSGBUS_JSON_ARENA;
-
-    } else {
-        large = ngx_alloc(need, log);
-        if (large == NULL) {
-            return NGX_ERROR;
-        }
-
-        arena.pos = large;
-        arena.end = large + need;
-    }
-
-    arena.last = NULL;
+    arena->last = NULL;
 
     funcs.malloc = ngx_msgbus_json_alloc;
     funcs.realloc = ngx_msgbus_json_realloc;
     funcs.free = ngx_msgbus_json_free;
-    funcs.ctx = &arena;
+    funcs.ctx = arena;
 
     ctx.depth = 0;
     ctx.max_depth = max_depth;
@@ -176,10 +206,6 @@ ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth, ngx_log_t *log)
     }
 
     /* all that yajl has lies in the arena: there is no need for yajl_free() */
-
-    if (large) {
-        ngx_free(large);
-    }
 
     return rc;
 }
@@ -481,6 +507,39 @@ ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text)
         } else {
             *dst++ = *p++;
         }
+    }
+
+    return dst;
+}
+
+
+u_char *
+ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *text)
+{
+    u_char  *p, *last;
+
+    p = text->data;
+    last = p + text->len;
+
+    while (p < last) {
+
+        if (*p != '\\' || last - p < 2) {
+            *dst++ = *p++;
+            continue;
+        }
+
+        p++;
+
+        if (*p != 'u' || last - p < 5) {
+            *dst++ = *p++;
+            continue;
+        }
+
+        /* \u00xx, and xx is below 0x20 or 7f */
+
+        *dst++ = (u_char) ((p[3] - '0') * 16
+                           + (p[4] >= 'a' ? p[4] - 'a' + 10 : p[4] - '0'));
+        p += 5;
     }
 
     return dst;

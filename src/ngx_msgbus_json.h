@@ -20,6 +20,10 @@
 ngx_int_t ngx_msgbus_json_check(ngx_str_t *text, ngx_uint_t max_depth,
     ngx_log_t *log);
 
+/* the same, in memory of its own: from any thread, and slower */
+ngx_int_t ngx_msgbus_json_check_alone(ngx_str_t *text, ngx_uint_t max_depth,
+    ngx_log_t *log);
+
 /* can it stand between the quotes of a JSON string as it is? */
 ngx_uint_t ngx_msgbus_json_plain(ngx_str_t *text);
 
@@ -34,6 +38,9 @@ size_t ngx_msgbus_json_cut(ngx_str_t *text, size_t max);
 u_char *ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text);
 
 #define NGX_MSGBUS_JSON_ESCAPED  6
+
+/* takes back what ngx_msgbus_json_escape() wrote; never longer.  Anywhere. */
+u_char *ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *text);
 
 
 #endif /* _NGX_MSGBUS_JSON_H_INCLUDED_ */

@@ -39,6 +39,9 @@
 /* a full zone is worth a line of the error log this often, ms */
 #define NGX_MSGBUS_TELL_PERIOD    60000
 
+/* how long a cursor that is not known yet is remembered, us */
+#define NGX_MSGBUS_CLAIM_AGE      60000000
+
 
 static void ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now);
 static size_t ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size);
@@ -555,6 +558,42 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
 }
 
 
+ngx_uint_t
+ngx_msgbus_log_invented_locked(ngx_msgbus_log_t *log, uint64_t cursor)
+{
+    uint64_t              now;
+    ngx_uint_t            i;
+    struct timespec       ts;
+    ngx_msgbus_claim_t   *claim;
+    ngx_msgbus_log_sh_t  *sh;
+
+    if (!log->follows) {
+        return 1;
+    }
+
+    sh = log->sh;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    now = (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+
+    for (i = 0; i < NGX_MSGBUS_CLAIMS; i++) {
+        claim = &sh->claims[i];
+
+        if (claim->id == cursor && now - claim->since < NGX_MSGBUS_CLAIM_AGE) {
+            return sh->caught_up > claim->since;
+        }
+    }
+
+    claim = &sh->claims[sh->claimed++ % NGX_MSGBUS_CLAIMS];
+
+    claim->id = cursor;
+    claim->since = now;
+
+    return 0;
+}
+
+
 u_char *
 ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev)
 {
@@ -651,12 +690,15 @@ ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log)
 
         ngx_msgbus_filing_add_locked(log, rec, nodes);
 
-        sh->last_id = rec->id;
         offset += rec->size;
     }
 
     if (rec) {
         sh->next_serial = serial + 1;
+
+        /* an id without a record may be newer, of a database's anchor */
+
+        sh->last_id = ngx_max(sh->last_id, rec->id);
 
         /* these two may be torn: the newest event has them both */
 

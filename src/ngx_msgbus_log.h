@@ -32,6 +32,9 @@
 /* digits of an id, which stays below 2^53 */
 #define NGX_MSGBUS_ID_LEN         16
 
+/* cursors from other nodes that are remembered */
+#define NGX_MSGBUS_CLAIMS         16
+
 /* of the poster's User-Agent and uuid, as posted */
 #define NGX_MSGBUS_UA_LEN         1024
 
@@ -86,6 +89,13 @@ typedef struct {
 } ngx_msgbus_record_t;
 
 
+/* a cursor above the newest event, and when it was first seen */
+typedef struct {
+    uint64_t               id;
+    uint64_t               since;      /* monotonic, us */
+} ngx_msgbus_claim_t;
+
+
 /*
  * Head of the event log; lives in the shared zone.
  *
@@ -128,6 +138,11 @@ typedef struct {
     uint64_t               told_at;       /*   and when last, ms */
     uint64_t               rebuilds;
 
+    uint64_t               caught_up;     /* monotonic us: when the last look
+                                             at a database began */
+    ngx_uint_t             claimed;       /* place of the next claim */
+    ngx_msgbus_claim_t     claims[NGX_MSGBUS_CLAIMS];
+
     ngx_msgbus_nodes_sh_t  nodes;
 } ngx_msgbus_log_sh_t;
 
@@ -147,6 +162,7 @@ typedef struct {
     uint64_t               max_events;
     size_t                 max_event_size;
     ngx_uint_t             reject;        /* rather than evict before ttl */
+    ngx_uint_t             follows;       /* a database, and may be behind */
 
     /* of this hold, told in the error log after it */
     ngx_uint_t             rebuilt;
@@ -217,6 +233,14 @@ uint64_t ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id);
  * cache.  Reads two words without the lock; wrong ones do no harm.
  */
 void ngx_msgbus_log_expect(ngx_msgbus_log_t *log, size_t size);
+
+/*
+ * Is a cursor above the newest event one that nobody has given out?  Where
+ * the log follows a database, that is known when it has looked at it after
+ * the cursor was seen.
+ */
+ngx_uint_t ngx_msgbus_log_invented_locked(ngx_msgbus_log_t *log,
+    uint64_t cursor);
 
 /* what an event's JSON begins with, up to its age, and its bytes at most */
 u_char *ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev);

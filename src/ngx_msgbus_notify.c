@@ -39,11 +39,12 @@
 
 static ngx_int_t ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify,
     ngx_log_t *log);
-static ngx_uint_t ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner);
 static ngx_atomic_uint_t ngx_msgbus_owner(ngx_pid_t pid);
 static ngx_int_t ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify,
     ngx_cycle_t *cycle);
 static void ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify,
+    ngx_uint_t slot);
+static void ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify,
     ngx_uint_t slot);
 static void ngx_msgbus_notify_read_handler(ngx_event_t *rev);
 static void ngx_msgbus_notify_posted_handler(ngx_event_t *ev);
@@ -65,7 +66,7 @@ ngx_msgbus_eventfds_create(ngx_log_t *log)
 
     eventfds->cycles = 1;
 
-    for (i = 0; i < NGX_MSGBUS_SLOTS; i++) {
+    for (i = 0; i < NGX_MSGBUS_EVENTFDS; i++) {
         eventfds->fd[i] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
         if (eventfds->fd[i] == -1) {
@@ -93,7 +94,7 @@ ngx_msgbus_eventfds_release(ngx_msgbus_eventfds_t *eventfds)
         return;
     }
 
-    for (i = 0; i < NGX_MSGBUS_SLOTS; i++) {
+    for (i = 0; i < NGX_MSGBUS_EVENTFDS; i++) {
         (void) close(eventfds->fd[i]);
     }
 
@@ -186,8 +187,7 @@ ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify, ngx_log_t *log)
 }
 
 
-/* no process has its pid, or one that started at another time */
-static ngx_uint_t
+ngx_uint_t
 ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner)
 {
     ngx_pid_t          pid;
@@ -378,8 +378,6 @@ ngx_msgbus_notify_all(ngx_msgbus_notify_t *notify)
 static void
 ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
 {
-    static uint64_t  one = 1;
-
     if ((ngx_int_t) slot == notify->slot) {
 
         /* later in this turn of the loop: the poster is answered first */
@@ -388,7 +386,32 @@ ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
         return;
     }
 
-    if (!ngx_msgbus_bit_set(notify->sh->pending, slot)) {
+    ngx_msgbus_notify_write(notify, slot);
+}
+
+
+void
+ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
+    ngx_atomic_uint_t bits)
+{
+    ngx_uint_t  slot;
+
+    for (slot = word * 64; bits; slot++, bits >>= 1) {
+        if (bits & 1) {
+            ngx_msgbus_notify_write(notify, slot);
+        }
+    }
+}
+
+
+static void
+ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
+{
+    static uint64_t  one = 1;
+
+    if (notify->sh->owner[slot] == 0
+        || !ngx_msgbus_bit_set(notify->sh->pending, slot))
+    {
         return;
     }
 

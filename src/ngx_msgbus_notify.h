@@ -18,6 +18,8 @@
 
 #define NGX_MSGBUS_SLOT_WORDS  (NGX_MSGBUS_SLOTS / 64)
 
+#define NGX_MSGBUS_EVENTFDS    (NGX_MSGBUS_SLOTS + 1)
+
 
 /*
  * The workers of a bus, in the shared zone.
@@ -52,12 +54,12 @@ typedef struct {
 
 
 /*
- * One eventfd a slot.  Made by the master with the zone, inherited by all
+ * One eventfd a slot, and one behind them for the committer.  Made by the master with the zone, inherited by all
  * workers, old and new, over reloads; closed with the last cycle.
  */
 typedef struct {
     ngx_uint_t             cycles;
-    int                    fd[NGX_MSGBUS_SLOTS];
+    int                    fd[NGX_MSGBUS_EVENTFDS];
 } ngx_msgbus_eventfds_t;
 
 
@@ -104,6 +106,16 @@ ngx_uint_t ngx_msgbus_notify_total(ngx_msgbus_notify_t *notify);
 
 /* wakes all workers that wait; after a commit, the mutex not held */
 void ngx_msgbus_notify_all(ngx_msgbus_notify_t *notify);
+
+/*
+ * Wakes the workers of slots, the bits of a word of 64, through their
+ * eventfds; from any thread.
+ */
+void ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
+    ngx_atomic_uint_t bits);
+
+/* no process has its pid, or one that started at another time; anywhere */
+ngx_uint_t ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner);
 
 
 #endif /* _NGX_MSGBUS_NOTIFY_H_INCLUDED_ */

@@ -18,6 +18,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_store.h"
+#include "ngx_msgbus_time.h"
 
 
 /* 2012-01-01 00:00:00 UTC: keeps ids below 2^53 until the year 2297 */
@@ -27,14 +28,13 @@
 static uint64_t ngx_msgbus_store_memory_first_id(uint64_t configured);
 static ngx_int_t ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log,
     uint64_t *id);
-static ngx_int_t ngx_msgbus_store_memory_health(ngx_msgbus_log_t *log);
 
 
 ngx_msgbus_store_t  ngx_msgbus_store_memory = {
     ngx_string("memory"),
     ngx_msgbus_store_memory_first_id,
     ngx_msgbus_store_memory_next_id,
-    ngx_msgbus_store_memory_health
+    NULL
 };
 
 
@@ -73,7 +73,7 @@ ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log, uint64_t *id)
     /* nginx's cached time suffices but for a burst right at the start */
 
     if ((uint64_t) ngx_current_msec * 1000 < due
-        && ngx_msgbus_store_clock() < due)
+        && ngx_msgbus_time_monotonic() < due)
     {
         return NGX_BUSY;
     }
@@ -81,26 +81,4 @@ ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log, uint64_t *id)
     *id = sh->last_id + 1;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_msgbus_store_memory_health(ngx_msgbus_log_t *log)
-{
-    (void) log;
-
-    return NGX_OK;
-}
-
-
-uint64_t
-ngx_msgbus_store_clock(void)
-{
-    struct timespec  ts;
-
-    /* the clock of ngx_current_msec */
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }

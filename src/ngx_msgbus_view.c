@@ -89,10 +89,10 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
         if (q->after > log->sh->last_id) {
 
-            /* from another life of the bus, or invented */
+            /* from another life of the bus, or of a node that is ahead */
 
-            view->gap = 1;
-            view->last_id = log->sh->last_id;
+            view->gap = ngx_msgbus_log_invented_locked(log, q->after);
+            view->last_id = view->gap ? log->sh->last_id : q->after;
 
             *last = p;
             return NGX_OK;

@@ -1,0 +1,559 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * A connection to MongoDB: what its URI and the configuration say of it, what
+ * kind of server it is, and RSE's indexes.
+ *
+ * Everything here blocks, and runs in the committer's thread; but for the
+ * check of a configuration, which connects to nothing.  A password is in the
+ * URI alone: what is shown of it, in errors and reports, has none.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_mongodb.h"
+
+
+#define NGX_MSGBUS_NAMESPACE_NOT_FOUND  26
+
+
+static void ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db);
+static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db,
+    int32_t timeout);
+static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_mongodb_command(ngx_msgbus_db_t *db,
+    const char *name, bson_t *reply);
+static ngx_int_t ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db,
+    ngx_uint_t ttl, ngx_uint_t get_events);
+static u_char *ngx_msgbus_mongodb_mask(u_char *p, ngx_str_t *uri);
+
+
+ngx_msgbus_db_t *
+ngx_msgbus_mongodb_create(ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl,
+    ngx_log_t *log)
+{
+    ngx_msgbus_db_t  *db;
+
+    /* once a process is enough, and it sees to that by itself */
+
+    mongoc_init();
+    mongoc_log_set_handler(NULL, NULL);
+
+    db = ngx_calloc(sizeof(ngx_msgbus_db_t), log);
+    if (db == NULL) {
+        return NULL;
+    }
+
+    db->conf = conf;
+    db->ttl = ttl;
+    db->log = log;
+
+    db->uri = mongoc_uri_new((char *) conf->uri.data);
+    if (db->uri == NULL) {
+        ngx_free(db);
+        return NULL;
+    }
+
+    ngx_msgbus_mongodb_defaults(db);
+
+    return db;
+}
+
+
+/*
+ * Time-outs: what the URI says, else the configuration; but no command may
+ * be on its way for longer than half a term, lest it land after its ids have
+ * expired.
+ */
+static void
+ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db)
+{
+    int32_t     ms, limit;
+    ngx_uint_t  i;
+
+    struct {
+        const char  *name;
+        int32_t      ms;
+    } timeouts[] = {
+        { MONGOC_URI_CONNECTTIMEOUTMS, (int32_t) db->conf->connect_timeout },
+        { MONGOC_URI_SOCKETTIMEOUTMS, (int32_t) db->conf->timeout },
+        { MONGOC_URI_SERVERSELECTIONTIMEOUTMS, (int32_t) db->conf->timeout }
+    };
+
+    limit = (int32_t) ngx_min(db->ttl / 16, 0x7fffffff);
+    limit = ngx_max(limit, 50);
+
+    for (i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+        ms = mongoc_uri_get_option_as_int32(db->uri, timeouts[i].name, 0);
+
+        if (ms <= 0) {
+            ms = timeouts[i].ms;
+        }
+
+        (void) mongoc_uri_set_option_as_int32(db->uri, timeouts[i].name,
+                                              ngx_min(ms, limit));
+    }
+
+    /* whether and how to repeat is the commit's business */
+
+    (void) mongoc_uri_set_option_as_bool(db->uri, MONGOC_URI_RETRYWRITES,
+                                         false);
+    (void) mongoc_uri_set_option_as_bool(db->uri, MONGOC_URI_RETRYREADS,
+                                         false);
+
+    ngx_msgbus_mongodb_concerns(db, ngx_min(timeouts[1].ms, limit));
+}
+
+
+/* majority, unless the URI says otherwise; and from the primary only */
+static void
+ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db, int32_t timeout)
+{
+    mongoc_read_prefs_t          *prefs;
+    mongoc_read_concern_t        *read;
+    mongoc_write_concern_t       *write;
+    const mongoc_read_concern_t  *has;
+
+    write = mongoc_write_concern_copy(mongoc_uri_get_write_concern(db->uri));
+
+    if (mongoc_write_concern_get_w(write) == MONGOC_WRITE_CONCERN_W_DEFAULT
+        && mongoc_write_concern_get_wtag(write) == NULL)
+    {
+        mongoc_write_concern_set_w(write, MONGOC_WRITE_CONCERN_W_MAJORITY);
+
+    } else if (mongoc_write_concern_get_w(write) == 1) {
+        db->warnings |= NGX_MSGBUS_WARN_CONCERN;
+    }
+
+    if (mongoc_write_concern_get_wtimeout_int64(write) == 0
+        && mongoc_write_concern_get_w(write) != 1)
+    {
+        mongoc_write_concern_set_wtimeout_int64(write, timeout * 3 / 4);
+    }
+
+    mongoc_uri_set_write_concern(db->uri, write);
+    mongoc_write_concern_destroy(write);
+
+    has = mongoc_uri_get_read_concern(db->uri);
+
+    if (has == NULL || mongoc_read_concern_get_level(has) == NULL) {
+        read = mongoc_read_concern_new();
+
+        (void) mongoc_read_concern_set_level(read,
+                                        MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+
+        mongoc_uri_set_read_concern(db->uri, read);
+        mongoc_read_concern_destroy(read);
+    }
+
+    prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+
+    mongoc_uri_set_read_prefs_t(db->uri, prefs);
+    mongoc_read_prefs_destroy(prefs);
+}
+
+
+void
+ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db)
+{
+    ngx_uint_t  i;
+
+    ngx_msgbus_mongodb_disconnect(db);
+
+    for (i = 0; i < db->nbatch; i++) {
+        bson_destroy(db->batch[i]);
+    }
+
+    ngx_free(db->batch);
+
+    mongoc_uri_destroy(db->uri);
+
+    ngx_free(db);
+}
+
+
+ngx_int_t
+ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db)
+{
+    const char  *database;
+
+    db->client = mongoc_client_new_from_uri(db->uri);
+
+    if (db->client == NULL) {
+        ngx_msgbus_mongodb_failed(db, "no client can be made for its uri");
+        return NGX_ERROR;
+    }
+
+    (void) mongoc_client_set_error_api(db->client,
+                                       MONGOC_ERROR_API_VERSION_2);
+
+    database = (char *) db->conf->database.data;
+
+    db->events = mongoc_client_get_collection(db->client, database,
+                                              "events");
+    db->counters = mongoc_client_get_collection(db->client, database,
+                                                "counters");
+
+    if (ngx_msgbus_mongodb_hello(db) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_msgbus_mongodb_indexes(db);
+}
+
+
+/* what kind of server it is */
+static ngx_int_t
+ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db)
+{
+    bson_t       reply;
+    ngx_int_t    rc;
+    bson_iter_t  iter;
+
+    db->version[0] = '\0';
+
+    rc = ngx_msgbus_mongodb_command(db, "buildInfo", &reply);
+
+    if (rc == NGX_OK
+        && bson_iter_init_find(&iter, &reply, "version")
+        && BSON_ITER_HOLDS_UTF8(&iter))
+    {
+        (void) ngx_cpystrn((u_char *) db->version,
+                           (u_char *) bson_iter_utf8(&iter, NULL),
+                           NGX_MSGBUS_VERSION_LEN);
+    }
+
+    bson_destroy(&reply);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_msgbus_mongodb_command(db, "isMaster", &reply);
+
+    if (rc == NGX_OK) {
+        db->warnings &= ~NGX_MSGBUS_WARN_STANDALONE;
+
+        if (!bson_iter_init_find(&iter, &reply, "setName")
+            && !bson_iter_init_find(&iter, &reply, "msg"))
+        {
+            db->warnings |= NGX_MSGBUS_WARN_STANDALONE;
+        }
+    }
+
+    bson_destroy(&reply);
+
+    return rc;
+}
+
+
+/* reply is set in any case */
+static ngx_int_t
+ngx_msgbus_mongodb_command(ngx_msgbus_db_t *db, const char *name,
+    bson_t *reply)
+{
+    bool           ok;
+    bson_t         command;
+    bson_error_t   error;
+
+    bson_init(&command);
+    (void) BSON_APPEND_INT32(&command, name, 1);
+
+    ok = mongoc_client_command_simple(db->client, "admin", &command, NULL,
+                                      reply, &error);
+    bson_destroy(&command);
+
+    if (!ok) {
+        ngx_msgbus_mongodb_failed(db, error.message);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* RSE's indexes by its names: made when missing, told of when different */
+static ngx_int_t
+ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
+{
+    int64_t           seconds;
+    ngx_int_t         rc;
+    ngx_uint_t        ttl, get_events;
+    const char       *name;
+    bson_iter_t       iter;
+    bson_error_t      error;
+    const bson_t     *b;
+    mongoc_cursor_t  *cursor;
+
+    ttl = 0;
+    get_events = 0;
+    rc = NGX_OK;
+
+    db->warnings &= ~(NGX_MSGBUS_WARN_TTL|NGX_MSGBUS_WARN_INDEX);
+
+    cursor = mongoc_collection_find_indexes_with_opts(db->events, NULL);
+
+    while (mongoc_cursor_next(cursor, &b)) {
+
+        if (!bson_iter_init_find(&iter, b, "name")
+            || !BSON_ITER_HOLDS_UTF8(&iter))
+        {
+            continue;
+        }
+
+        name = bson_iter_utf8(&iter, NULL);
+
+        if (ngx_strcmp(name, "get_events") == 0) {
+            get_events = 1;
+        }
+
+        if (ngx_strcmp(name, "ttl") == 0) {
+            ttl = 1;
+            seconds = -1;
+
+            if (bson_iter_init_find(&iter, b, "expireAfterSeconds")
+                && BSON_ITER_HOLDS_NUMBER(&iter))
+            {
+                seconds = bson_iter_as_int64(&iter);
+            }
+
+            if (seconds != (int64_t) (db->ttl + 999) / 1000) {
+                db->warnings |= NGX_MSGBUS_WARN_TTL;
+            }
+        }
+    }
+
+    if (mongoc_cursor_error(cursor, &error)
+        && error.code != NGX_MSGBUS_NAMESPACE_NOT_FOUND)
+    {
+        if (error.domain == MONGOC_ERROR_SERVER) {
+
+            /* it is there, and does not let us look */
+
+            db->warnings |= NGX_MSGBUS_WARN_INDEX;
+
+        } else {
+            ngx_msgbus_mongodb_failed(db, error.message);
+            rc = NGX_ERROR;
+        }
+
+        ttl = 1;
+        get_events = 1;
+    }
+
+    mongoc_cursor_destroy(cursor);
+
+    if (rc == NGX_OK && (!ttl || !get_events)) {
+        rc = ngx_msgbus_mongodb_make_indexes(db, ttl, get_events);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
+    ngx_uint_t get_events)
+{
+    bool           ok;
+    bson_t         command, list, index, key, reply;
+    const char    *at;
+    bson_error_t   error;
+
+    bson_init(&command);
+
+    (void) BSON_APPEND_UTF8(&command, "createIndexes", "events");
+    (void) BSON_APPEND_ARRAY_BEGIN(&command, "indexes", &list);
+
+    at = "0";
+
+    if (!get_events) {
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&list, at, &index);
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&index, "key", &key);
+        (void) BSON_APPEND_INT32(&key, "channel", 1);
+        (void) BSON_APPEND_INT32(&key, "_id", 1);
+        (void) BSON_APPEND_INT32(&key, "uuid", 1);
+        (void) bson_append_document_end(&index, &key);
+        (void) BSON_APPEND_UTF8(&index, "name", "get_events");
+        (void) bson_append_document_end(&list, &index);
+
+        at = "1";
+    }
+
+    if (!ttl) {
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&list, at, &index);
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&index, "key", &key);
+        (void) BSON_APPEND_INT32(&key, "created_at", 1);
+        (void) bson_append_document_end(&index, &key);
+        (void) BSON_APPEND_UTF8(&index, "name", "ttl");
+        (void) BSON_APPEND_INT32(&index, "expireAfterSeconds",
+                                 (int32_t) ((db->ttl + 999) / 1000));
+        (void) bson_append_document_end(&list, &index);
+    }
+
+    (void) bson_append_array_end(&command, &list);
+
+    ok = mongoc_client_command_simple(db->client,
+                                      (char *) db->conf->database.data,
+                                      &command, NULL, &reply, &error);
+    bson_destroy(&command);
+    bson_destroy(&reply);
+
+    if (ok) {
+        return NGX_OK;
+    }
+
+    if (error.domain == MONGOC_ERROR_SERVER) {
+        db->warnings |= NGX_MSGBUS_WARN_INDEX;
+
+        ngx_log_error(NGX_LOG_WARN, db->log, 0,
+                      "msgbus can not make the indexes of \"%V\": %s",
+                      &db->conf->name, error.message);
+        return NGX_OK;
+    }
+
+    ngx_msgbus_mongodb_failed(db, error.message);
+
+    return NGX_ERROR;
+}
+
+
+void
+ngx_msgbus_mongodb_disconnect(ngx_msgbus_db_t *db)
+{
+    if (db->client == NULL) {
+        return;
+    }
+
+    if (db->events) {
+        mongoc_collection_destroy(db->events);
+        db->events = NULL;
+    }
+
+    if (db->counters) {
+        mongoc_collection_destroy(db->counters);
+        db->counters = NULL;
+    }
+
+    mongoc_client_destroy(db->client);
+    db->client = NULL;
+}
+
+
+const char *
+ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db)
+{
+    return db->error;
+}
+
+
+const char *
+ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db)
+{
+    return db->version;
+}
+
+
+ngx_uint_t
+ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db)
+{
+    return db->warnings;
+}
+
+
+void
+ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text)
+{
+    (void) ngx_cpystrn((u_char *) db->error, (u_char *) text,
+                       NGX_MSGBUS_ERROR_LEN);
+}
+
+
+const char *
+ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
+    ngx_pool_t *pool)
+{
+    u_char                        *p;
+    bson_error_t                   error;
+    mongoc_uri_t                  *uri;
+    const char                    *wrong;
+    const mongoc_write_concern_t  *concern;
+
+    static char  text[NGX_MSGBUS_ERROR_LEN];
+
+    p = ngx_pnalloc(pool, conf->uri.len + sizeof("***"));
+    if (p == NULL) {
+        return "no memory";
+    }
+
+    conf->shown.data = p;
+    p = ngx_msgbus_mongodb_mask(p, &conf->uri);
+    conf->shown.len = p - conf->shown.data;
+    *p = '\0';
+
+    mongoc_log_set_handler(NULL, NULL);
+
+    ngx_memzero(&error, sizeof(bson_error_t));
+
+    uri = mongoc_uri_new_with_error((char *) conf->uri.data, &error);
+
+    if (uri == NULL) {
+        if (conf->shown.len == conf->uri.len && error.message[0]) {
+
+            /* without a password: that may be what is wrong and quoted */
+
+            (void) ngx_cpystrn((u_char *) text, (u_char *) error.message,
+                               NGX_MSGBUS_ERROR_LEN);
+            return text;
+        }
+
+        return "it is no connection string of MongoDB";
+    }
+
+    wrong = NULL;
+    concern = mongoc_uri_get_write_concern(uri);
+
+    if (!mongoc_write_concern_is_acknowledged(concern)) {
+        wrong = "its write concern has nothing acknowledged";
+    }
+
+    mongoc_uri_destroy(uri);
+
+    return wrong;
+}
+
+
+/*
+ * The URI without its password: what stands between the first colon behind
+ * the scheme and the last "@", so that a password with bytes that should have
+ * been escaped is not shown either.  At most 3 bytes longer.
+ */
+static u_char *
+ngx_msgbus_mongodb_mask(u_char *p, ngx_str_t *uri)
+{
+    u_char  *at, *last, *start, *colon;
+
+    last = uri->data + uri->len;
+
+    start = (u_char *) ngx_strstr(uri->data, "://");
+    start = start ? start + 3 : uri->data;
+
+    for (at = last; at > start && at[-1] != '@'; at--) { /* void */ }
+
+    colon = at > start ? ngx_strlchr(start, at, ':') : NULL;
+
+    if (colon == NULL) {
+        return ngx_cpymem(p, uri->data, uri->len);
+    }
+
+    p = ngx_cpymem(p, uri->data, colon + 1 - uri->data);
+    p = ngx_cpymem(p, "***", 3);
+
+    return ngx_cpymem(p, at - 1, last - (at - 1));
+}

@@ -1,0 +1,58 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_MONGODB_H_INCLUDED_
+#define _NGX_MSGBUS_MONGODB_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <mongoc/mongoc.h>
+#include "ngx_msgbus_store.h"
+
+
+/* a connection to MongoDB; a committer's, used in its thread only */
+struct ngx_msgbus_db_s {
+    ngx_msgbus_mongodb_conf_t  *conf;
+    uint64_t                    ttl;         /* ms */
+    ngx_log_t                  *log;
+
+    mongoc_uri_t               *uri;
+    mongoc_client_t            *client;      /* NULL: not connected */
+    mongoc_collection_t        *events;
+    mongoc_collection_t        *counters;
+
+    bson_t                    **batch;       /* documents, used again */
+    ngx_uint_t                  nbatch;
+
+    uint64_t                    newest_created;
+    ngx_uint_t                  newest_posted;  /* it has posted_at */
+
+    ngx_uint_t                  warnings;
+    char                        version[NGX_MSGBUS_VERSION_LEN];
+    char                        error[NGX_MSGBUS_ERROR_LEN];
+};
+
+
+/*
+ * As ngx_msgbus_db_ops_t has them.  create() connects to nothing and returns
+ * NULL when it has no memory; connect() makes RSE's indexes where they are
+ * missing.
+ */
+ngx_msgbus_db_t *ngx_msgbus_mongodb_create(ngx_msgbus_mongodb_conf_t *conf,
+    uint64_t ttl, ngx_log_t *log);
+void ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db);
+ngx_int_t ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db);
+void ngx_msgbus_mongodb_disconnect(ngx_msgbus_db_t *db);
+const char *ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db);
+const char *ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db);
+ngx_uint_t ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
+
+/* keeps an error's text for error() */
+void ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text);
+
+
+#endif /* _NGX_MSGBUS_MONGODB_H_INCLUDED_ */

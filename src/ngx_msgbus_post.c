@@ -1,0 +1,392 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * This worker's posts that wait for a commit.
+ *
+ * The events of a post are pending in the zone; here is whom to tell what
+ * became of them, by the number of the cell in which that will stand.  A
+ * post ends when all its events have an outcome, or when its time is over:
+ * what was not sent by then is taken back, what was sent may be stored.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_msgbus_post.h"
+#include "ngx_msgbus_time.h"
+
+
+/* outcomes taken in one hold of the mutex */
+#define NGX_MSGBUS_OUTCOMES  64
+
+
+static ngx_int_t ngx_msgbus_post_random(u_char *p, size_t len,
+    ngx_log_t *log);
+static ngx_int_t ngx_msgbus_post_put(ngx_msgbus_posts_t *posts,
+    ngx_msgbus_post_t *post);
+static void ngx_msgbus_post_give_up(ngx_msgbus_posts_t *posts,
+    ngx_msgbus_post_t *post);
+static void ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
+    ngx_msgbus_outcome_t *outcome);
+static void ngx_msgbus_post_unlink(ngx_msgbus_post_t *post);
+static void ngx_msgbus_post_timer_handler(ngx_event_t *ev);
+
+
+/* what a post's timer is given */
+typedef struct {
+    ngx_msgbus_posts_t    *posts;
+    ngx_msgbus_post_t     *post;
+} ngx_msgbus_post_timer_t;
+
+
+ngx_int_t
+ngx_msgbus_posts_init(ngx_msgbus_posts_t *posts, ngx_pool_t *pool)
+{
+    ngx_queue_init(&posts->all);
+
+    posts->tickets = ngx_pcalloc(pool, posts->pending.ncells
+                                       * sizeof(ngx_msgbus_ticket_t));
+    if (posts->tickets == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* the first half tells processes apart, the second one counts */
+
+    return ngx_msgbus_post_random(posts->token, NGX_MSGBUS_TOKEN_LEN,
+                                  pool->log);
+}
+
+
+static ngx_int_t
+ngx_msgbus_post_random(u_char *p, size_t len, ngx_log_t *log)
+{
+    ssize_t   n;
+    ngx_fd_t  fd;
+
+    fd = ngx_open_file((u_char *) "/dev/urandom", NGX_FILE_RDONLY,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_open_file_n " \"/dev/urandom\" failed");
+        return NGX_ERROR;
+    }
+
+    n = ngx_read_fd(fd, p, len);
+
+    if (n != (ssize_t) len) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      ngx_read_fd_n " \"/dev/urandom\" failed");
+    }
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
+                      ngx_close_file_n " \"/dev/urandom\" failed");
+    }
+
+    return n == (ssize_t) len ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
+{
+    ngx_int_t                 rc;
+    ngx_msgbus_post_timer_t  *timer;
+
+    if (*posts->slot == -1) {
+
+        /* nobody could tell this worker what became of it */
+
+        return NGX_BUSY;
+    }
+
+    post->outcomes = ngx_pcalloc(post->pool, post->n
+                                             * sizeof(ngx_msgbus_outcome_t));
+    timer = ngx_palloc(post->pool, sizeof(ngx_msgbus_post_timer_t));
+
+    if (post->outcomes == NULL || timer == NULL) {
+        return NGX_ERROR;
+    }
+
+    timer->posts = posts;
+    timer->post = post;
+
+    ngx_memzero(&post->timer, sizeof(ngx_event_t));
+
+    post->timer.handler = ngx_msgbus_post_timer_handler;
+    post->timer.data = timer;
+    post->timer.log = post->pool->log;
+
+    post->stored = 0;
+    post->unsure = 0;
+    post->left = 0;
+
+    rc = ngx_msgbus_post_put(posts, post);
+
+    if (rc != NGX_OK) {
+
+        /* as a whole or not at all, as far as nothing was sent yet */
+
+        ngx_msgbus_post_give_up(posts, post);
+
+        if (post->stored == 0 && post->unsure == 0) {
+            return NGX_BUSY;
+        }
+
+        return NGX_OK;
+    }
+
+    ngx_queue_insert_tail(&posts->all, &post->queue);
+    post->waiting = 1;
+
+    ngx_add_timer(&post->timer, posts->patience);
+
+    return NGX_AGAIN;
+}
+
+
+/* NGX_OK; NGX_BUSY: there was room for the first post->left events only */
+static ngx_int_t
+ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
+{
+    size_t                 bytes;
+    uint64_t               count;
+    uint64_t               posted;
+    ngx_int_t              rc;
+    ngx_uint_t             i;
+    ngx_msgbus_ticket_t   *ticket;
+    ngx_msgbus_outcome_t  *outcome;
+
+    posted = ngx_msgbus_time_monotonic();
+    bytes = 0;
+    rc = NGX_OK;
+
+    ngx_msgbus_log_lock(posts->log);
+    ngx_msgbus_pending_check_locked(&posts->pending);
+
+    for (i = 0; i < post->n; i++) {
+
+        if (bytes > NGX_MSGBUS_HOLD_BYTES) {
+            bytes = 0;
+
+            ngx_msgbus_log_unlock(posts->log);
+            ngx_msgbus_log_lock(posts->log);
+            ngx_msgbus_pending_check_locked(&posts->pending);
+        }
+
+        ngx_memcpy(&count, posts->token + 8, sizeof(uint64_t));
+        count++;
+        ngx_memcpy(posts->token + 8, &count, sizeof(uint64_t));
+
+        outcome = &post->outcomes[i];
+
+        rc = ngx_msgbus_pending_put_locked(&posts->pending, *posts->slot,
+                                           &post->events[i], posts->token,
+                                           posted, outcome);
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        ticket = &posts->tickets[outcome->cell];
+        ticket->post = post;
+        ticket->n = i;
+
+        post->left++;
+        bytes += post->events[i].data.len;
+    }
+
+    ngx_msgbus_log_unlock(posts->log);
+
+    return rc;
+}
+
+
+/* what has no outcome yet is taken back, if it is not too late for that */
+static void
+ngx_msgbus_post_give_up(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
+{
+    ngx_int_t              rc;
+    ngx_uint_t             i;
+    ngx_msgbus_ticket_t   *ticket;
+    ngx_msgbus_outcome_t  *outcome;
+
+    for (i = 0; post->left && i < post->n; i++) {
+
+        outcome = &post->outcomes[i];
+        ticket = &posts->tickets[outcome->cell];
+
+        if (outcome->generation == 0
+            || ticket->post != post
+            || ticket->n != i)
+        {
+            continue;
+        }
+
+        ngx_msgbus_log_lock(posts->log);
+        ngx_msgbus_pending_check_locked(&posts->pending);
+
+        rc = ngx_msgbus_pending_cancel_locked(&posts->pending, outcome);
+
+        ngx_msgbus_log_unlock(posts->log);
+
+        ticket->post = NULL;
+
+        if (rc == NGX_DONE) {
+            ngx_msgbus_post_settled(post, i, outcome);
+
+        } else {
+            post->left--;
+
+            if (rc != NGX_OK) {
+                post->unsure++;
+            }
+        }
+    }
+}
+
+
+static void
+ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
+    ngx_msgbus_outcome_t *outcome)
+{
+    ngx_msgbus_event_t  *ev;
+
+    ev = &post->events[n];
+
+    ev->id = outcome->id;
+
+    if (outcome->id) {
+        ev->created = outcome->created;
+        ngx_msgbus_time_text(ev->created_text, ev->created);
+
+        post->stored++;
+    }
+
+    post->left--;
+}
+
+
+void
+ngx_msgbus_posts_take(ngx_msgbus_posts_t *posts)
+{
+    ngx_uint_t             i, n;
+    ngx_msgbus_post_t     *post;
+    ngx_msgbus_ticket_t   *ticket;
+    ngx_msgbus_outcome_t   outcomes[NGX_MSGBUS_OUTCOMES];
+
+    if (*posts->slot == -1) {
+        return;
+    }
+
+    do {
+        ngx_msgbus_log_lock(posts->log);
+        ngx_msgbus_pending_check_locked(&posts->pending);
+
+        n = ngx_msgbus_pending_take_locked(&posts->pending, *posts->slot,
+                                           outcomes, NGX_MSGBUS_OUTCOMES);
+
+        ngx_msgbus_log_unlock(posts->log);
+
+        for (i = 0; i < n; i++) {
+
+            ticket = &posts->tickets[outcomes[i].cell];
+            post = ticket->post;
+
+            if (post == NULL
+                || post->outcomes[ticket->n].generation
+                   != outcomes[i].generation)
+            {
+                /* a dead worker's of this slot, or forgotten */
+
+                continue;
+            }
+
+            ticket->post = NULL;
+
+            ngx_msgbus_post_settled(post, ticket->n, &outcomes[i]);
+
+            if (post->left == 0) {
+                ngx_msgbus_post_unlink(post);
+                post->handler(post);
+            }
+        }
+
+    } while (n == NGX_MSGBUS_OUTCOMES);
+}
+
+
+void
+ngx_msgbus_post_forget(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
+{
+    ngx_uint_t            i;
+    ngx_msgbus_ticket_t  *ticket;
+
+    if (!post->waiting) {
+        return;
+    }
+
+    for (i = 0; i < post->n; i++) {
+        ticket = &posts->tickets[post->outcomes[i].cell];
+
+        if (ticket->post == post) {
+            ticket->post = NULL;
+        }
+    }
+
+    ngx_msgbus_post_unlink(post);
+}
+
+
+static void
+ngx_msgbus_post_unlink(ngx_msgbus_post_t *post)
+{
+    ngx_queue_remove(&post->queue);
+    post->waiting = 0;
+
+    if (post->timer.timer_set) {
+        ngx_del_timer(&post->timer);
+    }
+}
+
+
+static void
+ngx_msgbus_post_timer_handler(ngx_event_t *ev)
+{
+    ngx_msgbus_post_t        *post;
+    ngx_msgbus_post_timer_t  *timer;
+
+    timer = ev->data;
+    post = timer->post;
+
+    ngx_msgbus_post_give_up(timer->posts, post);
+    ngx_msgbus_post_unlink(post);
+
+    post->handler(post);
+}
+
+
+void
+ngx_msgbus_posts_hurry(ngx_msgbus_posts_t *posts, ngx_msec_t ms)
+{
+    ngx_queue_t        *q;
+    ngx_msgbus_post_t  *post;
+
+    for (q = ngx_queue_head(&posts->all);
+         q != ngx_queue_sentinel(&posts->all);
+         q = ngx_queue_next(q))
+    {
+        post = ngx_queue_data(q, ngx_msgbus_post_t, queue);
+
+        if ((ngx_msec_int_t) (post->timer.timer.key - ngx_current_msec)
+            > (ngx_msec_int_t) ms)
+        {
+            ngx_add_timer(&post->timer, ms);
+        }
+    }
+}

@@ -1,0 +1,440 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Where ids stand in a database that several nodes write to, that forgets
+ * events after their ttl, and that may be away.
+ *
+ * The unique _id decides who gets an id, the newest event tells which is
+ * next.  So the newest event never expires: an empty collection gets an
+ * anchor, an event without a channel that no reader can name, an idle one
+ * another each quarter of the ttl, and whoever finds the newest event half
+ * way to its end makes it young again.  The counter is a high-water mark.
+ *
+ * Who has not looked for a term, an eighth of the ttl, knows nothing any more
+ * (ids may have expired and been given out again), and syncs first:
+ *
+ *     counter -> newest -> none: anchor, again; old: touch, gone: again
+ *             -> raise the counter -> beginning of the log
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_sync.h"
+#include "ngx_msgbus_json.h"
+#include "ngx_msgbus_time.h"
+
+
+/* events of one look */
+#define NGX_MSGBUS_LOOK_EVENTS  1000
+
+/* how far the counter is raised ahead */
+#define NGX_MSGBUS_RAISE        10000
+
+/* syncs in a row that others' doing may spoil */
+#define NGX_MSGBUS_SYNC_TRIES   20
+
+/* nesting that is taken over from other nodes */
+#define NGX_MSGBUS_DEPTH        65536
+
+
+static ngx_int_t ngx_msgbus_sync_once(ngx_msgbus_commit_t *c);
+static ngx_int_t ngx_msgbus_sync_begin(ngx_msgbus_commit_t *c);
+static void ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc);
+static ngx_msgbus_entry_t *ngx_msgbus_sync_match(ngx_msgbus_commit_t *c,
+    ngx_msgbus_doc_t *doc);
+static ngx_int_t ngx_msgbus_sync_foreign(ngx_msgbus_commit_t *c,
+    ngx_msgbus_doc_t *doc, ngx_msgbus_event_t *ev);
+
+
+ngx_int_t
+ngx_msgbus_sync(ngx_msgbus_commit_t *c)
+{
+    uint64_t    begin;
+    ngx_int_t   rc;
+    ngx_uint_t  n;
+
+    for (n = 0; n < NGX_MSGBUS_SYNC_TRIES; n++) {
+
+        begin = ngx_msgbus_time_monotonic();
+
+        rc = ngx_msgbus_sync_once(c);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK && ngx_msgbus_time_monotonic() - begin < c->term) {
+
+            ngx_msgbus_commit_lock(c);
+            c->log.sh->caught_up = begin;
+            ngx_msgbus_commit_unlock(c);
+
+            c->stale = 0;
+
+            /* what is new since the last look, and what of ours is in it */
+
+            return ngx_msgbus_sync_look(c);
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+/* NGX_OK; NGX_AGAIN: the database has changed meanwhile; NGX_ERROR */
+static ngx_int_t
+ngx_msgbus_sync_once(ngx_msgbus_commit_t *c)
+{
+    uint64_t          now, counter, id, created;
+    ngx_int_t         rc;
+    ngx_msgbus_doc_t  anchor;
+
+    if (c->ops->counter(c->db, &counter) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = c->ops->newest(c->db, &id, &created);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    now = ngx_msgbus_time_wall();
+
+    if (rc == NGX_DECLINED) {
+
+        /*
+         * The counter is not raised first: two nodes that start would then
+         * choose different ids.
+         */
+
+        ngx_memzero(&anchor, sizeof(ngx_msgbus_doc_t));
+
+        anchor.id = ngx_max(counter, c->log.sh->last_id) + 1;
+        anchor.created = now;
+        anchor.since = now;
+
+        rc = c->ops->insert(c->db, &anchor, 1);
+
+        return rc == NGX_OK || rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
+    }
+
+    if (now > created && now - created > c->log.ttl / 2) {
+
+        rc = c->ops->touch(c->db, id, now);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
+        }
+
+        created = now;
+    }
+
+    ngx_msgbus_commit_lock(c);
+
+    c->sh->newest = created;
+    c->sh->ceiling = counter;
+
+    ngx_msgbus_commit_unlock(c);
+
+    if (ngx_msgbus_sync_raise(c, ngx_max(id, c->log.sh->last_id)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return c->sh->loaded ? NGX_OK : ngx_msgbus_sync_begin(c);
+}
+
+
+/* where the log begins: with as many events as it can hold at most */
+static ngx_int_t
+ngx_msgbus_sync_begin(ngx_msgbus_commit_t *c)
+{
+    uint64_t              id;
+    ngx_int_t             rc;
+    ngx_msgbus_log_sh_t  *sh;
+
+    rc = c->ops->oldest(c->db, ngx_min(c->log.mask, c->log.max_events), &id);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
+    }
+
+    sh = c->log.sh;
+
+    ngx_msgbus_commit_lock(c);
+
+    /* what was there before it, readers may have missed */
+
+    sh->evicted_id = id - 1;
+    sh->last_id = id - 1;
+    sh->nodes.floor = id - 1;
+
+    c->sh->loaded = 1;
+
+    ngx_msgbus_commit_unlock(c);
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_msgbus_sync_is_fresh(ngx_msgbus_commit_t *c)
+{
+    uint64_t  now;
+
+    now = ngx_msgbus_time_wall();
+
+    return c->sh->loaded
+           && ngx_msgbus_time_monotonic() - c->log.sh->caught_up < c->term
+           && (now < c->sh->newest || now - c->sh->newest < c->log.ttl / 2);
+}
+
+
+ngx_int_t
+ngx_msgbus_sync_raise(ngx_msgbus_commit_t *c, uint64_t last)
+{
+    uint64_t  ceiling;
+
+    if (last <= c->sh->ceiling) {
+        return NGX_OK;
+    }
+
+    ceiling = last + NGX_MSGBUS_RAISE;
+
+    if (c->ops->raise(c->db, ceiling) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_msgbus_commit_lock(c);
+    c->sh->ceiling = ceiling;
+    ngx_msgbus_commit_unlock(c);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_msgbus_sync_anchor(ngx_msgbus_commit_t *c)
+{
+    uint64_t          now;
+    ngx_int_t         rc;
+    ngx_msgbus_doc_t  anchor;
+
+    now = ngx_msgbus_time_wall();
+
+    if (now < c->sh->newest || now - c->sh->newest < c->log.ttl / 4) {
+        return NGX_OK;
+    }
+
+    ngx_memzero(&anchor, sizeof(ngx_msgbus_doc_t));
+
+    anchor.id = c->log.sh->last_id + 1;
+    anchor.created = now;
+    anchor.since = now;
+
+    if (ngx_msgbus_sync_raise(c, anchor.id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = c->ops->insert(c->db, &anchor, 1);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    ngx_msgbus_sync_take(c, &anchor);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
+{
+    uint64_t   begin, now;
+    ngx_int_t  n;
+
+    do {
+        begin = ngx_msgbus_time_monotonic();
+
+        n = c->ops->after(c->db, c->log.sh->last_id, NGX_MSGBUS_LOOK_EVENTS,
+                          ngx_msgbus_sync_take, c);
+
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+    } while (n == NGX_MSGBUS_LOOK_EVENTS);
+
+    now = ngx_msgbus_time_monotonic();
+
+    ngx_msgbus_commit_lock(c);
+
+    c->log.sh->caught_up = begin;
+
+    if (n == 0) {
+        c->sh->rtt = now - begin;
+    }
+
+    ngx_msgbus_commit_unlock(c);
+
+    c->unsure = 0;
+
+    return NGX_OK;
+}
+
+
+/* an event of the database, the next one after the newest of the log */
+static void
+ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
+{
+    ngx_msgbus_commit_t *c = data;
+
+    ngx_int_t              rc;
+    ngx_str_t              name;
+    ngx_msgbus_event_t     ev;
+    ngx_msgbus_entry_t    *e;
+    ngx_msgbus_channel_t   ch;
+
+    ev.channel = &ch;
+    ev.id = doc->id;
+    ev.created = doc->created;
+
+    e = ngx_msgbus_sync_match(c, doc);
+
+    if (e) {
+        ngx_msgbus_entry_event(e, &name, &ev);
+        (void) ngx_msgbus_channel_parse(&ch, &name, c->log.sh->seed);
+
+        rc = NGX_OK;
+
+    } else {
+        rc = ngx_msgbus_sync_foreign(c, doc, &ev);
+    }
+
+    ngx_msgbus_commit_lock(c);
+
+    if (doc->id > c->log.sh->last_id) {
+
+        if (e) {
+            e->id = doc->id;
+            ngx_msgbus_barrier();
+        }
+
+        if (rc == NGX_OK) {
+            ngx_msgbus_commit_append_locked(c, &ev);
+            c->seen = 1;
+
+        } else {
+
+            /* an anchor, or what no reader can be shown */
+
+            c->log.sh->last_id = doc->id;
+        }
+
+        if (e) {
+            ngx_msgbus_commit_settle_locked(c, e, doc->id, ev.created);
+            c->sh->committed++;
+
+        } else if (rc == NGX_OK) {
+            c->sh->foreign++;
+        }
+
+        c->sh->newest = doc->since;
+    }
+
+    ngx_msgbus_commit_unlock(c);
+}
+
+
+/* the post that an event was, if it was sent and nothing was heard of it */
+static ngx_msgbus_entry_t *
+ngx_msgbus_sync_match(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc)
+{
+    size_t               offset;
+    ngx_msgbus_entry_t  *e;
+
+    if (doc->token == NULL || !c->unsure) {
+        return NULL;
+    }
+
+    /*
+     * What was sent stands at the head.  The head moves in this thread only,
+     * and entries that were sent do not change.
+     */
+
+    offset = c->pending.sh->head;
+
+    for ( ;; ) {
+        ngx_msgbus_commit_lock(c);
+        e = ngx_msgbus_pending_at_locked(&c->pending, &offset);
+        ngx_msgbus_commit_unlock(c);
+
+        if (e == NULL || e->state == NGX_MSGBUS_QUEUED) {
+            return NULL;
+        }
+
+        if (e->state == NGX_MSGBUS_SENT
+            && ngx_memcmp(e->token, doc->token, NGX_MSGBUS_TOKEN_LEN) == 0)
+        {
+            return e;
+        }
+
+        offset += e->size;
+    }
+}
+
+
+/* NGX_OK, or NGX_DECLINED: it can not be shown */
+static ngx_int_t
+ngx_msgbus_sync_foreign(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc,
+    ngx_msgbus_event_t *ev)
+{
+    ngx_str_t  agent;
+    ngx_int_t  rc;
+
+    if (doc->channel.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    agent.data = doc->user_agent.data;
+    agent.len = ngx_msgbus_json_cut(&doc->user_agent, NGX_MSGBUS_UA_LEN);
+
+    ev->user_agent.data = c->agents;
+    ev->user_agent.len = ngx_msgbus_json_escape(c->agents, &agent)
+                         - c->agents;
+
+    ev->uuid.data = doc->uuid.data;
+    ev->uuid.len = ngx_min(doc->uuid.len, NGX_MSGBUS_UA_LEN);
+
+    ev->data = doc->data;
+
+    if (ngx_msgbus_channel_parse(ev->channel, &doc->channel, c->log.sh->seed)
+        != NGX_OK || ev->channel->depth == 0)
+    {
+        rc = NGX_DECLINED;
+
+    } else if (doc->data.len > ngx_msgbus_log_max_record(&c->log) / 2) {
+        rc = NGX_DECLINED;
+
+    } else {
+        rc = ngx_msgbus_json_check_alone(&doc->data, NGX_MSGBUS_DEPTH,
+                                         c->error_log);
+    }
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, c->error_log, 0,
+                  "msgbus passes over event %uL of the database%s: its "
+                  "channel, size or JSON is not such as can be posted here",
+                  doc->id, c->log.shpool->log_ctx);
+
+    return NGX_DECLINED;
+}

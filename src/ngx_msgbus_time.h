@@ -1,0 +1,27 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_TIME_H_INCLUDED_
+#define _NGX_MSGBUS_TIME_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* all of it from any thread: from the system and not from nginx's cache */
+
+/* since 1970, ms: for display and ttl only, it decides no order */
+uint64_t ngx_msgbus_time_wall(void);
+
+/* never set back, us; the clock of ngx_current_msec */
+uint64_t ngx_msgbus_time_monotonic(void);
+
+/* writes a time, ms since 1970, as events tell it: NGX_MSGBUS_TIME_LEN bytes */
+void ngx_msgbus_time_text(u_char *text, uint64_t ms);
+
+
+#endif /* _NGX_MSGBUS_TIME_H_INCLUDED_ */

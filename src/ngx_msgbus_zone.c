@@ -1,0 +1,393 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The shared zone of a bus: declaring it, dividing it when it is new, finding
+ * it again after a reload, and the store that it was made for.
+ *
+ * A zone is divided once, and nothing in it is allocated afterwards.  All of
+ * this is the master's, while it reads a configuration; what the workers do
+ * with it is in the bus's room.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_msgbus_time.h"
+#include "ngx_msgbus_zone.h"
+
+
+/* the share of the zone that pending posts get */
+#define NGX_MSGBUS_PENDING_SHARE  8
+
+/* of a bus with a database, ms: commands must not outlast a part of it */
+#define NGX_MSGBUS_MIN_TTL        2000
+
+
+/*
+ * Root of the zone, at shpool->data.  Written when the zone is made, constant
+ * from then on.
+ */
+typedef struct {
+    u_char                *addr;           /* the log's memory */
+    size_t                 size;
+    ngx_msgbus_slots_sh_t *slots;
+
+    /* NULL where the log is all there is */
+    u_char                *pending;
+    size_t                 pending_size;
+    ngx_msgbus_commit_sh_t  *commit;
+} ngx_msgbus_root_t;
+
+
+static ngx_int_t ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_msgbus_init_commit(ngx_msgbus_t *bus,
+    ngx_msgbus_root_t *root, ngx_uint_t fresh);
+static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
+    ngx_slab_pool_t *shpool);
+static uint64_t ngx_msgbus_seed(ngx_log_t *log);
+static ngx_int_t ngx_msgbus_init_eventfds(ngx_msgbus_t *bus,
+    ngx_msgbus_t *old);
+static void ngx_msgbus_cleanup_eventfds(void *data);
+
+
+ngx_msgbus_t *
+ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
+{
+    ngx_msgbus_t  *bus;
+
+    bus = ngx_pcalloc(cf->pool, sizeof(ngx_msgbus_t));
+    if (bus == NULL) {
+        return NULL;
+    }
+
+    bus->conf = *conf;
+    bus->notify.slot = -1;
+
+    bus->cleanup = ngx_pool_cleanup_add(cf->pool, 0);
+    if (bus->cleanup == NULL) {
+        return NULL;
+    }
+
+    bus->shm_zone = ngx_shared_memory_add(cf, &bus->conf.name,
+                                          bus->conf.size, tag);
+    if (bus->shm_zone == NULL) {
+        return NULL;
+    }
+
+    if (bus->shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is declared twice", &conf->name);
+        return NULL;
+    }
+
+    bus->shm_zone->init = ngx_msgbus_init_zone;
+    bus->shm_zone->data = bus;
+
+    return bus;
+}
+
+
+ngx_int_t
+ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
+    ngx_msgbus_mongodb_conf_t *mongodb, ngx_uint_t n)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    name = &bus->conf.store;
+    bus->store = &ngx_msgbus_store_memory;
+
+    if (name->len == bus->store->name.len
+        && ngx_strncmp(name->data, bus->store->name.data, name->len) == 0)
+    {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (name->len == mongodb[i].name.len
+            && ngx_strncmp(name->data, mongodb[i].name.data, name->len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (i == n) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown store \"%V\" of zone \"%V\", it can be "
+                           "\"memory\" or the name of a \"msgbus_mongodb\"",
+                           name, &bus->conf.name);
+        return NGX_ERROR;
+    }
+
+    if (bus->conf.reject || bus->conf.first_id) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%s\" of zone \"%V\" is for store=memory only",
+                           bus->conf.reject ? "full=reject" : "first_id",
+                           &bus->conf.name);
+        return NGX_ERROR;
+    }
+
+    if (bus->conf.ttl < NGX_MSGBUS_MIN_TTL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the ttl of zone \"%V\" is below %ds, which is the "
+                           "least with a database", &bus->conf.name,
+                           NGX_MSGBUS_MIN_TTL / 1000);
+        return NGX_ERROR;
+    }
+
+    bus->store = &ngx_msgbus_store_mongodb;
+    bus->mongodb = &mongodb[i];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_msgbus_t       *old = data;
+
+    size_t              limit;
+    ngx_uint_t          fresh;
+    ngx_msgbus_t       *bus;
+    ngx_slab_pool_t    *shpool;
+    ngx_msgbus_log_t   *log;
+    ngx_msgbus_root_t  *root;
+
+    bus = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    log = &bus->log;
+    log->shpool = shpool;
+    log->ttl = bus->conf.ttl;
+    log->max_events = bus->conf.max_events;
+    log->reject = bus->conf.reject;
+
+    fresh = old == NULL && !shm_zone->shm.exists;
+
+    if (fresh && ngx_msgbus_make_root(bus, shpool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    root = shpool->data;
+    bus->notify.sh = root->slots;
+
+    if ((root->commit != NULL) != (bus->store->db != NULL)) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "the store of msgbus zone \"%V\" can not change from or "
+                      "to \"memory\" at a reload, restart nginx or use another "
+                      "name", &shm_zone->shm.name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "msgbus zone \"%V\" is too small, %uz bytes",
+                      &shm_zone->shm.name, shm_zone->shm.size);
+        return NGX_ERROR;
+    }
+
+    if (fresh) {
+        ngx_msgbus_log_start(log, bus->store->first_id(bus->conf.first_id),
+                             ngx_msgbus_seed(shm_zone->shm.log),
+                             ngx_msgbus_time_monotonic());
+
+    } else if (log->sh->version != NGX_MSGBUS_LOG_VERSION) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "msgbus zone \"%V\" was made by another version of the "
+                      "module, restart nginx", &shm_zone->shm.name);
+        return NGX_ERROR;
+    }
+
+    limit = log->size / 8;
+
+    if (bus->store->db) {
+
+        if (ngx_msgbus_init_commit(bus, root, fresh) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        limit = ngx_min(limit, ngx_msgbus_zone_max_posts(bus));
+    }
+
+    log->max_event_size = bus->conf.max_event_size
+                          ? bus->conf.max_event_size
+                          : ngx_min(1024 * 1024, limit);
+
+    if (log->max_event_size > limit) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "max_event_size %uz is too large for msgbus zone "
+                      "\"%V\", which takes %uz",
+                      log->max_event_size, &shm_zone->shm.name, limit);
+        return NGX_ERROR;
+    }
+
+    return ngx_msgbus_init_eventfds(bus, old);
+}
+
+
+/* what a database needs: posts that wait, and what a committer knows */
+static ngx_int_t
+ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
+    ngx_uint_t fresh)
+{
+    ngx_msgbus_commit_t   *c;
+    ngx_msgbus_pending_t  *p;
+
+    p = &bus->posts.pending;
+
+    if (ngx_msgbus_pending_init(p, root->pending, root->pending_size, fresh)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
+                      "msgbus zone \"%V\" is too small, %uz bytes",
+                      &bus->shm_zone->shm.name, bus->shm_zone->shm.size);
+        return NGX_ERROR;
+    }
+
+    p->slots = root->slots;
+
+    bus->log.follows = 1;
+
+    bus->posts.log = &bus->log;
+    bus->posts.slot = &bus->notify.slot;
+    bus->posts.patience = bus->mongodb->tries * bus->mongodb->delay;
+
+    c = &bus->commit;
+
+    c->sh = root->commit;
+    c->pending = *p;
+    c->notify = &bus->notify;
+    c->ops = bus->store->db;
+
+    return NGX_OK;
+}
+
+
+/* takes all of a new zone, in one piece */
+static ngx_int_t
+ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
+{
+    size_t              len;
+    ngx_msgbus_root_t  *root;
+
+    len = sizeof(" in msgbus zone \"\"") + bus->conf.name.len;
+
+    shpool->log_ctx = ngx_slab_alloc(shpool, len);
+    if (shpool->log_ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(shpool->log_ctx, " in msgbus zone \"%V\"%Z", &bus->conf.name);
+
+    root = ngx_slab_alloc(shpool, sizeof(ngx_msgbus_root_t));
+    if (root == NULL) {
+        return NGX_ERROR;
+    }
+
+    root->slots = ngx_slab_calloc(shpool, sizeof(ngx_msgbus_slots_sh_t));
+    if (root->slots == NULL) {
+        return NGX_ERROR;
+    }
+
+    root->pending = NULL;
+    root->commit = NULL;
+
+    if (bus->store->db) {
+        root->commit = ngx_slab_calloc(shpool,
+                                       sizeof(ngx_msgbus_commit_sh_t));
+
+        root->pending_size = shpool->pfree * ngx_pagesize
+                             / NGX_MSGBUS_PENDING_SHARE;
+        root->pending = ngx_slab_alloc(shpool, root->pending_size);
+
+        if (root->commit == NULL || root->pending == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    root->size = shpool->pfree * ngx_pagesize;
+
+    root->addr = ngx_slab_alloc(shpool, root->size);
+    if (root->addr == NULL) {
+        return NGX_ERROR;
+    }
+
+    shpool->data = root;
+
+    return NGX_OK;
+}
+
+
+/* what the names' hash starts from: nobody outside may know it */
+static uint64_t
+ngx_msgbus_seed(ngx_log_t *log)
+{
+    ssize_t   n;
+    ngx_fd_t  fd;
+    uint64_t  seed;
+
+    fd = ngx_open_file((u_char *) "/dev/urandom", NGX_FILE_RDONLY,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd != NGX_INVALID_FILE) {
+        n = ngx_read_fd(fd, &seed, sizeof(uint64_t));
+
+        if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+            ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
+                          ngx_close_file_n " \"/dev/urandom\" failed");
+        }
+
+        if (n == (ssize_t) sizeof(uint64_t)) {
+            return seed;
+        }
+    }
+
+    return ((uint64_t) ngx_random() << 33) ^ ((uint64_t) ngx_random() << 11)
+           ^ (uint64_t) ngx_pid;
+}
+
+
+/* what wakes the workers goes on from cycle to cycle */
+static ngx_int_t
+ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
+{
+    bus->cleanup->handler = ngx_msgbus_cleanup_eventfds;
+    bus->cleanup->data = bus;
+
+    if (old) {
+        bus->notify.eventfds = old->notify.eventfds;
+        bus->notify.eventfds->cycles++;
+
+        return NGX_OK;
+    }
+
+    bus->notify.eventfds = ngx_msgbus_eventfds_create(bus->shm_zone->shm.log);
+
+    return bus->notify.eventfds ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_msgbus_cleanup_eventfds(void *data)
+{
+    ngx_msgbus_t  *bus = data;
+
+    if (bus->notify.eventfds) {
+        ngx_msgbus_eventfds_release(bus->notify.eventfds);
+    }
+}
+
+
+size_t
+ngx_msgbus_zone_max_posts(ngx_msgbus_t *bus)
+{
+    return ngx_min(ngx_msgbus_pending_max(&bus->posts.pending),
+                   NGX_MSGBUS_BATCH_BYTES) / 2;
+}

@@ -1,0 +1,49 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_ZONE_H_INCLUDED_
+#define _NGX_MSGBUS_ZONE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include "ngx_msgbus.h"
+#include "ngx_msgbus_commit.h"
+#include "ngx_msgbus_committer.h"
+#include "ngx_msgbus_notify.h"
+#include "ngx_msgbus_store.h"
+
+
+/* a bus as its own rooms see it: one for each cycle that declares its zone */
+struct ngx_msgbus_s {
+    ngx_msgbus_conf_t      conf;
+    ngx_msgbus_store_t    *store;
+    ngx_msgbus_log_t       log;
+    ngx_shm_zone_t        *shm_zone;
+    ngx_pool_cleanup_t    *cleanup;        /* of the cycle */
+
+    /* this worker's */
+    u_char                *scratch;
+    ngx_event_t            expire;
+    ngx_event_t            more;           /* readers are still to be woken */
+    ngx_msgbus_notify_t    notify;
+    ngx_msgbus_waiters_t   waiters;
+
+    /* where a database is the store */
+    ngx_msgbus_mongodb_conf_t  *mongodb;
+    ngx_msgbus_posts_t     posts;
+    ngx_msgbus_commit_t    commit;         /* what a committer starts from */
+    ngx_msgbus_committer_t *committer;
+    ngx_event_t            kick;           /* posts wait for the committer */
+};
+
+
+/* bytes that can be pending at once, where a database is the store */
+size_t ngx_msgbus_zone_max_posts(ngx_msgbus_t *bus);
+
+
+#endif /* _NGX_MSGBUS_ZONE_H_INCLUDED_ */

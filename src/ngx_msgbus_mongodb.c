@@ -480,9 +480,9 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
     ngx_pool_t *pool)
 {
     u_char                        *p;
+    const char                    *wrong;
     bson_error_t                   error;
     mongoc_uri_t                  *uri;
-    const char                    *wrong;
     const mongoc_write_concern_t  *concern;
 
     static char  text[NGX_MSGBUS_ERROR_LEN];

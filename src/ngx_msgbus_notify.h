@@ -54,8 +54,9 @@ typedef struct {
 
 
 /*
- * One eventfd a slot, and one behind them for the committer.  Made by the master with the zone, inherited by all
- * workers, old and new, over reloads; closed with the last cycle.
+ * One eventfd a slot, and one behind them for the committer.  Made by the
+ * master with the zone, inherited by all workers, old and new, over reloads;
+ * closed with the last cycle.
  */
 typedef struct {
     ngx_uint_t             cycles;

@@ -272,7 +272,11 @@ ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
 {
     int64_t  n;
 
-    if (ngx_http_msgbus_number(value, &n) != NGX_OK) {
+    /* a plus sign is for what the reference has, and takes with it */
+
+    if ((value->len && value->data[0] == '+')
+        || ngx_http_msgbus_number(value, &n) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -285,7 +289,7 @@ ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
 }
 
 
-/* a decimal number of 64 bits, with a minus sign or without */
+/* a decimal number of 64 bits, with a sign or without */
 static ngx_int_t
 ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
 {
@@ -299,7 +303,9 @@ ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
     negative = p < last && *p == '-';
     limit = (uint64_t) 0x7fffffffffffffff + negative;
 
-    p += negative;
+    if (negative || (p < last && *p == '+')) {
+        p++;
+    }
 
     if (p == last) {
         return NGX_ERROR;

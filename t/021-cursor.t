@@ -374,3 +374,16 @@ Msgbus-Last-Id: 4
 [(201) x 3]
 --- response_headers_like eval
 [("Msgbus-Id: [1-6]") x 3]
+
+
+
+
+=== TEST 31: numbers may have a plus sign, as with the reference
+--- init
+::post(map { ["/bus/c", '{}'] } 1 .. 3)
+--- request
+GET /bus/c?last-known-id=%2B1&max-events=%2B1
+--- response_headers
+Msgbus-Last-Id: 2
+--- response_body chop
+2

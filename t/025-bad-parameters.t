@@ -167,17 +167,5 @@ __DATA__
 
 
 
-=== TEST 24: a plus sign
---- pipelined_requests eval: ::refused("last-known-id=%2B1")
-
-
-
-
-=== TEST 25: a plus sign that is not encoded, which is a space
+=== TEST 24: a plus sign that is not encoded, which is a space
 --- pipelined_requests eval: ::refused("last-known-id=+1")
-
-
-
-
-=== TEST 26: max-events with a plus sign
---- pipelined_requests eval: ::refused("max-events=%2B1")

@@ -266,6 +266,11 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
 
         *by_header = 0;
 
+        if (query_value("wait")->len && query_value("wait")->data[0] == '+') {
+            *message = "Invalid wait";
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
         if (!query_number(query_value("wait"), &number)) {
             *message = "Invalid wait";
             return NGX_HTTP_BAD_REQUEST;
@@ -312,7 +317,7 @@ query_number(ngx_str_t *s, int64_t *n)
     size_t    i;
     __int128  value;
 
-    i = s->len && s->data[0] == '-';
+    i = s->len && (s->data[0] == '-' || s->data[0] == '+');
 
     if (i == s->len) {
         return 0;
@@ -413,7 +418,8 @@ query_prefer(ngx_str_t *s, int64_t *n, ngx_uint_t *wait, ngx_uint_t *shown)
             && !*wait
             && value.len && value.data[0] != '-')
         {
-            *wait = query_number(&value, n);
+            *wait = value.len && value.data[0] != '+'
+                    && query_number(&value, n);
         }
     }
 }

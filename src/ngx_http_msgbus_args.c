@@ -210,14 +210,6 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
     ctx->wait = 0;
     ctx->prefer_wait = 0;
 
-    if (ctx->query.latest && !ngx_msgbus_is_loaded(lcf->bus)) {
-
-        /* what is older than now is not known */
-
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                      "The store has not answered yet");
-    }
-
     if (args->wait.data == NULL) {
         ngx_http_msgbus_prefer(r, ctx);
 

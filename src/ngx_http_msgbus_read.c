@@ -56,6 +56,10 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return rc;
     }
 
+    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
+        return ngx_http_msgbus_stream(r, ctx);
+    }
+
     if (ngx_http_msgbus_read_page(r, ctx, &page) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -219,6 +223,11 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         }
 
         ctx->query.scope = NGX_MSGBUS_WHOLE;
+    }
+
+    if (ctx->form != NGX_HTTP_MSGBUS_PAGE && ctx->query.newest_first) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "A stream needs sort=1");
     }
 
     if (ctx->wait && ctx->query.newest_first) {

@@ -28,6 +28,11 @@ static ngx_conf_num_bounds_t  ngx_http_msgbus_depth_bounds = {
 };
 
 
+static ngx_conf_post_t  ngx_http_msgbus_ping_bounds = {
+    ngx_http_msgbus_conf_ping
+};
+
+
 static ngx_command_t  ngx_http_msgbus_commands[] = {
 
     { ngx_string("msgbus_zone"),
@@ -126,6 +131,20 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       ngx_conf_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_msgbus_loc_conf_t, max_waiters),
+      NULL },
+
+    { ngx_string("msgbus_ping"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, ping),
+      &ngx_http_msgbus_ping_bounds },
+
+    { ngx_string("msgbus_stream_buffer"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, stream_buffer),
       NULL },
 
     { ngx_string("msgbus_health"),

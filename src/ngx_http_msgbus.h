@@ -17,6 +17,10 @@
 #define NGX_HTTP_MSGBUS_PUBLISH  0x0002
 #define NGX_HTTP_MSGBUS_READ     0x0004
 
+#define NGX_HTTP_MSGBUS_PAGE     0
+#define NGX_HTTP_MSGBUS_SSE      1
+#define NGX_HTTP_MSGBUS_NDJSON   2
+
 
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
@@ -47,12 +51,15 @@ typedef struct {
 
     ngx_msec_t                 max_wait;
     ngx_uint_t                 max_waiters;   /* 0: no limit */
+    ngx_msec_t                 ping;          /* of a stream */
+    size_t                     stream_buffer;
 } ngx_http_msgbus_loc_conf_t;
 
 
 /* the arguments that are known, decoded; data NULL: it did not come */
 typedef struct {
     ngx_str_t                  last_known_id;
+    ngx_str_t                  last_event_id; /* for streams */
     ngx_str_t                  max_events;
     ngx_str_t                  sort;
     ngx_str_t                  events;
@@ -84,6 +91,8 @@ typedef struct {
 
     ngx_msgbus_query_t         query;
     ngx_msec_t                 wait;          /* for events; 0: not at all */
+    ngx_uint_t                 form;          /* of the answer */
+    void                      *stream;        /* it has become one */
 
     uint64_t                   id;            /* of the last event posted */
     ngx_uint_t                 events;        /* in the answer */
@@ -118,6 +127,8 @@ char *ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+char *ngx_http_msgbus_conf_ping(ngx_conf_t *cf, void *post, void *data);
 
 /* database: the block msgbus_mongodb */
 char *ngx_http_msgbus_conf_mongodb(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -157,6 +168,13 @@ ngx_int_t ngx_http_msgbus_args(ngx_http_request_t *r,
 /* fills ctx->query from the arguments; NGX_OK, or the status of the error */
 ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
+
+/*
+ * Which form of an answer the Accept headers wish, NGX_HTTP_MSGBUS_*; for a
+ * stream, *cursor becomes the value of Last-Event-ID, unless it did not come
+ * or is empty.
+ */
+ngx_uint_t ngx_http_msgbus_accept(ngx_http_request_t *r, ngx_str_t *cursor);
 
 /*
  * Notes the preferences of the Prefer headers (RFC 7240) that are known.  They
@@ -235,6 +253,10 @@ ngx_int_t ngx_http_msgbus_variables(ngx_conf_t *cf);
 /* wait: parks a reader to whom page has nothing to say */
 ngx_int_t ngx_http_msgbus_wait(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+
+/* stream: answers with all events that come, for as long as they do */
+ngx_int_t ngx_http_msgbus_stream(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
 
 ngx_int_t ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus);
 ngx_int_t ngx_http_msgbus_health_handler(ngx_http_request_t *r);

@@ -24,6 +24,7 @@
 static ngx_int_t ngx_http_msgbus_arg_decode(ngx_pool_t *pool, ngx_str_t *s);
 static ngx_str_t *ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args,
     ngx_str_t *name);
+static ngx_int_t ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_arg_cursor(ngx_http_msgbus_ctx_t *ctx,
     ngx_str_t *value);
 static ngx_int_t ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
@@ -152,6 +153,11 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
         return ngx_http_msgbus_is(name, "max-events") ? &args->max_events
                                                       : NULL;
     case 13:
+        if (ngx_http_msgbus_is(name, "last-event-id")) {
+
+            return &args->last_event_id;
+        }
+
         return ngx_http_msgbus_is(name, "last-known-id")
                ? &args->last_known_id : NULL;
 
@@ -192,6 +198,13 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
         q->name = 1;
     }
 
+    ctx->wait = 0;
+    ctx->prefer_wait = 0;
+
+    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
+        return ngx_http_msgbus_arg_stream(ctx);
+    }
+
     if (args->last_known_id.data
         && ngx_http_msgbus_arg_cursor(ctx, &args->last_known_id) != NGX_OK)
     {
@@ -207,15 +220,44 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
                                       "Invalid max-events");
     }
 
-    ctx->wait = 0;
-    ctx->prefer_wait = 0;
-
     if (args->wait.data == NULL) {
         ngx_http_msgbus_prefer(r, ctx);
 
     } else if (ngx_http_msgbus_arg_wait(ctx, lcf, &args->wait) != NGX_OK) {
         return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                                       "Invalid wait");
+    }
+
+    return NGX_OK;
+}
+
+
+/* a stream takes all there is: of the rest its place alone counts */
+static ngx_int_t
+ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx)
+{
+    ngx_http_msgbus_args_t  *args;
+
+    args = &ctx->args;
+
+    ctx->query.max_events = (ngx_uint_t) -1;
+    ctx->query.max_bytes = (size_t) -1;
+
+    if (args->last_event_id.data) {
+
+        if (ngx_http_msgbus_arg_cursor(ctx, &args->last_event_id) == NGX_OK) {
+            return NGX_OK;
+        }
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Invalid last-event-id");
+    }
+
+    if (args->last_known_id.data
+        && ngx_http_msgbus_arg_cursor(ctx, &args->last_known_id) != NGX_OK)
+    {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "Invalid last-known-id");
     }
 
     return NGX_OK;

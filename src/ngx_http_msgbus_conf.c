@@ -117,6 +117,8 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->jsonp = NGX_CONF_UNSET;
     lcf->max_wait = NGX_CONF_UNSET_MSEC;
     lcf->max_waiters = NGX_CONF_UNSET_UINT;
+    lcf->ping = NGX_CONF_UNSET_MSEC;
+    lcf->stream_buffer = NGX_CONF_UNSET_SIZE;
 
     return lcf;
 }
@@ -149,6 +151,9 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->auth_prefix, prev->auth_prefix, "");
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);
     ngx_conf_merge_uint_value(conf->max_waiters, prev->max_waiters, 0);
+    ngx_conf_merge_msec_value(conf->ping, prev->ping, 15000);
+    ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
+                              256 * 1024);
 
     if (ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -597,6 +602,16 @@ ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     lcf->max_events_cap = n[1];
 
     return NGX_CONF_OK;
+}
+
+
+/* a stream without pings would never notice that its reader has vanished */
+char *
+ngx_http_msgbus_conf_ping(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t  *ping = data;
+
+    return *ping == 0 ? "must not be 0" : NGX_CONF_OK;
 }
 
 

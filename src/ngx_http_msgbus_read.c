@@ -56,6 +56,10 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return rc;
     }
 
+    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
+        return ngx_http_msgbus_stream(r, ctx);
+    }
+
     if (ngx_http_msgbus_read_page(r, ctx, &page) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -201,12 +205,23 @@ ngx_http_msgbus_read_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
 static ngx_int_t
 ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t                    rc;
+    ngx_http_msgbus_loc_conf_t  *lcf;
 
     rc = ngx_http_msgbus_request_query(r, ctx);
 
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (ctx->query.latest && !ngx_msgbus_is_loaded(lcf->bus)) {
+
+        /* what is older than now is not known */
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "The store has not answered yet");
     }
 
     if (ctx->channel.depth == 0) {
@@ -219,6 +234,11 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         }
 
         ctx->query.scope = NGX_MSGBUS_WHOLE;
+    }
+
+    if (ctx->form != NGX_HTTP_MSGBUS_PAGE && ctx->query.newest_first) {
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                      "A stream needs sort=1");
     }
 
     if (ctx->wait && ctx->query.newest_first) {

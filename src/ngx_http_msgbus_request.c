@@ -94,6 +94,7 @@ found:
 
     ctx->message = NULL;
     ctx->batch = 0;
+    ctx->stream = NULL;
     ctx->events = 0;
     ctx->read = 0;
     ctx->replied = 0;
@@ -199,7 +200,16 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         methods &= ~NGX_HTTP_MSGBUS_PUBLISH;
     }
 
-    if (get || r->method == NGX_HTTP_POST) {
+    ctx->form = NGX_HTTP_MSGBUS_PAGE;
+
+    if (get && r == r->main && !all && !ngx_http_msgbus_is_publish(r, ctx)) {
+        ctx->form = ngx_http_msgbus_accept(r, &ctx->args.last_event_id);
+    }
+
+    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
+        ngx_str_null(&ctx->callback);
+
+    } else if (get || r->method == NGX_HTTP_POST) {
         rc = ngx_http_msgbus_jsonp_callback(r, ctx);
 
         if (rc != NGX_OK) {

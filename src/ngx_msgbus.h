@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_channel.h"
+#include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_post.h"
@@ -146,6 +147,21 @@ ngx_uint_t ngx_msgbus_is_loaded(ngx_msgbus_t *bus);
  */
 ngx_int_t ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     size_t head, size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page);
+
+/*
+ * The next events for a stream, or none, as one frame of up to
+ * NGX_MSGBUS_HOLD_BYTES, or one event; shared with other readers of the same
+ * where they are many.  The caller becomes an owner.  NULL: no memory.  On the
+ * event loop.
+ */
+ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
+    ngx_msgbus_query_t *query, ngx_uint_t form, ngx_log_t *log);
+
+/*
+ * A parked reader that is not due has seen all that it is entitled to up to
+ * this id.
+ */
+uint64_t ngx_msgbus_seen(ngx_msgbus_t *bus);
 
 /*
  * Parks a reader: w->handler and w->data are set, the rest of it is zero at

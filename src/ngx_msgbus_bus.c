@@ -39,6 +39,8 @@ static void ngx_msgbus_kick_handler(ngx_event_t *ev);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
 static void ngx_msgbus_wake_handler(void *data);
 static void ngx_msgbus_more_handler(ngx_event_t *ev);
+static ngx_msgbus_frame_t *ngx_msgbus_frame_render(ngx_msgbus_t *bus,
+    ngx_msgbus_query_t *query, ngx_uint_t form, ngx_log_t *log);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
     size_t len, size_t head, size_t tail);
 static void ngx_msgbus_status_db_locked(ngx_msgbus_t *bus,
@@ -97,7 +99,9 @@ ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
     bus->more.data = bus;
     bus->more.log = cycle->log;
 
-    if (ngx_msgbus_waiters_init(&bus->waiters, cycle->pool) != NGX_OK) {
+    if (ngx_msgbus_waiters_init(&bus->waiters, cycle->pool) != NGX_OK
+        || ngx_msgbus_frames_init(&bus->frames, cycle->pool) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -260,6 +264,9 @@ ngx_msgbus_more_handler(ngx_event_t *ev)
         == NGX_AGAIN)
     {
         ngx_post_event(ev, &ngx_posted_next_events);
+
+    } else {
+        ngx_msgbus_frames_forget(&bus->frames);
     }
 
     ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
@@ -282,6 +289,7 @@ ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
 
         ngx_msgbus_log_lock(&bus->log);
         bus->waiters.seen = bus->log.sh->next_serial;
+        bus->waiters.seen_id = bus->log.sh->last_id;
         ngx_msgbus_log_unlock(&bus->log);
     }
 
@@ -451,6 +459,108 @@ ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
     page->gap = view.gap;
 
     return NGX_OK;
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_uint_t form, ngx_log_t *log)
+{
+    ngx_msgbus_frame_t  *frame, *mine;
+
+    frame = ngx_msgbus_frame_find(&bus->frames, query, form);
+
+    if (frame) {
+        frame->owners++;
+
+    } else {
+        frame = ngx_msgbus_frame_render(bus, query, form, log);
+        if (frame == NULL) {
+            return NULL;
+        }
+
+        if (!ngx_queue_empty(&bus->waiters.due)) {
+
+            /* it may be what those who are woken next need */
+
+            ngx_msgbus_frame_share(&bus->frames, frame);
+        }
+    }
+
+    if (query->hide.len == 0) {
+        return frame;
+    }
+
+    mine = ngx_msgbus_frame_without(frame, &query->hide, log);
+    ngx_msgbus_frame_release(frame);
+
+    return mine;
+}
+
+
+/* with nobody's events hidden */
+static ngx_msgbus_frame_t *
+ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_uint_t form, ngx_log_t *log)
+{
+    u_char                   *last;
+    uint64_t                  now;
+    ngx_int_t                 rc;
+    ngx_msgbus_log_t         *l;
+    ngx_msgbus_view_t         view;
+    ngx_msgbus_query_t        q;
+    ngx_msgbus_log_sh_t      *sh;
+    ngx_msgbus_rendered_t     rendered;
+
+    static ngx_msgbus_mark_t  marks[NGX_MSGBUS_HOLD_RECORDS];
+
+    l = &bus->log;
+    sh = l->sh;
+    now = ngx_msgbus_now();
+
+    q = *query;
+    ngx_str_null(&q.hide);
+
+    ngx_msgbus_view_init(&view, &q);
+    view.marks = marks;
+
+    do {
+        ngx_msgbus_log_lock(l);
+
+        rc = ngx_msgbus_log_expire_locked(l, now);
+
+        if (rc == NGX_OK) {
+            break;
+        }
+
+        ngx_msgbus_log_unlock(l);
+
+    } while (rc == NGX_AGAIN);
+
+    rc = ngx_msgbus_view_next_locked(l, &view, bus->scratch, &last, now);
+
+    rendered.oldest = sh->head_serial < sh->next_serial
+                      ? ngx_msgbus_log_record(l, sh->head_serial)->id
+                      : sh->evicted_id + 1;
+
+    ngx_msgbus_log_unlock(l);
+
+    rendered.view = &view;
+    rendered.marks = marks;
+    rendered.more = (rc == NGX_AGAIN);
+
+    if (rendered.more) {
+        view.last_id = view.place;
+    }
+
+    return ngx_msgbus_frame_create(&rendered, form, log);
+}
+
+
+uint64_t
+ngx_msgbus_seen(ngx_msgbus_t *bus)
+{
+    return bus->waiters.seen_id;
 }
 
 

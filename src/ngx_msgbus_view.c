@@ -51,6 +51,8 @@ static size_t ngx_msgbus_view_len(ngx_msgbus_query_t *q,
     ngx_msgbus_record_t *rec, ngx_str_t *age);
 static u_char *ngx_msgbus_view_render(ngx_msgbus_query_t *q,
     ngx_msgbus_record_t *rec, ngx_str_t *age, u_char *p);
+static u_char *ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark,
+    ngx_msgbus_record_t *rec, u_char *text, u_char *p);
 
 
 void
@@ -66,7 +68,7 @@ ngx_int_t
 ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     u_char *buf, u_char **last, uint64_t now)
 {
-    u_char               *p;
+    u_char               *p, *text;
     size_t                bytes;
     ngx_int_t             rc;
     ngx_str_t             age;
@@ -144,16 +146,23 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
                 break;
             }
 
-            if (view->events++) {
-                *p++ = ',';
-
-            } else {
+            if (view->events == 0) {
                 view->first = rec->id;
+
+            } else if (view->marks == NULL) {
+                *p++ = ',';
+            }
+
+            text = p;
+            p = ngx_msgbus_view_render(q, rec, &age, p);
+
+            if (view->marks) {
+                p = ngx_msgbus_view_mark(&view->marks[view->events], rec,
+                                         text, p);
             }
 
             view->last = rec->id;
-
-            p = ngx_msgbus_view_render(q, rec, &age, p);
+            view->events++;
             view->bytes += bytes;
         }
 
@@ -392,4 +401,19 @@ ngx_msgbus_view_render(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec,
     *p++ = '}';
 
     return p;
+}
+
+
+/* notes the event at text, which ends at p, and puts its uuid there */
+static u_char *
+ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, ngx_msgbus_record_t *rec,
+    u_char *text, u_char *p)
+{
+    mark->text = text;
+    mark->len = p - text;
+    mark->id = rec->id;
+    mark->uuid.data = p;
+    mark->uuid.len = rec->uuid_len;
+
+    return ngx_cpymem(p, ngx_msgbus_record_uuid(rec), rec->uuid_len);
 }

@@ -34,6 +34,15 @@ typedef struct {
 } ngx_msgbus_query_t;
 
 
+/* an event that stands apart in the buffer that it was rendered into */
+typedef struct {
+    u_char                *text;           /* its JSON */
+    size_t                 len;
+    ngx_str_t              uuid;           /* the poster's, behind the text */
+    uint64_t               id;
+} ngx_msgbus_mark_t;
+
+
 /*
  * A read in progress: what one hold of the mutex leaves for the next.  The
  * place is kept as an id, never as a pointer: between two holds the log
@@ -41,6 +50,7 @@ typedef struct {
  */
 typedef struct {
     ngx_msgbus_query_t    *query;
+    ngx_msgbus_mark_t     *marks;      /* NULL: events are not told apart */
 
     uint64_t               place;      /* last id that was looked at */
     uint64_t               last_id;    /* the cursor to use next */
@@ -59,9 +69,11 @@ typedef struct {
 void ngx_msgbus_view_init(ngx_msgbus_view_t *view, ngx_msgbus_query_t *query);
 
 /*
- * Renders the next events into buf, separated by commas, and moves *last
- * past them.  buf has NGX_MSGBUS_HOLD_BYTES and room for one record of any
- * size behind.  Examines NGX_MSGBUS_HOLD_RECORDS at most.
+ * Renders the next events into buf and moves *last past them: separated by
+ * commas; or apart, noted in view->marks, which has NGX_MSGBUS_HOLD_RECORDS
+ * places and so is for a single call.  buf has NGX_MSGBUS_HOLD_BYTES and room
+ * for one record of any size behind.  Examines NGX_MSGBUS_HOLD_RECORDS at
+ * most.
  *
  * NGX_OK      done: view holds the outcome
  * NGX_AGAIN   there is more: unlock, take the bytes away, lock, call again

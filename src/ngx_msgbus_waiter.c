@@ -14,8 +14,9 @@
  * own nodes.  Two channels with one hash wake each other's readers in vain,
  * which they bear.  The whole bus is the hash 0 at slot 0 of no channel.
  *
- * Under the mutex only the hashes of the new records are noted; readers are
- * looked up, made due, and woken after it.
+ * Under the mutex only the hashes of the new records are noted, each once;
+ * readers are looked up, made due, and woken after it.  Who is due is in no
+ * bucket: what comes in the meantime does not go over them again and again.
  */
 
 
@@ -42,9 +43,13 @@ static void ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w, ngx_uint_t n, uint32_t hash, ngx_uint_t slot);
 static ngx_uint_t ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_log_t *log, ngx_msgbus_note_t *notes);
+static ngx_uint_t ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot,
+    uint64_t look);
 static void ngx_msgbus_waiters_match(ngx_msgbus_waiters_t *ws,
-    ngx_msgbus_note_t *note);
+    ngx_msgbus_note_t *note, uint64_t from);
 static void ngx_msgbus_waiter_due(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_waiter_t *w, uint64_t from);
+static void ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w);
 
 
@@ -109,6 +114,7 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     ngx_queue_insert_tail(&ws->all, &w->queue);
     w->linked = 1;
     w->due = 0;
+    w->from = 0;
     ws->n++;
 
     return NGX_OK;
@@ -141,8 +147,10 @@ ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
         return;
     }
 
-    for (i = 0; i < w->nwatches; i++) {
-        ngx_queue_remove(&w->watches[i].queue);
+    if (!w->due) {
+        for (i = 0; i < w->nwatches; i++) {
+            ngx_queue_remove(&w->watches[i].queue);
+        }
     }
 
     ngx_queue_remove(&w->queue);
@@ -154,17 +162,21 @@ ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
 void
 ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
 {
+    uint64_t                  from;
     ngx_uint_t                i, n, lost, more;
 
     static ngx_msgbus_note_t  notes[NGX_MSGBUS_NOTES];
 
     do {
+        from = ws->seen_id;
+
         ngx_msgbus_log_lock(log);
 
         lost = ws->seen < log->sh->head_serial;
 
         if (lost) {
             ws->seen = log->sh->next_serial;
+            ws->seen_id = log->sh->last_id;
         }
 
         n = ngx_msgbus_waiters_note_locked(ws, log, notes);
@@ -180,7 +192,7 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
         }
 
         for (i = 0; i < n; i++) {
-            ngx_msgbus_waiters_match(ws, &notes[i]);
+            ngx_msgbus_waiters_match(ws, &notes[i], from);
         }
 
     } while (more);
@@ -192,12 +204,22 @@ static ngx_uint_t
 ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_log_t *log, ngx_msgbus_note_t *notes)
 {
-    ngx_uint_t            i, n;
+    uint32_t              hash;
+    uint64_t              first;
+    ngx_uint_t            i, n, examined;
     ngx_msgbus_record_t  *rec;
 
-    n = 0;
+    static uint64_t       look;
 
-    while (ws->seen < log->sh->next_serial) {
+    first = ws->seen;
+    n = 0;
+    look++;
+
+    for (examined = 0; examined < NGX_MSGBUS_HOLD_RECORDS; examined++) {
+
+        if (ws->seen == log->sh->next_serial) {
+            break;
+        }
 
         rec = ngx_msgbus_log_record(log, ws->seen);
 
@@ -206,50 +228,105 @@ ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
         }
 
         for (i = 0; i < rec->filings; i++) {
-            notes[n].hash = log->nodes.nodes[rec->filing[i].node].hash;
-            notes[n].slot = (uint32_t) i;
-            n++;
+            hash = log->nodes.nodes[rec->filing[i].node].hash;
+
+            if (!ngx_msgbus_waiters_noted(hash, i, look)) {
+                notes[n].hash = hash;
+                notes[n].slot = (uint32_t) i;
+                n++;
+            }
         }
 
+        ws->seen++;
+        ws->seen_id = rec->id;
+    }
+
+    if (ws->seen != first) {
         notes[n].hash = 0;
         notes[n].slot = NGX_MSGBUS_SLOT_WHOLE;
         n++;
-
-        ws->seen++;
     }
 
     return n;
 }
 
 
-static void
-ngx_msgbus_waiters_match(ngx_msgbus_waiters_t *ws, ngx_msgbus_note_t *note)
+/*
+ * Many events of one channel are one note.  Forgets some of them, and so says
+ * 0 too often; look is another number for each hold.
+ */
+static ngx_uint_t
+ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot, uint64_t look)
 {
-    ngx_queue_t         *q, *bucket;
-    ngx_msgbus_watch_t  *watch;
+    uint32_t         n;
+
+    static uint64_t  looks[64];
+    static uint64_t  notes[64];
+
+    n = (hash + slot) % 64;
+
+    if (looks[n] == look && notes[n] == ((uint64_t) hash << 32 | slot)) {
+        return 1;
+    }
+
+    looks[n] = look;
+    notes[n] = (uint64_t) hash << 32 | slot;
+
+    return 0;
+}
+
+
+static void
+ngx_msgbus_waiters_match(ngx_msgbus_waiters_t *ws, ngx_msgbus_note_t *note,
+    uint64_t from)
+{
+    ngx_queue_t         *q, *bucket, *next;
+    ngx_msgbus_watch_t  *watch, *other;
 
     bucket = &ws->buckets[note->hash % NGX_MSGBUS_BUCKETS];
 
     for (q = ngx_queue_head(bucket);
          q != ngx_queue_sentinel(bucket);
-         q = ngx_queue_next(q))
+         q = next)
     {
         watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
 
-        if (watch->hash == note->hash
-            && watch->slot == note->slot
-            && !watch->waiter->due)
-        {
-            ngx_msgbus_waiter_due(ws, watch->waiter);
+        next = ngx_queue_next(q);
+
+        if (watch->hash != note->hash || watch->slot != note->slot) {
+            continue;
         }
+
+        /* others of the same waiter leave the bucket too */
+
+        for ( /* void */ ;
+             next != ngx_queue_sentinel(bucket);
+             next = ngx_queue_next(next))
+        {
+            other = ngx_queue_data(next, ngx_msgbus_watch_t, queue);
+
+            if (other->waiter != watch->waiter) {
+                break;
+            }
+        }
+
+        ngx_msgbus_waiter_due(ws, watch->waiter, from);
     }
 }
 
 
 static void
-ngx_msgbus_waiter_due(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
+ngx_msgbus_waiter_due(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
+    uint64_t from)
 {
+    ngx_uint_t  i;
+
     w->due = 1;
+    w->from = from;
+
+    for (i = 0; i < w->nwatches; i++) {
+        ngx_queue_remove(&w->watches[i].queue);
+    }
 
     ngx_queue_remove(&w->queue);
     ngx_queue_insert_tail(&ws->due, &w->queue);
@@ -266,7 +343,7 @@ ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws)
         q = ngx_queue_head(&ws->all);
         w = ngx_queue_data(q, ngx_msgbus_waiter_t, queue);
 
-        ngx_msgbus_waiter_due(ws, w);
+        ngx_msgbus_waiter_due(ws, w, 0);
     }
 }
 
@@ -286,10 +363,36 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
         q = ngx_queue_head(&ws->due);
         w = ngx_queue_data(q, ngx_msgbus_waiter_t, queue);
 
-        ngx_msgbus_waiter_unlink(ws, w);
+        if (w->stays) {
+            ngx_msgbus_waiter_rest(ws, w);
+
+        } else {
+            ngx_msgbus_waiter_unlink(ws, w);
+        }
 
         w->handler(w);
     }
 
     return NGX_OK;
+}
+
+
+/* due no more, but parked as before */
+static void
+ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
+{
+    ngx_uint_t           i;
+    ngx_msgbus_watch_t  *watch;
+
+    w->due = 0;
+
+    for (i = 0; i < w->nwatches; i++) {
+        watch = &w->watches[i];
+
+        ngx_queue_insert_tail(&ws->buckets[watch->hash % NGX_MSGBUS_BUCKETS],
+                              &watch->queue);
+    }
+
+    ngx_queue_remove(&w->queue);
+    ngx_queue_insert_tail(&ws->all, &w->queue);
 }

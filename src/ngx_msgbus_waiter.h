@@ -30,9 +30,12 @@ typedef struct {
 
 /*
  * A parked reader.  Worker-local, in memory of the reader's; its address
- * never reaches shared memory.  The handler runs on the event loop, once,
- * when the waiter has been unlinked: because there may be events for it, or
- * because the worker is about to exit.  It may park the waiter again.
+ * never reaches shared memory.  The handler runs on the event loop, because
+ * there may be events for the reader, or because the worker is about to
+ * exit: once, when the waiter has been unlinked, and may park it again; or,
+ * with stays, each time, and the waiter is parked when the handler is called.
+ *
+ * While it is due nothing looks for it: its handler reads all there is.
  */
 struct ngx_msgbus_waiter_s {
     ngx_queue_t            queue;          /* of all, or of those due */
@@ -42,8 +45,11 @@ struct ngx_msgbus_waiter_s {
     ngx_msgbus_wake_pt     handler;
     void                  *data;
 
+    uint64_t               from;           /* up to this id was nothing for
+                                              it since its last wake */
     unsigned               linked:1;
-    unsigned               due:1;
+    unsigned               due:1;          /* watches are in no bucket */
+    unsigned               stays:1;
 };
 
 
@@ -54,6 +60,7 @@ typedef struct {
     ngx_queue_t           *buckets;
     ngx_uint_t             n;              /* all and due */
     uint64_t               seen;           /* serials before it were seen */
+    uint64_t               seen_id;        /* and ids up to this */
 } ngx_msgbus_waiters_t;
 
 

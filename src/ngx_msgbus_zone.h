@@ -14,6 +14,7 @@
 #include "ngx_msgbus.h"
 #include "ngx_msgbus_commit.h"
 #include "ngx_msgbus_committer.h"
+#include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_store.h"
 
@@ -32,6 +33,7 @@ struct ngx_msgbus_s {
     ngx_event_t            more;           /* readers are still to be woken */
     ngx_msgbus_notify_t    notify;
     ngx_msgbus_waiters_t   waiters;
+    ngx_msgbus_frames_t    frames;         /* while readers are woken */
 
     /* where a database is the store */
     ngx_msgbus_mongodb_conf_t  *mongodb;

@@ -1,0 +1,529 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Events as streams send them, rendered once for all their readers.
+ *
+ * A frame holds the events of a channel, or of what else a query names, that
+ * have ids above "from"; the first of them is "until".  So it fits every
+ * reader of the same whose cursor is from "from" on and below "until".  It
+ * keeps the posters' uuids: who hides one's events gets a frame without them.
+ *
+ * The chunk of HTTP/1.1 is around it, so that it can be sent as it is.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_frame.h"
+
+
+#define NGX_MSGBUS_FRAME_BUCKETS  256
+
+/* what is kept for those who are woken later */
+#define NGX_MSGBUS_FRAMES         1024
+#define NGX_MSGBUS_FRAMES_SIZE    4194304
+
+/* "1fffffff\r\n" */
+#define NGX_MSGBUS_CHUNK_HEAD     10
+
+
+static uint32_t ngx_msgbus_frame_hash(ngx_msgbus_query_t *query);
+static ngx_queue_t *ngx_msgbus_frame_bucket(ngx_msgbus_frames_t *frames,
+    uint32_t hash, ngx_uint_t scope, ngx_uint_t form);
+static void ngx_msgbus_frame_unshare(ngx_msgbus_frames_t *frames,
+    ngx_msgbus_frame_t *frame);
+static ngx_msgbus_frame_t *ngx_msgbus_frame_alloc(ngx_uint_t events,
+    size_t size, size_t tail, ngx_log_t *log);
+static void ngx_msgbus_frame_close(ngx_msgbus_frame_t *frame, u_char *last);
+static size_t ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered,
+    size_t *uuids);
+static u_char *ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark,
+    ngx_uint_t form);
+static u_char *ngx_msgbus_frame_gap(u_char *p, uint64_t after,
+    uint64_t oldest, ngx_uint_t form);
+static u_char *ngx_msgbus_frame_id(u_char *p, uint64_t id, ngx_uint_t form);
+static ngx_uint_t ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame,
+    ngx_uint_t n, ngx_str_t *uuid, uint32_t hash);
+
+
+/* the longest that frame_gap and frame_id write, and what is around events */
+#define NGX_MSGBUS_FRAME_GAP                                                  \
+    (sizeof("event: msgbus.gap\ndata: {\"after\":,\"oldest\":}\n\n")          \
+     + 2 * NGX_INT64_LEN)
+#define NGX_MSGBUS_FRAME_ID   (sizeof("{\"ping\":}\n") + NGX_INT64_LEN)
+#define NGX_MSGBUS_FRAME_EVENT  (sizeof("id: \ndata: \n\n") + NGX_INT64_LEN)
+
+
+ngx_int_t
+ngx_msgbus_frames_init(ngx_msgbus_frames_t *frames, ngx_pool_t *pool)
+{
+    ngx_uint_t  i;
+
+    frames->buckets = ngx_palloc(pool, NGX_MSGBUS_FRAME_BUCKETS
+                                       * sizeof(ngx_queue_t));
+    if (frames->buckets == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_MSGBUS_FRAME_BUCKETS; i++) {
+        ngx_queue_init(&frames->buckets[i]);
+    }
+
+    ngx_queue_init(&frames->ages);
+
+    frames->n = 0;
+    frames->size = 0;
+
+    return NGX_OK;
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
+    ngx_uint_t form)
+{
+    uint32_t             hash;
+    ngx_str_t           *name;
+    ngx_queue_t         *q, *bucket;
+    ngx_msgbus_frame_t  *frame;
+
+    if (frames->n == 0 || query->latest) {
+        return NULL;
+    }
+
+    hash = ngx_msgbus_frame_hash(query);
+    name = &query->channel->name;
+    bucket = ngx_msgbus_frame_bucket(frames, hash, query->scope, form);
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        frame = ngx_queue_data(q, ngx_msgbus_frame_t, queue);
+
+        if (query->after >= frame->from
+            && query->after < frame->until
+            && frame->hash == hash
+            && frame->scope == query->scope
+            && frame->form == form
+            && frame->name.len == name->len
+            && ngx_memcmp(frame->name.data, name->data, name->len) == 0)
+        {
+            return frame;
+        }
+    }
+
+    return NULL;
+}
+
+
+static uint32_t
+ngx_msgbus_frame_hash(ngx_msgbus_query_t *query)
+{
+    ngx_msgbus_channel_t  *ch;
+
+    ch = query->channel;
+
+    return ch->depth ? ch->levels[ch->depth - 1].hash : 0;
+}
+
+
+static ngx_queue_t *
+ngx_msgbus_frame_bucket(ngx_msgbus_frames_t *frames, uint32_t hash,
+    ngx_uint_t scope, ngx_uint_t form)
+{
+    return &frames->buckets[(hash + scope * 2 + form)
+                            % NGX_MSGBUS_FRAME_BUCKETS];
+}
+
+
+void
+ngx_msgbus_frame_share(ngx_msgbus_frames_t *frames, ngx_msgbus_frame_t *frame)
+{
+    ngx_queue_t         *q;
+    ngx_msgbus_frame_t  *old;
+
+    if (frame->gap || frame->until <= frame->from) {
+
+        /* it names the one reader's cursor; or it fits no other */
+
+        return;
+    }
+
+    frame->owners++;
+    frame->shared = 1;
+
+    q = ngx_msgbus_frame_bucket(frames, frame->hash, frame->scope,
+                                frame->form);
+
+    ngx_queue_insert_tail(q, &frame->queue);
+    ngx_queue_insert_tail(&frames->ages, &frame->age);
+
+    frames->n++;
+    frames->size += frame->end - frame->start;
+
+    while (frames->n > NGX_MSGBUS_FRAMES
+           || frames->size > NGX_MSGBUS_FRAMES_SIZE)
+    {
+        q = ngx_queue_head(&frames->ages);
+        old = ngx_queue_data(q, ngx_msgbus_frame_t, age);
+
+        ngx_msgbus_frame_unshare(frames, old);
+    }
+}
+
+
+static void
+ngx_msgbus_frame_unshare(ngx_msgbus_frames_t *frames,
+    ngx_msgbus_frame_t *frame)
+{
+    ngx_queue_remove(&frame->queue);
+    ngx_queue_remove(&frame->age);
+
+    frame->shared = 0;
+    frames->n--;
+    frames->size -= frame->end - frame->start;
+
+    ngx_msgbus_frame_release(frame);
+}
+
+
+void
+ngx_msgbus_frames_forget(ngx_msgbus_frames_t *frames)
+{
+    ngx_queue_t         *q;
+    ngx_msgbus_frame_t  *frame;
+
+    while (!ngx_queue_empty(&frames->ages)) {
+        q = ngx_queue_head(&frames->ages);
+        frame = ngx_queue_data(q, ngx_msgbus_frame_t, age);
+
+        ngx_msgbus_frame_unshare(frames, frame);
+    }
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_uint_t form,
+    ngx_log_t *log)
+{
+    u_char                    *p, *uuid;
+    size_t                     size, uuids;
+    ngx_uint_t                 i;
+    ngx_msgbus_mark_t         *mark;
+    ngx_msgbus_view_t         *view;
+    ngx_msgbus_frame_t        *frame;
+    ngx_msgbus_query_t        *query;
+    ngx_msgbus_frame_event_t  *event;
+
+    view = rendered->view;
+    query = view->query;
+
+    size = ngx_msgbus_frame_len(rendered, &uuids);
+
+    frame = ngx_msgbus_frame_alloc(view->events, size,
+                                   uuids + query->channel->name.len, log);
+    if (frame == NULL) {
+        return NULL;
+    }
+
+    p = frame->pos;
+    uuid = p + size + sizeof("\r\n") - 1;
+
+    if (view->gap) {
+        p = ngx_msgbus_frame_gap(p, query->after, rendered->oldest, form);
+
+        if (view->events == 0) {
+            p = ngx_msgbus_frame_id(p, view->last_id, form);
+        }
+    }
+
+    frame->head = p - frame->pos;
+
+    for (i = 0; i < view->events; i++) {
+        mark = &rendered->marks[i];
+        event = &frame->event[i];
+
+        p = ngx_msgbus_frame_event(p, mark, form);
+
+        event->end = (uint32_t) (p - frame->pos);
+        event->uuid = (uint32_t) (uuid - frame->pos);
+        event->uuid_len = (uint32_t) mark->uuid.len;
+        event->hash = (uint32_t) ngx_hash_key(mark->uuid.data,
+                                              mark->uuid.len);
+
+        uuid = ngx_cpymem(uuid, mark->uuid.data, mark->uuid.len);
+    }
+
+    frame->from = query->after;
+    frame->last_id = view->last_id;
+    frame->until = view->events ? view->first : view->last_id;
+
+    frame->scope = query->scope;
+    frame->form = form;
+    frame->hash = ngx_msgbus_frame_hash(query);
+    frame->name.len = query->channel->name.len;
+    frame->name.data = uuid;
+    ngx_memcpy(uuid, query->channel->name.data, frame->name.len);
+
+    frame->more = rendered->more;
+    frame->gap = view->gap;
+
+    ngx_msgbus_frame_close(frame, p);
+
+    return frame;
+}
+
+
+/*
+ * The struct, the events, the chunk, and behind it what is not sent: of so
+ * many bytes.  size bounds what is between pos and last.
+ */
+static ngx_msgbus_frame_t *
+ngx_msgbus_frame_alloc(ngx_uint_t events, size_t size, size_t tail,
+    ngx_log_t *log)
+{
+    ngx_msgbus_frame_t  *frame;
+
+    frame = ngx_alloc(sizeof(ngx_msgbus_frame_t)
+                      + events * sizeof(ngx_msgbus_frame_event_t)
+                      + NGX_MSGBUS_CHUNK_HEAD + size + sizeof("\r\n") - 1
+                      + tail, log);
+    if (frame == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(frame, sizeof(ngx_msgbus_frame_t));
+
+    frame->owners = 1;
+    frame->events = events;
+    frame->event = (ngx_msgbus_frame_event_t *) (frame + 1);
+    frame->pos = (u_char *) (frame->event + events) + NGX_MSGBUS_CHUNK_HEAD;
+
+    return frame;
+}
+
+
+/* writes the chunk around what ends at last */
+static void
+ngx_msgbus_frame_close(ngx_msgbus_frame_t *frame, u_char *last)
+{
+    size_t  len;
+    u_char  head[NGX_MSGBUS_CHUNK_HEAD];
+
+    frame->last = last;
+
+    len = ngx_sprintf(head, "%xz\r\n", (size_t) (last - frame->pos)) - head;
+
+    frame->start = frame->pos - len;
+    ngx_memcpy(frame->start, head, len);
+
+    frame->end = ngx_cpymem(last, "\r\n", sizeof("\r\n") - 1);
+}
+
+
+static size_t
+ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered, size_t *uuids)
+{
+    size_t              size;
+    ngx_uint_t          i;
+    ngx_msgbus_mark_t  *mark;
+
+    size = rendered->view->gap ? NGX_MSGBUS_FRAME_GAP + NGX_MSGBUS_FRAME_ID
+                               : 0;
+    *uuids = 0;
+
+    for (i = 0; i < rendered->view->events; i++) {
+        mark = &rendered->marks[i];
+
+        size += NGX_MSGBUS_FRAME_EVENT + mark->len;
+        *uuids += mark->uuid.len;
+    }
+
+    return size;
+}
+
+
+/* an event is one line: what ends lines in its white space is made spaces */
+static u_char *
+ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark, ngx_uint_t form)
+{
+    u_char  *text;
+
+    if (form == NGX_MSGBUS_SSE) {
+        p = ngx_cpymem(p, "id: ", sizeof("id: ") - 1);
+        p = ngx_msgbus_log_number(p, mark->id);
+        p = ngx_cpymem(p, "\ndata: ", sizeof("\ndata: ") - 1);
+    }
+
+    text = p;
+    p = ngx_cpymem(p, mark->text, mark->len);
+
+    for ( /* void */ ; text < p; text++) {
+
+        text = memchr(text, '\n', p - text);
+
+        if (text == NULL) {
+            break;
+        }
+
+        *text = ' ';
+    }
+
+    for (text = p - mark->len; text < p; text++) {
+
+        text = memchr(text, '\r', p - text);
+
+        if (text == NULL) {
+            break;
+        }
+
+        *text = ' ';
+    }
+
+    *p++ = '\n';
+
+    if (form == NGX_MSGBUS_SSE) {
+        *p++ = '\n';
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_msgbus_frame_gap(u_char *p, uint64_t after, uint64_t oldest,
+    ngx_uint_t form)
+{
+    if (form == NGX_MSGBUS_SSE) {
+        return ngx_sprintf(p, "event: msgbus.gap\n"
+                              "data: {\"after\":%uL,\"oldest\":%uL}\n\n",
+                           after, oldest);
+    }
+
+    return ngx_sprintf(p, "{\"gap\":{\"after\":%uL,\"oldest\":%uL}}\n",
+                       after, oldest);
+}
+
+
+static u_char *
+ngx_msgbus_frame_id(u_char *p, uint64_t id, ngx_uint_t form)
+{
+    if (form == NGX_MSGBUS_SSE) {
+        return ngx_sprintf(p, "id: %uL\n\n", id);
+    }
+
+    return ngx_sprintf(p, "{\"ping\":%uL}\n", id);
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame, ngx_str_t *uuid,
+    ngx_log_t *log)
+{
+    u_char              *p;
+    uint32_t             hash, from;
+    ngx_uint_t           i, n;
+    ngx_msgbus_frame_t  *mine;
+
+    hash = (uint32_t) ngx_hash_key(uuid->data, uuid->len);
+
+    for (n = 0; n < frame->events; n++) {
+        if (ngx_msgbus_frame_is_by(frame, n, uuid, hash)) {
+            break;
+        }
+    }
+
+    if (n == frame->events) {
+        frame->owners++;
+        return frame;
+    }
+
+    mine = ngx_msgbus_frame_alloc(0, frame->last - frame->pos, 0, log);
+    if (mine == NULL) {
+        return NULL;
+    }
+
+    mine->last_id = frame->last_id;
+    mine->more = frame->more;
+    mine->gap = frame->gap;
+
+    p = ngx_cpymem(mine->pos, frame->pos, frame->head);
+    from = (uint32_t) frame->head;
+
+    for (i = 0; i < frame->events; i++) {
+
+        if (!ngx_msgbus_frame_is_by(frame, i, uuid, hash)) {
+            mine->events++;
+            p = ngx_cpymem(p, frame->pos + from, frame->event[i].end - from);
+        }
+
+        from = frame->event[i].end;
+    }
+
+    ngx_msgbus_frame_close(mine, p);
+
+    return mine;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame, ngx_uint_t n,
+    ngx_str_t *uuid, uint32_t hash)
+{
+    ngx_msgbus_frame_event_t  *event;
+
+    event = &frame->event[n];
+
+    return event->hash == hash
+           && event->uuid_len == uuid->len
+           && ngx_memcmp(frame->pos + event->uuid, uuid->data, uuid->len)
+              == 0;
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_frame_ping(uint64_t id, ngx_uint_t form, ngx_log_t *log)
+{
+    ngx_msgbus_frame_t  *frame;
+
+    frame = ngx_msgbus_frame_alloc(0, NGX_MSGBUS_FRAME_ID, 0, log);
+
+    if (frame) {
+        ngx_msgbus_frame_close(frame,
+                               ngx_msgbus_frame_id(frame->pos, id, form));
+    }
+
+    return frame;
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_frame_hello(ngx_log_t *log)
+{
+    ngx_msgbus_frame_t  *frame;
+
+    static u_char  retry[] = "retry: 3000\n\n";
+
+    frame = ngx_msgbus_frame_alloc(0, sizeof(retry) - 1, 0, log);
+
+    if (frame) {
+        ngx_msgbus_frame_close(frame, ngx_cpymem(frame->pos, retry,
+                                                 sizeof(retry) - 1));
+    }
+
+    return frame;
+}
+
+
+void
+ngx_msgbus_frame_release(ngx_msgbus_frame_t *frame)
+{
+    if (--frame->owners == 0) {
+        ngx_free(frame);
+    }
+}

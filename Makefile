@@ -61,7 +61,7 @@ TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
                python3-h2 libhttp-message-perl libipc-run-perl \
                liblist-moreutils-perl libtest-base-perl \
                libtest-longstring-perl libtext-diff-perl liburi-perl \
-               libwww-perl $(FUZZ_DEPS)
+               libwww-perl python3-pymongo $(FUZZ_DEPS)
 
 # libFuzzer is clang's
 FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
@@ -95,6 +95,7 @@ deps:
 test-deps:
 	@tools/deps $(TEST_DEPS)
 	@tools/test-nginx > /dev/null
+	@tools/mongodb setup
 
 bench-deps:
 	@tools/deps $(BENCH_DEPS)

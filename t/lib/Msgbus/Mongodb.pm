@@ -98,7 +98,8 @@ sub uri {
 
     return $ENV{MSGBUS_TEST_MONGODB_URI} if $self->{kind} eq 'uri';
 
-    return 'mongodb://127.0.0.1:' . ($port // $self->{port}) . '/';
+    return 'mongodb://127.0.0.1:' . ($port // $self->{port}) . '/'
+           . ($self->{uri_options} // '');
 }
 
 

@@ -1,0 +1,99 @@
+# The proxy by which the tests spoil connections to the database: each of its
+# faults, as a plain driver sees it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time);
+
+use Msgbus::Mongodb;
+use Msgbus::Proxy;
+
+
+Msgbus::Nginx->limit(120);
+
+my $mongodb = Msgbus::Mongodb->new(own => 1)->start;
+my $proxy = Msgbus::Proxy->new(to => $mongodb->{port})->start;
+
+my $through = $mongodb->for_child;
+
+# one try, and no patience
+$through->{port} = "$proxy->{port}";
+$through->{uri_options} = '?retryWrites=false&socketTimeoutMS=500'
+                          . '&serverSelectionTimeoutMS=500';
+
+my $n = 0;
+
+
+# inserts a document through the proxy; what the driver says, and whether it
+# is there
+
+sub insert {
+    my $id = ++$n;
+    my $began = time;
+    my $said = eval {
+        $through->ask(insert => { events => [{ _id => $id, x => 'y' x 200 }] });
+        'stored';
+    } // $@ =~ s/:.*//sr;
+
+    my $took = time - $began;
+
+    return [$said, $mongodb->ask(count => { _id => $id })], $took;
+}
+
+
+is_deeply((insert())[0], ['stored', 1], 'without a fault');
+
+my @faults = (
+    # what, how, said, stored, tells it
+    ['cut request', 0, 'AutoReconnect', 0],
+    ['cut request', 100, 'AutoReconnect', 0],
+    ['cut reply', 0, 'AutoReconnect', 1],
+    ['cut reply', 20, 'AutoReconnect', 1],
+    ['lose request', 0, 'NetworkTimeout', 0],
+    ['lose reply', 0, 'NetworkTimeout', 1],
+    ['late request', 100, 'stored', 1],
+);
+
+for (@faults) {
+    my ($what, $with, $said, $stored) = @$_;
+    my $done = $proxy->done;
+
+    $proxy->tell($what, insert => $with);
+    is_deeply((insert())[0], [$said, $stored], "$what $with");
+    is($proxy->done, $done + 1, 'which happened once');
+    is_deeply((insert())[0], ['stored', 1], 'the next one is fine');
+}
+
+# later than the driver waits
+
+$proxy->tell('late request', insert => 1000);
+is_deeply((insert())[0], ['NetworkTimeout', 0], 'late request 1000');
+$mongodb->until(5, 'what is late to come',
+                sub { $mongodb->ask(count => { _id => $n }) });
+pass('it is stored when the driver has given up');
+
+# all bytes
+
+$proxy->tell('delay', 100);
+
+my ($answer, $took) = insert();
+
+is_deeply($answer, ['stored', 1], 'delay 100');
+cmp_ok($took, '>=', 0.2, 'each way takes its time');
+
+$proxy->tell('drop');
+is_deeply((insert())[0], ['NetworkTimeout', 0], 'drop');
+$proxy->tell('pass');
+is_deeply((insert())[0], ['stored', 1], 'pass');
+
+$proxy->tell('refuse');
+is_deeply([(insert())[0][1], (insert())[0][1]], [0, 0], 'refuse');
+$proxy->tell('pass');
+is_deeply((insert())[0], ['stored', 1], 'pass');
+
+done_testing;

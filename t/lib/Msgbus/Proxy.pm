@@ -1,0 +1,431 @@
+package Msgbus::Proxy;
+
+# A proxy before a MongoDB that fails as networks fail, and exactly where it is
+# told to.  It knows messages and the command that each is, so that "the next
+# insert" can be lost, or its answer.
+#
+#     my $proxy = Msgbus::Proxy->new(to => $mongodb->{port})->start;
+#
+#     $proxy->tell('cut request', insert => 100)   the next insert: its first
+#                                   100 bytes, then both connections are closed
+#     $proxy->tell('cut reply', insert => 10)      of its answer, the first 10
+#     $proxy->tell('lose request', 'insert')       goes nowhere, and no answer
+#     $proxy->tell('lose reply', 'insert')         is done, and no answer comes
+#     $proxy->tell('late request', insert => 1500) is done 1500 ms later, even
+#                                   when the client has gone in the meantime
+#     $proxy->tell('delay', 20)     all bytes, either way, come 20 ms later
+#     $proxy->tell('drop')          bytes go nowhere, connections stay
+#     $proxy->tell('refuse')        nobody listens, connections are closed
+#     $proxy->tell('pass')          as it was in the beginning
+#
+#     $proxy->done                  how many faults have happened so far
+#
+# Faults of "the next" one wait for it, several for as many.  "pass" leaves
+# what is already on its way.
+
+use strict;
+use warnings;
+
+use IO::Select;
+use IO::Socket::IP;
+use POSIX ();
+use Socket qw(AF_UNIX IPPROTO_TCP PF_UNSPEC SOCK_STREAM TCP_NODELAY);
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+
+use Msgbus::Nginx;
+
+
+my $owner = $$;
+my @running;
+
+
+sub now { return clock_gettime(CLOCK_MONOTONIC) }
+
+
+sub new {
+    my ($class, %o) = @_;
+
+    my $self = bless { host => '127.0.0.1', %o, delay => 0, way => 'pass',
+                       faults => [], done => 0, pairs => [] }, $class;
+
+    push @running, $self;
+
+    return $self;
+}
+
+
+sub start {
+    my ($self) = @_;
+
+    $self->{listener} = $self->listen;
+    $self->{port} = $self->{listener}->sockport;
+
+    socketpair my $ours, my $its, AF_UNIX, SOCK_STREAM, PF_UNSPEC
+        or die "socketpair: $!\n";
+
+    $self->{pid} = fork // die "cannot fork: $!\n";
+
+    if (!$self->{pid}) {
+        $SIG{$_} = 'DEFAULT' for qw(ALRM INT TERM HUP);
+        $SIG{PIPE} = 'IGNORE';
+
+        close $ours;
+        eval { $self->serve($its); 1 } or print STDERR "proxy: $@";
+        POSIX::_exit(0);
+    }
+
+    close $its;
+    close delete $self->{listener};
+
+    $ours->autoflush;
+    $self->{control} = $ours;
+
+    return $self;
+}
+
+
+sub listen {
+    my ($self) = @_;
+
+    return IO::Socket::IP->new(LocalHost => $self->{host},
+                               LocalPort => $self->{port} // 0,
+                               Listen => 64, ReuseAddr => 1)
+           || die "proxy: cannot listen: $!\n";
+}
+
+
+# Comes back when it holds.
+
+sub tell {
+    my ($self, @words) = @_;
+
+    print { $self->{control} } join("\t", @words), "\n";
+
+    my $answer = readline $self->{control};
+
+    die "the proxy has ended\n" if !defined $answer;
+
+    chomp $answer;
+    die "proxy: $answer\n" if $answer !~ /^\d+$/;
+
+    return $answer;
+}
+
+
+sub done { return $_[0]->tell('done') }
+
+
+sub stop {
+    my ($self) = @_;
+
+    my $pid = delete $self->{pid} or return;
+
+    kill KILL => $pid;
+    waitpid $pid, 0;
+
+    return;
+}
+
+
+END {
+    my $status = $?;
+
+    if ($$ == $owner) {
+        $_->stop for @running;
+    }
+
+    $? = $status;
+}
+
+
+# --- in the process of the proxy
+
+sub serve {
+    my ($self, $control) = @_;
+
+    for ( ;; ) {
+        my ($read, $write, $due) = (IO::Select->new($control),
+                                    IO::Select->new, 3600);
+
+        $read->add($self->{listener}) if $self->{listener};
+
+        for my $pair (@{ $self->{pairs} }) {
+            for my $side (@$pair{qw(client server)}) {
+                $read->add($side->{sock}) if $side->{sock} && !$side->{ended};
+
+                my $first = $side->{out}[0] or next;
+                my $left = $first->[0] - now();
+
+                if ($left > 0) {
+                    $due = $left if $left < $due;
+
+                } else {
+                    $write->add($side->{sock}) if $side->{sock};
+                }
+            }
+        }
+
+        my ($r, $w) = IO::Select::select($read, $write, undef, $due);
+        my %readable = map { fileno $_ => 1 } @{ $r // [] };
+        my %writable = map { fileno $_ => 1 } @{ $w // [] };
+
+        if ($readable{fileno $control}) {
+            sysread $control, my $words, 4096 or return;
+
+            for (split /\n/, $words) {
+                syswrite $control, $self->obey(split /\t/) . "\n";
+            }
+
+            # descriptors may stand for others now
+            next;
+        }
+
+        my @pairs = @{ $self->{pairs} };
+
+        if ($self->{listener} && $readable{fileno $self->{listener}}) {
+            $self->accept;
+        }
+
+        for my $pair (@pairs) {
+            for my $name (qw(client server)) {
+                my $side = $pair->{$name};
+
+                if ($side->{sock} && $writable{fileno $side->{sock}}) {
+                    $self->write_to($pair, $side);
+                }
+
+                if ($side->{sock} && $readable{fileno $side->{sock}}) {
+                    $self->read_from($pair, $name);
+                }
+            }
+
+            $self->end_if_over($pair);
+        }
+    }
+}
+
+
+sub obey {
+    my ($self, $word, @with) = @_;
+
+    if ($word =~ /^(?:cut|lose|late) /) {
+        push @{ $self->{faults} }, [$word, @with];
+
+    } elsif ($word eq 'delay') {
+        $self->{delay} = $with[0] / 1000;
+
+    } elsif ($word eq 'drop') {
+        $self->{way} = 'drop';
+
+    } elsif ($word eq 'refuse') {
+        close delete $self->{listener} if $self->{listener};
+
+        $self->{done} += @{ $self->{pairs} };
+        $self->close_pair($_) for @{ $self->{pairs} };
+
+    } elsif ($word eq 'pass') {
+        @$self{qw(way delay faults)} = ('pass', 0, []);
+        $self->{listener} //= $self->listen;
+
+        # a peer has missed bytes: its messages make no sense any more
+        $self->close_pair($_) for grep { $_->{lost} } @{ $self->{pairs} };
+
+    } elsif ($word ne 'done') {
+        return "I do not know \"$word\"";
+    }
+
+    return $self->{done};
+}
+
+
+sub accept {
+    my ($self) = @_;
+
+    my $client = $self->{listener}->accept or return;
+    my $server = IO::Socket::IP->new(PeerHost => '127.0.0.1',
+                                     PeerPort => $self->{to});
+
+    # as if nobody listened
+    return close $client if !$server;
+
+    for ($client, $server) {
+        $_->blocking(0);
+        setsockopt $_, IPPROTO_TCP, TCP_NODELAY, 1;
+    }
+
+    push @{ $self->{pairs} }, {
+        client => { sock => $client, in => '', out => [] },
+        server => { sock => $server, out => [] },
+    };
+
+    return;
+}
+
+
+sub close_pair {
+    my ($self, $pair) = @_;
+
+    for my $side (@$pair{qw(client server)}) {
+        close delete $side->{sock} if $side->{sock};
+    }
+
+    $self->{pairs} = [grep { $_ != $pair } @{ $self->{pairs} }];
+
+    return;
+}
+
+
+# A side that has ended closes the other one when that has got everything.
+
+sub end_if_over {
+    my ($self, $pair) = @_;
+
+    for (['client', 'server'], ['server', 'client']) {
+        my ($from, $to) = @$pair{@$_};
+
+        if ($from->{ended} && !@{ $to->{out} }) {
+            return $self->close_pair($pair);
+        }
+    }
+
+    return;
+}
+
+
+# Bytes that go to a side, at a time; undef: the end of both.
+
+sub queue {
+    my ($self, $side, $bytes, $later) = @_;
+
+    push @{ $side->{out} }, [now() + $self->{delay} + ($later // 0), $bytes];
+
+    $self->{done}++ if $self->{delay};
+
+    return;
+}
+
+
+sub write_to {
+    my ($self, $pair, $side) = @_;
+
+    my $first = $side->{out}[0];
+
+    return $self->close_pair($pair) if !defined $first->[1];
+
+    my $n = syswrite $side->{sock}, $first->[1];
+
+    if (!defined $n) {
+        return if $!{EAGAIN};
+
+        # nobody is there to take it
+        $side->{out} = [];
+        $side->{ended} = 1;
+        return;
+    }
+
+    substr $first->[1], 0, $n, '';
+    shift @{ $side->{out} } if $first->[1] eq '';
+
+    return;
+}
+
+
+sub read_from {
+    my ($self, $pair, $name) = @_;
+
+    my $side = $pair->{$name};
+    my $n = sysread $side->{sock}, my $bytes, 1 << 20;
+
+    return if !defined $n && $!{EAGAIN};
+
+    if (!$n) {
+        $side->{ended} = 1;
+        return;
+    }
+
+    if ($self->{way} eq 'drop') {
+        $self->{done}++;
+        $pair->{lost} = 1;
+        return;
+    }
+
+    return if $pair->{lost};
+
+    if ($name eq 'client') {
+        $side->{in} .= $bytes;
+        $self->requests($pair, $side);
+
+    } elsif (defined(my $left = delete $pair->{of_reply})) {
+        $self->{done}++;
+
+        if ($left eq 'lost') {
+            $pair->{lost} = 1;
+
+        } else {
+            $self->queue($pair->{client}, substr $bytes, 0, $left) if $left;
+            $self->queue($pair->{client}, undef);
+        }
+
+    } else {
+        $self->queue($pair->{client}, $bytes);
+    }
+
+    return;
+}
+
+
+# All that are whole.  An OP_MSG begins with its command's name: 16 bytes of
+# header, 4 of flags, 1 of the section's kind, 4 of the document's length, 1 of
+# the first member's type.
+
+sub requests {
+    my ($self, $pair, $side) = @_;
+
+    while (length $side->{in} >= 16) {
+        my ($length, undef, undef, $code) = unpack 'V4', $side->{in};
+
+        last if length $side->{in} < $length;
+
+        my $message = substr $side->{in}, 0, $length, '';
+        my $command = $code == 2013 ? unpack('x26 Z*', $message) : '';
+
+        my $fault = $self->{faults}[0];
+
+        if (!$fault || $fault->[1] ne $command) {
+            $self->queue($pair->{server}, $message);
+            next;
+        }
+
+        my ($what, undef, $n) = @{ shift @{ $self->{faults} } };
+
+        if ($what eq 'cut request') {
+            $self->{done}++;
+            $self->queue($pair->{server}, substr $message, 0, $n) if $n;
+            $self->queue($pair->{server}, undef);
+            $pair->{lost} = 1;
+            last;
+        }
+
+        if ($what eq 'lose request') {
+            $self->{done}++;
+            $pair->{lost} = 1;
+            last;
+        }
+
+        if ($what eq 'late request') {
+            $self->{done}++;
+            $self->queue($pair->{server}, $message, $n / 1000);
+            next;
+        }
+
+        # of the reply
+
+        $pair->{of_reply} = $what eq 'lose reply' ? 'lost' : $n // 0;
+        $self->queue($pair->{server}, $message);
+    }
+
+    return;
+}
+
+
+1;

@@ -70,7 +70,7 @@ BENCH_DEPS   = $(DEPS) python3 util-linux wrk
 
 
 .PHONY: all asan install deps test-deps bench-deps run test valgrind fuzz style check-docs \
-        bench-quick clean help
+        bench-quick bench-mongodb clean help
 
 
 # without -j of the caller's: all processors
@@ -154,6 +154,12 @@ bench-quick: bench-deps
 	@$(MAKE) --no-print-directory all
 	@NGX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/quick
 
+bench-mongodb: bench-deps
+	@tools/deps libmongoc-dev pkg-config
+	@tools/mongodb setup
+	@$(MAKE) --no-print-directory all
+	@NGX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/mongodb
+
 
 clean:
 	@rm -rf build run t/servroot*
@@ -170,7 +176,7 @@ help:
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
-#: make bench-quick  measure
+#: make bench-quick  measure; bench-mongodb: with a MongoDB below the bus
 #: make asan         run the tests that start nginx with the module under ASan
 #:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice
 #: make valgrind     run some of them under valgrind; VALGRIND_TESTS="..."

@@ -45,7 +45,7 @@ error_log {folder}/error.log notice;
 pid {folder}/nginx.pid;
 {modules}
 {user}
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 
 http {{
     access_log off;

@@ -56,6 +56,18 @@ is(verdict(\@stored, [answer(0, 11), seen(10, 1, 1), seen(11, 1, 2),
                       answer(11, 12), seen(12, 1, 2)]), 'same twice',
    'an event is there twice');
 
+is(verdict([@stored, ['unknown', 1, 3, 'maybe', 0.5, 0.6]],
+           [answer(0, 12), seen(10, 1, 1), seen(11, 1, 2), seen(12, 1, 3)]),
+   '', 'an event is there of which a 503 said that it may be');
+
+is(verdict([@stored, ['refused', 1, 3, 503, 0.5, 0.6]],
+           [answer(0, 12), seen(10, 1, 1), seen(11, 1, 2), seen(12, 1, 3)]),
+   'ghost', 'an event is there of which a 503 said that it is not');
+
+is(verdict([@stored, ['unexplained', '1/3']],
+           [answer(0, 11), seen(10, 1, 1), seen(11, 1, 2)]), 'why',
+   'a 503 says nothing');
+
 is(verdict(\@stored, [answer(0, 11), seen(11, 1, 2), seen(10, 1, 1)]),
    'order own', 'ids fall within an answer');
 

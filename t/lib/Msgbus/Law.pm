@@ -16,7 +16,12 @@ package Msgbus::Law;
 #     $law->kept;                    # tests, one for each law
 #
 # A poster does not post an event again when the connection was lost without an
-# answer: it may have been stored, so it may be seen, at most once.
+# answer, or when a 503 says that it may have been stored: it may be seen, at
+# most once.
+#
+# Several nodes on one database are several addresses; readers who hop go from
+# one to the next with each round.  "Foreign" posters write into the database
+# themselves, as RSE does.
 
 use strict;
 use warnings;
@@ -41,7 +46,10 @@ sub now { return Msgbus::Client::now() }
 # each poster; batch: how many it sends in one go; lag: seconds that a poller
 # waits between two rounds; to: addresses, which the processes take in turn;
 # noise: processes that post as fast as they can what nobody follows, and how
-# many events each (noise_events)
+# many events each (noise_events); hoppers: how many of the pollers hop;
+# foreign: how many of the posters are foreign ones, in the database mongodb,
+# foreign_rate: their rate; settle: a function that is called between the end of
+# the posters and that of the pollers, with the newest id that was told
 
 sub new {
     my ($class, %o) = @_;
@@ -49,6 +57,7 @@ sub new {
     my $self = bless { posters => 8, pollers => 3, channels => 16,
                        prefix => '/load', rate => 1000, batch => 1,
                        lag => 0, noise => 0, noise_events => 1e9,
+                       hoppers => 0, foreign => 0, foreign_rate => 20,
                        %o }, $class;
 
     $self->{to} //= ["127.0.0.1:$self->{nginx}{port}"];
@@ -99,8 +108,10 @@ sub begin {
 
     $self->{reading} = [map { $self->child("poller.$_", \&poll, $_) }
                         1 .. $self->{pollers}];
-    $self->{posting} = [map { $self->child("poster.$_", \&publish, $_) }
-                        1 .. $self->{posters}];
+    $self->{posting} = [map {
+        $self->child("poster.$_", $_ > $self->{foreign} ? \&publish
+                                                        : \&insert, $_)
+    } 1 .. $self->{posters}];
 
     push @{ $self->{posting} }, map { $self->child("noise.$_", \&noise, $_) }
                                 1 .. $self->{noise};
@@ -115,9 +126,19 @@ sub end {
 
     $self->{lasted} = now() - $self->{began};
 
-    for my $pids (@$self{qw(posting reading)}) {
+    for my $what (qw(posting reading)) {
+        my $pids = $self->{$what};
+
         kill USR1 => @$pids;
         $self->wait_for($_) for @$pids;
+
+        if ($what eq 'posting' && $self->{settle}) {
+            my %records = $self->records('poster');
+
+            $self->{settle}->(max(0, map { $_->[3] }
+                                     grep { $_->[0] eq 'stored' }
+                                     map { @$_ } values %records));
+        }
     }
 
     return $self;
@@ -233,6 +254,21 @@ sub note {
     if ($r->status == 201) {
         $tell->('stored', $p, $n, $r->id // 'none', $t0, $t1);
 
+    } elsif ($r->status == 503) {
+        my $message = eval { $r->json->{message} } // '';
+        my $maybe = $message =~ /may have been stored/;
+
+        $tell->($maybe ? ('unknown', $p, $n, 'maybe')
+                       : ('refused', $p, $n, 503), $t0, $t1);
+
+        if ($message eq ''
+            || ($r->header('Retry-After') // '') !~ /^[1-9]\d*$/)
+        {
+            $tell->('unexplained', "$p/$n: $r->{head}$r->{body}");
+        }
+
+        sleep 0.05;
+
     } elsif ($r->status) {
         $tell->('refused', $p, $n, $r->status);
 
@@ -245,6 +281,46 @@ sub note {
         $tell->('hung', $r->error) if $r->failure eq 'timeout';
         $tell->('broken', $r->error) if $r->failure eq 'garbage';
     }
+
+    return;
+}
+
+
+# A poster who does not know of the bus, only of its database.  What befalls
+# that is not told of by an answer: it may have been stored.
+
+sub insert {
+    my ($self, $p, $tell, $is_over) = @_;
+
+    my $mongodb = $self->{mongodb}->for_child;
+    my $n = 0;
+
+    while (!$is_over->()) {
+        $n++;
+
+        my $t0 = now();
+        my $answer = eval {
+            $mongodb->ask(rse_insert => {
+                channel => $self->channel_of($p, $n),
+                data => payload($p, $n) =~ s/\xc3\xa9/\x{e9}/gr,
+                user_agent => "foreign/1.0 uuid/poster-$p",
+                uuid => "poster-$p",
+            });
+        };
+        my $t1 = now();
+
+        if ($answer) {
+            $tell->('stored', $p, $n, $answer->[0], $t0, $t1);
+            $tell->('again', $answer->[1] - 1) if $answer->[1] > 1;
+
+        } else {
+            $tell->('unknown', $p, $n, $@ =~ s/\s+/ /gr);
+        }
+
+        sleep 1 / $self->{foreign_rate};
+    }
+
+    $mongodb->leave;
 
     return;
 }
@@ -311,17 +387,24 @@ sub noise {
 sub poll {
     my ($self, $number, $tell, $is_over) = @_;
 
-    my $to = $self->{to}[$number % @{ $self->{to} }];
-    my $client = Msgbus::Client->new(to => $to);
+    my $at = $number;
+    my @clients = map { Msgbus::Client->new(to => $_) } @{ $self->{to} };
 
     my @channels = map { "$self->{prefix}/c$_" } 0 .. $self->{channels} - 1;
     my %cursor = map { $_ => $self->{from} } @channels;
     my $turn = 0;
-    my $newest = 0;
+
+    # of each node: another one may be behind for a moment
+    my @newest = (0) x @clients;
 
     for ( ;; ) {
         my $over = $is_over->();
         my $quiet = 1;
+
+        $at++ if $number <= $self->{hoppers};
+        $at %= @clients;
+
+        my $client = $clients[$at];
 
         for my $channel (@channels) {
             my $max = $turn++ % 5 ? 200 : 3;
@@ -341,7 +424,7 @@ sub poll {
             my $events = $r->events;
             my $last = $r->last_id // 'none';
 
-            $tell->('answer', $channel, $cursor, $last, $newest,
+            $tell->('answer', $channel, $cursor, $last, $newest[$at],
                     @$events < $max ? 'whole' : 'cut',
                     $r->gap ? 'gap' : 'ok');
 
@@ -354,7 +437,7 @@ sub poll {
                 $tell->('seen', $channel, $e->{id}, $p, $n,
                         $e->{data} eq payload($p, $n) ? 'same' : 'other');
 
-                $newest = $e->{id} if $e->{id} > $newest;
+                $newest[$at] = $e->{id} if $e->{id} > $newest[$at];
             }
 
             $quiet = 0 if @$events;
@@ -389,6 +472,7 @@ my @laws = (
     late     => 'an acknowledged event is there for the next read',
     ghost    => 'what was refused is not seen',
     gap      => 'no reader is told of a gap when nothing was dropped',
+    why      => 'every 503 says why, and when to come again',
 );
 
 
@@ -447,6 +531,7 @@ sub judge {
         for (@$list) {
             $broken->(ended => "$who: $_->[1]") if $_->[0] eq 'broken';
             $broken->(hung => "$who: $_->[1]") if $_->[0] eq 'hung';
+            $broken->(why => "$who: $_->[1]") if $_->[0] eq 'unexplained';
         }
 
         if ($who =~ /poller/) {
@@ -571,12 +656,15 @@ sub judge_poller {
 }
 
 
+# of all, or of those whose name has this in it
+
 sub records {
-    my ($self) = @_;
+    my ($self, $of) = @_;
 
     my %records;
 
-    for my $who ((map { "poster.$_" } 1 .. $self->{posters}),
+    for my $who (grep { !defined $of || /$of/ }
+                 (map { "poster.$_" } 1 .. $self->{posters}),
                  (map { "poller.$_" } 1 .. $self->{pollers}))
     {
         open my $in, '<', "$self->{dir}/$who" or die "$self->{dir}/$who: $!\n";
@@ -584,6 +672,49 @@ sub records {
     }
 
     return %records;
+}
+
+
+# Of the events that were acknowledged: [p, n, id, t0, t1], by t1.
+
+sub acknowledged {
+    my ($self) = @_;
+
+    my %records = $self->records('poster');
+
+    return sort { $a->[4] <=> $b->[4] }
+           map { [@$_[1 .. 5]] } grep { $_->[0] eq 'stored' }
+           map { @$_ } values %records;
+}
+
+
+# How long after this moment the next event was acknowledged, whenever it was
+# posted; and the longest time in which none was.
+
+sub first_after {
+    my ($self, $moment) = @_;
+
+    for ($self->acknowledged) {
+        return $_->[4] - $moment if $_->[4] > $moment;
+    }
+
+    return 9e99;
+}
+
+
+sub longest_pause {
+    my ($self, $from, $to) = @_;
+
+    my ($before, $pause) = ($from, 0);
+
+    for my $t ((grep { $_ > $from && $_ < $to }
+                map { $_->[4] } $self->acknowledged), $to)
+    {
+        $pause = max($pause, $t - $before);
+        $before = $t;
+    }
+
+    return $pause;
 }
 
 
@@ -596,15 +727,19 @@ sub kept {
 
     my %records = $self->records;
     my $broken = $self->judge(%records);
-    my @lost = grep { $_->[0] eq 'unknown' } map { @$_ } values %records;
+    my @unknown = grep { $_->[0] eq 'unknown' } map { @$_ } values %records;
+    my @maybe = grep { $_->[3] eq 'maybe' } @unknown;
+    my @lost = grep { $_->[3] ne 'maybe' } @unknown;
     my @refused = grep { $_->[0] eq 'refused' } map { @$_ } values %records;
 
     Test::More::diag(sprintf '%d events were acknowledged in %.1f s, %d '
-                             . 'refused, %d lost their connection',
+                             . 'refused, %d lost their connection%s',
                      $self->{stored}, $self->{lasted}, scalar @refused,
-                     scalar @lost);
+                     scalar @lost,
+                     @maybe ? ', ' . @maybe . ' may have been stored' : '');
 
     $self->{lost} = @lost;
+    $self->{maybe} = @maybe;
     $self->{refused} = \@refused;
     $self->{broken} = $broken;
 

@@ -19,6 +19,11 @@ package Msgbus::Mongodb;
 #     $mongodb->another_server                  a second FerretDB on the same
 #                                               data; the URI of it
 #
+# A node of the bus on it, an nginx, is
+#
+#     my $nginx = $mongodb->node(workers => 2)->start;
+#     $mongodb->wait_until_up($nginx);
+#
 # What the driver can be asked for, with a connection of its own that goes past
 # any proxy, is in mongodb.py beside this file:
 #
@@ -40,6 +45,7 @@ use POSIX qw(WNOHANG);
 use Test::More ();
 use Time::HiRes qw(sleep);
 
+use Msgbus::Law;
 use Msgbus::Nginx;
 
 
@@ -306,6 +312,134 @@ sub restart_postgres {
     $self->start_postgres;
 
     return;
+}
+
+
+# --- nodes
+
+# What is said in the http block.  port: that of a proxy before the server;
+# uri; zone: its parameters, name and store left out; more: of msgbus_mongodb's
+
+sub http {
+    my ($self, %o) = @_;
+
+    my $uri = $o{uri} // $self->uri($o{port});
+    my $zone = $o{zone} // 'ttl=120s';
+    my $more = $o{more} // 'poll 50ms;';
+    my $size = $o{size} // '32m';
+
+    return <<"END";
+msgbus_mongodb main {
+    uri "$uri";
+    database $self->{database};
+    connect_timeout 1s;
+    timeout 2s;
+    $more
+}
+
+msgbus_zone zone=bus:$size store=main $zone;
+END
+}
+
+
+# As http() and Msgbus::Nginx take it.
+
+sub node {
+    my ($self, %o) = @_;
+
+    my %http = map { $_ => delete $o{$_} }
+               grep { exists $o{$_} } qw(port uri zone more size);
+
+    return Msgbus::Nginx->new(workers => 2, http => $self->http(%http),
+                              location => 'location / { msgbus bus; }', %o);
+}
+
+
+# The verbose report, and its status.
+
+sub health {
+    my ($self, $nginx) = @_;
+
+    my $r = $nginx->client->get('/health?verbose=true');
+
+    die 'no report of health: ' . $r->error . "$r->{head}\n" if !$r->status;
+
+    return ($r->status, eval { $r->json } // die "$r->{body}: $@");
+}
+
+
+sub wait_until_up {
+    my ($self, @nginx) = @_;
+
+    for my $nginx (@nginx) {
+        $self->until(15, 'the bus to be up', sub {
+            return $nginx->client->get('/health')->status == 200;
+        });
+    }
+
+    return;
+}
+
+
+# What a law's "settle" wants: each node has got as far as this id.
+
+sub wait_for_id {
+    my ($self, $id, @nginx) = @_;
+
+    for my $nginx (@nginx) {
+        $self->until(10, "id $id to be on all nodes", sub {
+            my $r = $nginx->client->get('/x?echo=true&last-known-id=0');
+
+            return ($r->last_id // 0) >= $id;
+        });
+    }
+
+    return;
+}
+
+
+# Every event that was acknowledged is in the database once, as it was posted.
+
+sub has_all_of {
+    my ($self, $law) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my (@faults, %found);
+
+    for (@{ $self->ask(find => {}) }) {
+        my ($p, $n) = $_->{data} =~ /^\{"p":(\d+),"n":(\d+)/ or next;
+
+        push @{ $found{"$p/$n"} }, $_;
+    }
+
+    my @acknowledged = $law->acknowledged;
+
+    for (@acknowledged) {
+        my ($p, $n, $id) = @$_;
+        my @events = @{ delete $found{"$p/$n"} // [] };
+
+        push @faults, "$p/$n is there " . @events . ' times' if @events != 1;
+
+        for my $e (@events) {
+            my $data = $e->{data};
+
+            utf8::encode($data);
+            push @faults, "$p/$n has id $e->{_id}, not $id" if $e->{_id} != $id;
+            push @faults, "$p/$n is not what was posted"
+                if $data ne Msgbus::Law::payload($p, $n)
+                || $e->{channel} ne $law->channel_of($p, $n);
+        }
+    }
+
+    push @faults, map { "$_ is there " . @{ $found{$_} } . ' times' }
+                  grep { @{ $found{$_} } > 1 } keys %found;
+
+    return Test::More::ok(!@faults, 'the database has each of the '
+                                    . @acknowledged . ' acknowledged events '
+                                    . 'once, as it was posted')
+        || Test::More::diag(join "\n", scalar(@faults) . ' faults:',
+                            @faults[0 .. ($#faults < 9 ? $#faults : 9)]);
 }
 
 

@@ -35,6 +35,8 @@ static ngx_int_t ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db,
     ngx_msgbus_doc_t *docs, ngx_uint_t n);
 static ngx_int_t ngx_msgbus_mongodb_room(ngx_msgbus_db_t *db, ngx_uint_t n);
 static bool ngx_msgbus_mongodb_doc(bson_t *b, ngx_msgbus_doc_t *doc);
+static bool ngx_msgbus_mongodb_text(bson_t *b, const char *name,
+    ngx_str_t *text, const char *absent);
 static ngx_int_t ngx_msgbus_mongodb_outcome(const bson_t *reply,
     bson_error_t *error);
 static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
@@ -175,19 +177,28 @@ static bool
 ngx_msgbus_mongodb_doc(bson_t *b, ngx_msgbus_doc_t *doc)
 {
     return BSON_APPEND_INT64(b, "_id", (int64_t) doc->id)
-           && bson_append_utf8(b, "data", 4, (char *) doc->data.data,
-                               (int) doc->data.len)
-           && bson_append_utf8(b, "channel", 7, (char *) doc->channel.data,
-                               (int) doc->channel.len)
-           && bson_append_utf8(b, "user_agent", 10,
-                               (char *) doc->user_agent.data,
-                               (int) doc->user_agent.len)
-           && bson_append_utf8(b, "uuid", 4, (char *) doc->uuid.data,
-                               (int) doc->uuid.len)
+           && ngx_msgbus_mongodb_text(b, "data", &doc->data, "{}")
+           && ngx_msgbus_mongodb_text(b, "channel", &doc->channel, "")
+           && ngx_msgbus_mongodb_text(b, "user_agent", &doc->user_agent, "")
+           && ngx_msgbus_mongodb_text(b, "uuid", &doc->uuid, "")
            && BSON_APPEND_DATE_TIME(b, "created_at", (int64_t) doc->since)
            && (doc->token == NULL
                || BSON_APPEND_BINARY(b, "token", BSON_SUBTYPE_BINARY,
                                      doc->token, NGX_MSGBUS_TOKEN_LEN));
+}
+
+
+/* RSE expects strings, and JSON as data: an anchor has no text of its own */
+static bool
+ngx_msgbus_mongodb_text(bson_t *b, const char *name, ngx_str_t *text,
+    const char *absent)
+{
+    if (text->len == 0) {
+        return bson_append_utf8(b, name, -1, absent, -1);
+    }
+
+    return bson_append_utf8(b, name, -1, (char *) text->data,
+                            (int) text->len);
 }
 
 

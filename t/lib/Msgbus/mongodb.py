@@ -99,6 +99,15 @@ class Database:
 
         return self.events.delete_many({}).deleted_count
 
+    def expire(self, seconds):
+        """What the clockwork of a TTL index does."""
+
+        before = (datetime.datetime.utcnow()
+                  - datetime.timedelta(seconds=seconds))
+
+        return self.events.delete_many(
+            {"created_at": {"$lt": before}}).deleted_count
+
     def older(self, seconds):
         """As if all events had been posted that much earlier."""
 

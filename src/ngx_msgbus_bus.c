@@ -658,6 +658,7 @@ ngx_msgbus_status_db_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     look = conf->poll ? conf->poll : NGX_MSGBUS_LOOK;
 
     status->reachable = sh->loaded
+                        && bus->log.sh->caught_up
                         && !sh->down
                         && status->behind < look + conf->connect_timeout
                                             + conf->timeout;

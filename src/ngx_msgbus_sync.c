@@ -70,13 +70,12 @@ ngx_msgbus_sync(ngx_msgbus_commit_t *c)
 
         if (rc == NGX_OK && ngx_msgbus_time_monotonic() - begin < c->term) {
 
-            ngx_msgbus_commit_lock(c);
-            c->log.sh->caught_up = begin;
-            ngx_msgbus_commit_unlock(c);
-
             c->stale = 0;
 
-            /* what is new since the last look, and what of ours is in it */
+            /*
+             * What is new since the last look, and what of ours is in it;
+             * the node has not caught up before, nor is it well.
+             */
 
             return ngx_msgbus_sync_look(c);
         }

@@ -1,0 +1,79 @@
+# The database stands still for 5 seconds under load.  Readers do not notice;
+# posters wait, or are told why not; all goes on when it does.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Msgbus::Law;
+use Msgbus::Mongodb;
+
+
+my $seconds = 5;
+
+Msgbus::Nginx->limit(90);
+
+my $mongodb = Msgbus::Mongodb->new(own => 1)->start;
+my $nginx = $mongodb->node->start;
+
+$mongodb->wait_until_up($nginx);
+
+my ($status, $report) = $mongodb->health($nginx);
+
+is("$status $report->{status} $report->{store}", '200 ok mongodb',
+   'health when all is well');
+ok($report->{mongodb}{reachable}, 'the database is reachable');
+
+my $law = Msgbus::Law->new(
+    nginx => $nginx, posters => 6, pollers => 3, rate => 50,
+    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
+)->begin;
+
+sleep 2;
+
+my $stalled = Msgbus::Law::now();
+
+$mongodb->stall;
+sleep $seconds - 0.5;
+
+($status, $report) = $mongodb->health($nginx);
+
+is("$status $report->{status}", '503 down', 'health when it stands still');
+ok(!$report->{mongodb}{reachable}, 'the report says that it is not reachable');
+cmp_ok(length($report->{mongodb}{error} // ''), '>', 0, 'and why');
+is($nginx->client->get('/health')->status, 503, 'a balancer sees it too');
+
+sleep 0.5;
+
+my $resumed = Msgbus::Law::now();
+
+$mongodb->resume;
+sleep 3;
+
+($status, $report) = $mongodb->health($nginx);
+is("$status $report->{status}", '200 ok', 'health when it goes on');
+
+$law->end->kept;
+
+cmp_ok($law->longest_pause($stalled, $resumed), '>', $seconds - 1,
+       'nothing was acknowledged while it stood still');
+
+my $took = $law->first_after($resumed);
+
+diag sprintf 'the first event was acknowledged after %.2f s', $took;
+cmp_ok($took, '<', 2 * $Msgbus::Nginx::PATIENCE, 'within 2 s it is back');
+
+cmp_ok(scalar(grep { $_->[0] eq 'answer' } map { @$_ }
+              values %{ { $law->records('poller') } }),
+       '>', 1000, 'readers read on');
+
+$mongodb->has_all_of($law);
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

@@ -1,0 +1,61 @@
+# PostgreSQL is killed and started again below a FerretDB, under load: the
+# connection of the module stays, and the commands on it fail for a while.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Msgbus::Law;
+use Msgbus::Mongodb;
+
+
+my $times = 3;
+
+Msgbus::Nginx->limit(120);
+
+my $mongodb = Msgbus::Mongodb->new(ferretdb => 1)->start;
+my $nginx = $mongodb->node->start;
+
+$mongodb->wait_until_up($nginx);
+
+my $law = Msgbus::Law->new(
+    nginx => $nginx, posters => 6, pollers => 3, rate => 50,
+    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
+)->begin;
+
+my @back;
+
+for (1 .. $times) {
+    sleep 1;
+    $mongodb->restart_postgres;
+    $mongodb->until(20, 'PostgreSQL to recover',
+                    sub { eval { $mongodb->ask('count'); 1 } });
+    push @back, Msgbus::Law::now();
+    sleep 1.5;
+}
+
+sleep 1;
+$law->end->kept;
+
+my $log = Msgbus::Nginx::slurp("$mongodb->{dir}/log");
+
+cmp_ok(scalar(() = $log =~ /was not properly shut down/g), '==', $times,
+       "PostgreSQL was killed and recovered $times times");
+
+my @took = map { $law->first_after($_) } @back;
+
+diag join ' ', 'the first event was acknowledged after',
+     map { sprintf '%.2f s', $_ } @took;
+is_deeply([grep { $_ >= 2 * $Msgbus::Nginx::PATIENCE } @took], [],
+          'within 2 s it is back, each time');
+
+$mongodb->has_all_of($law);
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

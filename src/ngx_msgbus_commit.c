@@ -299,6 +299,10 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_commit_t *c, size_t *offset,
         *offset += e->size;
 
         if (ngx_msgbus_commit_wanted_locked(c, e)) {
+
+            /* what was sent before may still arrive, late as it is */
+
+            e->doubt = e->state == NGX_MSGBUS_SENT;
             e->state = NGX_MSGBUS_SENT;
 
             c->entries[c->n++] = e;
@@ -482,7 +486,7 @@ ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first)
 }
 
 
-/* nothing of the batch is stored, and nobody will find it later */
+/* nothing of the batch is stored: what was not sent before can be taken back */
 static void
 ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c)
 {
@@ -497,7 +501,7 @@ ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c)
         if (e->cell == NGX_MSGBUS_CELL_NONE) {
             ngx_msgbus_commit_settle_locked(c, e, 0, 0);
 
-        } else {
+        } else if (!e->doubt) {
             e->state = NGX_MSGBUS_QUEUED;
         }
     }

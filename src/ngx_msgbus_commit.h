@@ -102,6 +102,7 @@ typedef struct {
     unsigned                     stale:1;  /* sync before the next insert */
     unsigned                     unsure:1; /* some of what was sent may be
                                               in the database unseen */
+    unsigned                     lapsed:1; /* events may have expired unseen */
     unsigned                     seen:1;   /* readers are to be woken */
 } ngx_msgbus_commit_t;
 

@@ -197,6 +197,7 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     e->agent_len = (uint16_t) ev->user_agent.len;
     e->uuid_len = (uint16_t) ev->uuid.len;
     e->channel_len = (uint8_t) ev->channel->name.len;
+    e->doubt = 0;
 
     ngx_memcpy(e->token, token, NGX_MSGBUS_TOKEN_LEN);
 

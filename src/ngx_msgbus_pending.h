@@ -44,6 +44,7 @@ typedef struct {
     uint16_t               agent_len;
     uint16_t               uuid_len;
     uint8_t                channel_len;
+    uint8_t                doubt;      /* it was sent, and no answer came */
     u_char                 bytes[1];
 } ngx_msgbus_entry_t;
 

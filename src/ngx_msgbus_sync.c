@@ -258,6 +258,12 @@ ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
     uint64_t   begin, now;
     ngx_int_t  n;
 
+    /* longer than an event lives, with some time for clocks that differ */
+
+    c->lapsed = c->log.sh->caught_up
+                && ngx_msgbus_time_monotonic() - c->log.sh->caught_up
+                   > c->log.ttl * 1000 / 4 * 3;
+
     do {
         begin = ngx_msgbus_time_monotonic();
 
@@ -319,6 +325,10 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
     ngx_msgbus_commit_lock(c);
 
     if (doc->id > c->log.sh->last_id) {
+
+        if (c->lapsed && doc->id > c->log.sh->last_id + 1) {
+            c->log.sh->lapsed_id = doc->id - 1;
+        }
 
         if (e) {
             e->id = doc->id;

@@ -188,6 +188,8 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
     q = view->query;
 
+    ngx_msgbus_view_dropped(view, log->sh->lapsed_id);
+
     if (q->scope == NGX_MSGBUS_WHOLE) {
         ngx_msgbus_view_dropped(view, log->sh->evicted_id);
 

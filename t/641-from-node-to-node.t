@@ -14,7 +14,7 @@ use Msgbus::Law;
 use Msgbus::Mongodb;
 
 
-my ($poll, $events) = (50, 200);
+my ($poll, $events) = (50, 150);
 
 Msgbus::Nginx->limit(90);
 

@@ -407,7 +407,9 @@ sub has_all_of {
 
     my (@faults, %found);
 
-    for (@{ $self->ask(find => {}) }) {
+    for (grep { ($_->{channel} // '') =~ m{^\Q$law->{prefix}\E/} }
+         @{ $self->ask(find => {}) })
+    {
         my ($p, $n) = $_->{data} =~ /^\{"p":(\d+),"n":(\d+)/ or next;
 
         push @{ $found{"$p/$n"} }, $_;

@@ -32,6 +32,8 @@ static ngx_int_t ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db,
     ngx_uint_t ttl, ngx_uint_t get_events);
 static u_char *ngx_msgbus_mongodb_mask(u_char *p, ngx_str_t *uri);
+static u_char *ngx_msgbus_mongodb_mask_options(u_char *p, u_char *start,
+    u_char *last);
 
 
 ngx_msgbus_db_t *
@@ -487,7 +489,9 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
 
     static char  text[NGX_MSGBUS_ERROR_LEN];
 
-    p = ngx_pnalloc(pool, conf->uri.len + sizeof("***"));
+    /* "a:b" becomes "a:***", and the values of options likewise */
+
+    p = ngx_pnalloc(pool, 3 * conf->uri.len + 1);
     if (p == NULL) {
         return "no memory";
     }
@@ -504,7 +508,11 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
     uri = mongoc_uri_new_with_error((char *) conf->uri.data, &error);
 
     if (uri == NULL) {
-        if (conf->shown.len == conf->uri.len && error.message[0]) {
+        if (conf->shown.len == conf->uri.len
+            && ngx_strncmp(conf->shown.data, conf->uri.data, conf->uri.len)
+               == 0
+            && error.message[0])
+        {
 
             /* without a password: that may be what is wrong and quoted */
 
@@ -532,7 +540,7 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
 /*
  * The URI without its password: what stands between the first colon behind
  * the scheme and the last "@", so that a password with bytes that should have
- * been escaped is not shown either.  At most 3 bytes longer.
+ * been escaped is not shown either.
  */
 static u_char *
 ngx_msgbus_mongodb_mask(u_char *p, ngx_str_t *uri)
@@ -549,11 +557,57 @@ ngx_msgbus_mongodb_mask(u_char *p, ngx_str_t *uri)
     colon = at > start ? ngx_strlchr(start, at, ':') : NULL;
 
     if (colon == NULL) {
-        return ngx_cpymem(p, uri->data, uri->len);
+        p = ngx_cpymem(p, uri->data, at - uri->data);
+
+    } else {
+        p = ngx_cpymem(p, uri->data, colon + 1 - uri->data);
+        p = ngx_cpymem(p, "***@", 4);
     }
 
-    p = ngx_cpymem(p, uri->data, colon + 1 - uri->data);
-    p = ngx_cpymem(p, "***", 3);
+    return ngx_msgbus_mongodb_mask_options(p, at, last);
+}
 
-    return ngx_cpymem(p, at - 1, last - (at - 1));
+
+/* of the options behind "?", the values that are secrets */
+static u_char *
+ngx_msgbus_mongodb_mask_options(u_char *p, u_char *start, u_char *last)
+{
+    size_t   len;
+    u_char  *equals, *end;
+
+    end = ngx_strlchr(start, last, '?');
+
+    if (end == NULL) {
+        return ngx_cpymem(p, start, last - start);
+    }
+
+    p = ngx_cpymem(p, start, end - start);
+
+    while (end < last) {
+        start = end;
+
+        for (end = start + 1; end < last; end++) {
+            if (*end == '&' || *end == ';') {
+                break;
+            }
+        }
+
+        equals = ngx_strlchr(start, end, '=');
+        len = equals ? (size_t) (equals - start) : 0;
+
+        if ((len > 8 && ngx_strncasecmp(equals - 8, (u_char *) "password", 8)
+                        == 0)
+            || (len == 24 && ngx_strncasecmp(start + 1, (u_char *)
+                                             "authMechanismProperties", 23)
+                             == 0))
+        {
+            p = ngx_cpymem(p, start, equals + 1 - start);
+            p = ngx_cpymem(p, "***", 3);
+
+        } else {
+            p = ngx_cpymem(p, start, end - start);
+        }
+    }
+
+    return p;
 }

@@ -67,9 +67,16 @@ FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
 
 BENCH_DEPS   = $(DEPS) python3 util-linux wrk
 
+# Debian's Nchan goes with Debian's nginx, which has loaded it from then on
+ifeq ($(NGINX_SRC),/usr/share/nginx/src)
+PUSH_DEPS    = $(BENCH_DEPS) libnginx-mod-nchan
+else
+PUSH_DEPS    = $(BENCH_DEPS)
+endif
+
 
 .PHONY: all asan install deps test-deps bench-deps run test valgrind fuzz style check-docs \
-        bench-quick clean help
+        bench-quick bench-push clean help
 
 
 # without -j of the caller's: all processors
@@ -96,7 +103,7 @@ test-deps:
 	@tools/test-nginx > /dev/null
 
 bench-deps:
-	@tools/deps $(BENCH_DEPS)
+	@tools/deps $(BENCH_DEPS) $(PUSH_DEPS)
 
 
 run: deps
@@ -152,6 +159,11 @@ bench-quick: bench-deps
 	@$(MAKE) --no-print-directory all
 	@NGX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/quick
 
+bench-push:
+	@tools/deps $(PUSH_DEPS)
+	@$(MAKE) --no-print-directory all
+	@MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/push/run $(PUSH_OPTS)
+
 
 clean:
 	@rm -rf build run t/servroot*
@@ -169,6 +181,8 @@ help:
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
 #: make bench-quick  measure
+#: make bench-push   measure streams beside Nchan and a bare server; 5 minutes;
+#:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make asan         run the tests that start nginx with the module under ASan
 #:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice
 #: make valgrind     run some of them under valgrind; VALGRIND_TESTS="..."

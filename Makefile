@@ -56,8 +56,10 @@ endif
 
 DEPS        += gcc libc6-dev make libyajl-dev curl
 
-# the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's
+# the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's;
+# chromium, nodejs and python3 run what docs/examples has
 TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
+               chromium nodejs python3 \
                libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
                libtest-base-perl libtest-longstring-perl libtext-diff-perl \
                liburi-perl libwww-perl $(FUZZ_DEPS)

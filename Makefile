@@ -56,21 +56,29 @@ endif
 
 DEPS        += gcc libc6-dev make libyajl-dev libmongoc-dev pkg-config curl
 
-# the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's
+# the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's;
+# chromium, nodejs and python3 run what docs/examples has
 TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
-               python3-h2 libhttp-message-perl libipc-run-perl \
-               liblist-moreutils-perl libtest-base-perl \
-               libtest-longstring-perl libtext-diff-perl liburi-perl \
-               libwww-perl python3-pymongo $(FUZZ_DEPS)
+               chromium nodejs python3 python3-h2 python3-pymongo \
+               libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
+               libtest-base-perl libtest-longstring-perl libtext-diff-perl \
+               liburi-perl libwww-perl $(FUZZ_DEPS)
 
 # libFuzzer is clang's
 FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
 
 BENCH_DEPS   = $(DEPS) python3 util-linux wrk
 
+# Debian's Nchan goes with Debian's nginx, which has loaded it from then on
+ifeq ($(NGINX_SRC),/usr/share/nginx/src)
+PUSH_DEPS    = $(BENCH_DEPS) libnginx-mod-nchan
+else
+PUSH_DEPS    = $(BENCH_DEPS)
+endif
+
 
 .PHONY: all asan install deps test-deps bench-deps run test valgrind fuzz style check-docs \
-        bench-quick bench-mongodb clean help
+        bench-quick bench-mongodb bench-push clean help
 
 
 # without -j of the caller's: all processors
@@ -98,7 +106,7 @@ test-deps:
 	@tools/mongodb setup
 
 bench-deps:
-	@tools/deps $(BENCH_DEPS)
+	@tools/deps $(BENCH_DEPS) $(PUSH_DEPS)
 
 
 run: deps
@@ -160,6 +168,11 @@ bench-mongodb: bench-deps
 	@$(MAKE) --no-print-directory all
 	@NGX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/mongodb
 
+bench-push:
+	@tools/deps $(PUSH_DEPS)
+	@$(MAKE) --no-print-directory all
+	@MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/push/run $(PUSH_OPTS)
+
 
 clean:
 	@rm -rf build run t/servroot*
@@ -177,6 +190,8 @@ help:
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
 #: make bench-quick  measure; bench-mongodb: with a MongoDB below the bus
+#: make bench-push   measure streams beside Nchan and a bare server; 5 minutes;
+#:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make asan         run the tests that start nginx with the module under ASan
 #:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice
 #: make valgrind     run some of them under valgrind; VALGRIND_TESTS="..."

@@ -5,7 +5,7 @@
 
 
 /*
- * The POST ceiling: the least that an honest POST handler can do.
+ * The ceilings: the least that an honest handler can do.
  *
  * "ceiling_post;" makes a location read the request body as any handler does
  * (from memory, one or several buffers), look at every byte of it, and answer
@@ -14,6 +14,10 @@
  *
  * A body that nginx has put into a temporary file is refused with 413: the
  * bench never sends one that large, and its cost would be the file's.
+ *
+ * "ceiling_hold;" makes a location send the headers of a stream of events, and
+ * then hold the request open until the client leaves: what a reader who waits
+ * costs nginx itself.
  */
 
 
@@ -24,7 +28,10 @@
 
 static ngx_int_t ngx_http_ceiling_handler(ngx_http_request_t *r);
 static void ngx_http_ceiling_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ceiling_hold_handler(ngx_http_request_t *r);
 static char *ngx_http_ceiling_post(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ceiling_hold(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
@@ -33,6 +40,13 @@ static ngx_command_t  ngx_http_ceiling_commands[] = {
     { ngx_string("ceiling_post"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_ceiling_post,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("ceiling_hold"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_ceiling_hold,
       0,
       0,
       NULL },
@@ -133,6 +147,41 @@ ngx_http_ceiling_body_handler(ngx_http_request_t *r)
 }
 
 
+static ngx_int_t
+ngx_http_ceiling_hold_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->headers_out.status = NGX_HTTP_OK;
+    ngx_str_set(&r->headers_out.content_type, "text/event-stream");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    if (ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
 static char *
 ngx_http_ceiling_post(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -140,6 +189,18 @@ ngx_http_ceiling_post(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_ceiling_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ceiling_hold(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_ceiling_hold_handler;
 
     return NGX_CONF_OK;
 }

@@ -1,0 +1,349 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The load of bench/push: subscribers, and a poster who times them.
+ *
+ *     client --to 127.0.0.1:8080 --subscribers 10000 --subscribe /a
+ *            --publish /a ...
+ *
+ * Subscribers live in forked processes, each with an epoll of its own, and
+ * have addresses of 127/8 in turn, so that neither ports nor descriptors run
+ * out.  The poster is the first process.  It does what its standard input
+ * says, a command a line, and answers with one line of JSON each:
+ *
+ *     open        (by itself) {"ready":10000,...}: all of them are subscribed
+ *     post WINDOW RATE SECONDS POSTS SIZE PROBES
+ *                 posts events, at most WINDOW of them not yet with everybody
+ *                 (0: any number), RATE a second at random moments (0: as fast
+ *                 as WINDOW lets it), until SECONDS or POSTS (0: any) are over;
+ *                 meanwhile PROBES a second go to the channel --probe
+ *     check       what each subscriber has missed or got twice, so far
+ *     quit        (also the end of the input)
+ *
+ * Events are JSON objects with a number, {"seq":"000000000042",...}; that is
+ * what subscribers count by.  Times are of CLOCK_MONOTONIC, which is the same
+ * in all processes: an event's begins just before its POST is sent.
+ *
+ * A POST that gets no answer is not sent again.  Its event may have been stored
+ * or not ("unsure"), but it must reach all subscribers or none of them.  With
+ * --close each POST has a connection of its own, so that a reload of nginx
+ * leaves none without an answer; with --reconnect subscribers come back with
+ * the id of their last event.
+ *
+ * The framing is read in full, chunks, lines and all: what is no HTTP and no
+ * stream of events is an error, and not an event.
+ */
+
+
+#include "client.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+
+
+static uint64_t histogram_value(int slot);
+
+
+options_t   options = {
+    .subscribe = "/bench",
+    .publish = "/bench",
+    .processes = 1,
+    .per_address = 5000
+};
+
+shared_t   *shared;
+int         reached_fd;
+int         check_fd[MAX_PROCESSES];
+
+
+int
+main(int argc, char **argv)
+{
+    int             n, c;
+    char           *p, text[256];
+    uint64_t        before, give_up, have;
+    struct rlimit   rl;
+
+    static struct option  names[] = {
+        { "to", 1, NULL, 't' },
+        { "subscribers", 1, NULL, 'n' },
+        { "processes", 1, NULL, 'p' },
+        { "subscribe", 1, NULL, 's' },
+        { "publish", 1, NULL, 'u' },
+        { "probe", 1, NULL, 'q' },
+        { "kind", 1, NULL, 'k' },
+        { "reconnect", 0, NULL, 'r' },
+        { "close", 0, NULL, 'c' },
+        { "receive-buffer", 1, NULL, 'b' },
+        { "per-address", 1, NULL, 'a' },
+        { NULL, 0, NULL, 0 }
+    };
+
+    while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        switch (c) {
+
+        case 't':
+            options.host = optarg;
+            break;
+
+        case 'n':
+            options.subscribers = atoi(optarg);
+            break;
+
+        case 'p':
+            options.processes = atoi(optarg);
+            break;
+
+        case 's':
+            options.subscribe = optarg;
+            break;
+
+        case 'u':
+            options.publish = optarg;
+            break;
+
+        case 'q':
+            options.probe = optarg;
+            break;
+
+        case 'k':
+            options.kind = !strcmp(optarg, "sse") ? KIND_SSE
+                 : !strcmp(optarg, "idle") ? KIND_IDLE
+                 : !strcmp(optarg, "poll") ? KIND_POLL
+                 : !strcmp(optarg, "stall") ? KIND_STALL
+                 : (die("--kind: sse, idle, poll or stall"), KIND_SSE);
+            break;
+
+        case 'r':
+            options.reconnect = 1;
+            break;
+
+        case 'c':
+            options.close_posts = 1;
+            break;
+
+        case 'b':
+            options.receive_buffer = atoi(optarg);
+            break;
+
+        case 'a':
+            options.per_address = atoi(optarg);
+            break;
+
+        default:
+            return 2;
+        }
+    }
+
+    p = options.host ? strchr(options.host, ':') : NULL;
+
+    if (p == NULL || p - options.host > 20) {
+        die("--to ADDRESS:PORT is missing");
+    }
+
+    memcpy(text, options.host, p - options.host);
+    text[p - options.host] = '\0';
+
+    options.to.sin_family = AF_INET;
+    options.to.sin_port = htons(atoi(p + 1));
+
+    if (inet_pton(AF_INET, text, &options.to.sin_addr) != 1
+        || (ntohl(options.to.sin_addr.s_addr) >> 24) != 127)
+    {
+        die("--to must be an address of 127/8: this is a load for one's own");
+    }
+
+    if (options.processes < 1 || options.processes > MAX_PROCESSES
+        || options.subscribers < 0 || options.per_address < 1)
+    {
+        die("a number is out of range");
+    }
+
+    getrlimit(RLIMIT_NOFILE, &rl);
+    rl.rlim_cur = rl.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &rl);
+
+    if ((rlim_t) (options.subscribers / options.processes + 100 + MAX_POSTERS)
+        > rl.rlim_max)
+    {
+        die("more subscribers a process than it may have descriptors");
+    }
+
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+
+    shared = mmap(NULL, sizeof(shared_t), PROT_READ|PROT_WRITE,
+                  MAP_SHARED|MAP_ANONYMOUS, -1, 0);
+    reached_fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+    if (shared == MAP_FAILED || reached_fd == -1) {
+        die("no shared memory");
+    }
+
+    shared->total = options.kind == KIND_SSE ? options.subscribers : 0;
+
+    for (n = 0; n < options.processes && options.subscribers; n++) {
+        check_fd[n] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+        switch (fork()) {
+
+        case -1:
+            die("cannot fork");
+            break;
+
+        case 0:
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            subscriber_process(n);
+            _exit(0);
+        }
+    }
+
+    /* the poster shall not wait for those whom it measures */
+    if (setpriority(PRIO_PROCESS, 0, -15) == -1) {
+        (void) setpriority(PRIO_PROCESS, 0, 0);
+    }
+
+    before = now();
+    give_up = before + 120 * SECOND;
+
+    do {
+        usleep(1000);
+        have = sum(offsetof(process_t, ready));
+    } while (have < (uint64_t) options.subscribers && now() < give_up
+             && sum(offsetof(process_t, errors)) == 0);
+
+    printf("{\"ready\":%llu,\"seconds\":%.3f,\"errors\":%llu",
+           (unsigned long long) have, (now() - before) / 1e9,
+           (unsigned long long) sum(offsetof(process_t, errors)));
+    first_error();
+    printf("}\n");
+
+    while (fgets(text, sizeof(text), stdin)) {
+        command(text);
+    }
+
+    return 0;
+}
+
+
+void
+die(const char *text)
+{
+    fprintf(stderr, "client: %s%s%s\n", text, errno ? ": " : "",
+            errno ? strerror(errno) : "");
+    exit(1);
+}
+
+
+uint64_t
+now(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+
+int
+histogram_slot(uint64_t ns)
+{
+    int  shift;
+
+    if (ns < 64) {
+        return ns;
+    }
+
+    shift = 63 - __builtin_clzll(ns) - 5;
+
+    return shift * 32 + (ns >> shift);
+}
+
+
+static uint64_t
+histogram_value(int slot)
+{
+    int  shift;
+
+    if (slot < 64) {
+        return slot;
+    }
+
+    shift = slot / 32 - 1;
+
+    return ((uint64_t) (slot - shift * 32) << shift) + (1ULL << shift) / 2;
+}
+
+
+uint64_t
+each_percentile(double p)
+{
+    int       i, k;
+    uint64_t  all, below;
+
+    all = 0;
+    below = 0;
+
+    for (k = 0; k < options.processes; k++) {
+        for (i = 0; i < HISTOGRAM; i++) {
+            all += shared->process[k].each[i];
+        }
+    }
+
+    for (i = 0; i < HISTOGRAM; i++) {
+        for (k = 0; k < options.processes; k++) {
+            below += shared->process[k].each[i];
+        }
+
+        if (below && below >= p * all) {
+            return histogram_value(i);
+        }
+    }
+
+    return 0;
+}
+
+
+uint64_t
+sum(size_t offset)
+{
+    int       n;
+    uint64_t  v;
+
+    v = 0;
+
+    for (n = 0; n < options.processes; n++) {
+        v += __atomic_load_n((uint64_t *) ((char *) &shared->process[n]
+                                           + offset), __ATOMIC_ACQUIRE);
+    }
+
+    return v;
+}
+
+
+void
+first_error(void)
+{
+    int  n;
+
+    for (n = 0; n < options.processes; n++) {
+        if (shared->process[n].errors) {
+            printf(",\"error\":\"%s\"", shared->process[n].error);
+            return;
+        }
+    }
+}
+
+
+/* for posts that come as those of many independent posters do */

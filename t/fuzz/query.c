@@ -125,6 +125,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    "%s has another value", query_args[i].name);
     }
 
+    fr.ctx.form = NGX_HTTP_MSGBUS_PAGE;
+
     rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx);
 
     expected = query_expect(&fr, prefer, n, &q, &wait, &by_header,

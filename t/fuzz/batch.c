@@ -28,8 +28,6 @@ static void batch_body(ngx_http_request_t *r);
 
 static size_t       batch_max_size;
 static ngx_uint_t   batch_room;         /* events that the bus takes */
-static ngx_uint_t   batch_stored;
-static ngx_str_t    batch_events[BATCH_LINES + 1];
 static ngx_uint_t   batch_lines;        /* that a plain reader finds */
 static ngx_str_t    batch_found[BATCH_LINES + 1];
 static ngx_uint_t   batch_bad;          /* the number of the first bad line */
@@ -46,6 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngx_str_t        body;
     ngx_uint_t       i;
     fuzz_request_t   fr;
+    ngx_msgbus_post_t  post;
 
     static size_t      sizes[] = { 65536, 2, 3, 16, 100, 1000 };
     static ngx_uint_t  depths[] = { 512, 1, 2, 3 };
@@ -66,12 +65,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     byte = fuzz_byte(&data, &size);
     batch_room = byte ? byte - 1 : BATCH_LINES + 1;
 
-    batch_stored = 0;
     ngx_str_null(&batch_answer);
 
     body = fuzz_copy(data, size);
 
-    rc = ngx_http_msgbus_batch(&fr.request, &fr.ctx, &body);
+    ngx_memzero(&post, sizeof(ngx_msgbus_post_t));
+
+    rc = ngx_http_msgbus_batch(&fr.request, &fr.ctx, &body, &post);
 
     fuzz_check(memcmp(body.data, data, size) == 0, "the body was changed");
 
@@ -80,7 +80,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (expected != NGX_OK) {
         fuzz_check(rc == expected, "status %ld, not %ld", (long) rc,
                    (long) expected);
-        fuzz_check(batch_stored == 0, "something was stored");
+        fuzz_check(post.n == 0, "there is something to store");
 
         if (batch_bad) {
             fuzz_check(fr.ctx.message != NULL, "no message");
@@ -101,29 +101,45 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         goto done;
     }
 
-    fuzz_check(batch_stored == ngx_min(batch_lines, batch_room),
-               "%lu events are stored of %lu", (unsigned long) batch_stored,
-               (unsigned long) batch_lines);
+    fuzz_check(rc == NGX_OK && fr.ctx.batch, "status %ld", (long) rc);
 
-    for (i = 0; i < batch_stored; i++) {
-        fuzz_check(batch_events[i].len == batch_found[i].len
-                   && batch_events[i].data == batch_found[i].data,
+    fuzz_check(post.n == batch_lines, "%lu events of %lu lines",
+               (unsigned long) post.n, (unsigned long) batch_lines);
+
+    for (i = 0; i < post.n; i++) {
+        fuzz_check(post.events[i].data.len == batch_found[i].len
+                   && post.events[i].data.data == batch_found[i].data,
                    "event %lu is another", (unsigned long) i);
+
+        /* of 16 digits, the longest there are */
+        post.events[i].id = 9007199254740001 + i;
     }
 
-    fuzz_check(fr.ctx.published == (batch_stored > 0), "published");
+    /* the bus has stored the first of them */
 
-    if (batch_stored == batch_lines) {
+    post.stored = ngx_min(batch_lines, batch_room);
+
+    if (post.stored == 0) {
+        goto done;
+    }
+
+    fr.ctx.id = post.events[post.stored - 1].id;
+
+    if (post.stored == batch_lines) {
+        rc = ngx_http_msgbus_batch_done(&fr.request, &fr.ctx, &post);
+
         fuzz_check(rc == NGX_OK && batch_answer.data, "status %ld", (long) rc);
         batch_body(&fr.request);
 
-    } else if (batch_stored == 0) {
-        fuzz_check(rc == 507, "status %ld without an event", (long) rc);
-
     } else {
-        snprintf(message, sizeof(message),
-                 "Only the first %lu events were stored",
-                 (unsigned long) batch_stored);
+        post.unsure = batch_room & 1;
+
+        rc = ngx_http_msgbus_batch_failed(&fr.request, &fr.ctx, &post);
+
+        snprintf(message, sizeof(message), post.unsure
+                 ? "Only %lu events are known to be stored"
+                 : "Only the first %lu events were stored",
+                 (unsigned long) post.stored);
 
         fuzz_check(rc == NGX_HTTP_SERVICE_UNAVAILABLE && fr.ctx.message
                    && strcmp(fr.ctx.message, message) == 0,
@@ -220,35 +236,10 @@ ngx_msgbus_max_event_size(ngx_msgbus_t *bus)
 
 
 ngx_int_t
-ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_event_t *ev)
-{
-    if (batch_stored == batch_room) {
-        return NGX_BUSY;
-    }
-
-    fuzz_check(batch_stored < BATCH_LINES, "more events than may be");
-
-    batch_events[batch_stored++] = ev->data;
-
-    /* of 16 digits, the longest there are */
-    ev->id = 9007199254740000 + batch_stored;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_msgbus_publish_status(ngx_http_msgbus_ctx_t *ctx, ngx_int_t rc)
-{
-    return rc == NGX_BUSY ? 507 : NGX_HTTP_SERVICE_UNAVAILABLE;
-}
-
-
-ngx_int_t
 ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key, uint64_t n)
 {
-    fuzz_check(n == 9007199254740000 + batch_lines
-               || batch_stored != batch_lines, "Msgbus-Id is not the last");
+    fuzz_check(n == 9007199254740000 + batch_lines,
+               "Msgbus-Id is not the last");
 
     return NGX_OK;
 }

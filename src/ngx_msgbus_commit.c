@@ -51,7 +51,8 @@ static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c,
 static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c);
 static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c,
     uint64_t first);
-static void ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first);
+static void ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
+    uint64_t begin);
 static void ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c);
 static void ngx_msgbus_commit_failed(ngx_msgbus_commit_t *c);
 static void ngx_msgbus_commit_well(ngx_msgbus_commit_t *c);
@@ -349,7 +350,7 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
 static ngx_int_t
 ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c)
 {
-    uint64_t   first;
+    uint64_t   first, begin;
     ngx_int_t  rc;
 
     first = c->log.sh->last_id + 1;
@@ -375,12 +376,14 @@ ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c)
         return NGX_OK;
     }
 
+    begin = ngx_msgbus_time_monotonic();
+
     rc = c->ops->insert(c->db, c->docs, c->n);
 
     switch (rc) {
 
     case NGX_OK:
-        ngx_msgbus_commit_done(c, first);
+        ngx_msgbus_commit_done(c, first, begin);
         return NGX_OK;
 
     case NGX_ABORT:
@@ -449,7 +452,8 @@ ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c, uint64_t first)
 
 /* the batch is durable: into the log with it */
 static void
-ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first)
+ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
+    uint64_t begin)
 {
     ngx_str_t              name;
     ngx_uint_t             i;
@@ -480,6 +484,15 @@ ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first)
 
         ngx_msgbus_commit_unlock(c);
     }
+
+    /*
+     * That the ids behind the newest one were free says what a look would
+     * have said: nobody had written anything.
+     */
+
+    ngx_msgbus_commit_lock(c);
+    c->log.sh->caught_up = begin;
+    ngx_msgbus_commit_unlock(c);
 
     c->sh->commits++;
     c->seen = 1;

@@ -62,7 +62,7 @@ TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
                chromium nodejs python3 python3-h2 python3-pymongo \
                libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
                libtest-base-perl libtest-longstring-perl libtext-diff-perl \
-               liburi-perl libwww-perl $(FUZZ_DEPS)
+               liburi-perl libwww-perl util-linux wrk $(FUZZ_DEPS)
 
 # libFuzzer is clang's
 FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev

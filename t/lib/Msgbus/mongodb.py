@@ -122,6 +122,9 @@ class Database:
         return self.events.create_index([tuple(k) for k in keys], name=name,
                                         **options)
 
+    def command(self, command):
+        return plain(self.database.command(command))
+
     def drop(self):
         self.client.drop_database(self.database.name)
 

@@ -39,7 +39,10 @@ my $nginx = Msgbus::Nginx->new(
             charset koi8-r; source_charset windows-1251;
             override_charset on; charset_types *;
         }
-        location /rate/ { msgbus bus; limit_rate 100k; }
+        location /rate/ {
+            msgbus bus;
+            limit_rate 100k; msgbus_stream_buffer 1m;
+        }
         location /ssi/ {
             msgbus_channel $arg_of;
             msgbus bus;

@@ -17,13 +17,23 @@ Msgbus::Nginx->limit(60);
 my $nginx = Msgbus::Nginx->new(
     workers  => 2,
     http     => 'msgbus_zone zone=bus:1m first_id=1;',
-    location => 'msgbus_require_uuid off; location / { msgbus bus; }',
+    location => '
+        msgbus_require_uuid off;
+        location / { msgbus bus; }
+        location /few/ { msgbus bus; msgbus_max_waiters 2; }
+    ',
 )->start;
 
 my $to = "127.0.0.1:$nginx->{port}";
 my $poster = $nginx->client(agent => 'poster/1.0 uuid/p');
 
-sub stream { return Msgbus::Stream->new(to => $to, @_) }
+my @open;
+
+sub stream {
+    push @open, Msgbus::Stream->new(to => $to, @_);
+
+    return $open[-1];
+}
 
 # opens it and reads until a pattern is there
 
@@ -140,6 +150,29 @@ my $r = $nginx->client->head('/a', Accept => 'text/event-stream');
 
 is($r->status, 200, 'HEAD does not stream');
 is($r->header('Content-Type'), 'text/event-stream', 'and has its headers');
+
+# they count as readers who wait
+
+$_->close for @open;
+
+my @few = map { stream(uri => '/few/a') } 1 .. 2;
+
+$nginx->until(5, 'earlier streams to be gone', sub {
+    my $late = stream(uri => '/few/a');
+    until_like($late, qr/id/);
+    $late->close;
+    return $late->{head} =~ / 200 /;
+});
+
+until_like($_, qr/id/) for @few;
+$r = $nginx->client->get('/few/a', Accept => 'text/event-stream');
+is($r->status . $r->body, '503{ "message": "Too many readers wait" }',
+   'more streams than msgbus_max_waiters are refused');
+is($nginx->client->get('/few/a?last-known-id=latest')->status, 204,
+   'who does not wait is not');
+is($nginx->client->head('/few/a', Accept => 'text/event-stream')->status, 200,
+   'nor is HEAD');
+$_->close for @few;
 
 # who is meant
 

@@ -73,9 +73,9 @@ sub limit {
 
 # --- making one
 
-# workers, and configuration: main, http, location (inside the server),
-# listen (more of them, an array; a plain one is always there), daemon (a child
-# of ours ignores USR2: a binary upgrade needs "on")
+# workers, connections (of a worker), and configuration: main, http, location
+# (inside the server), listen (more of them, an array; a plain one is always
+# there), daemon (a child of ours ignores USR2: a binary upgrade needs "on")
 
 sub new {
     my ($class, %o) = @_;
@@ -92,6 +92,7 @@ sub new {
         http     => '',
         location => '',
         listen   => [],
+        connections => 2048,
         %o,
         dir      => $dir,
         port     => free_port(),
@@ -150,7 +151,7 @@ $load
 $self->{main}
 
 events {
-    worker_connections 2048;
+    worker_connections $self->{connections};
 }
 
 http {

@@ -1,0 +1,78 @@
+# A GET that accepts application/x-ndjson gets an event a line.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Msgbus::Nginx;
+use Msgbus::Stream;
+
+
+Msgbus::Nginx->limit(30);
+
+my $nginx = Msgbus::Nginx->new(
+    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    location => 'msgbus_require_uuid off; msgbus_ping 300ms;
+                 location / { msgbus bus; }',
+)->start;
+
+my $poster = $nginx->client(agent => 'poster');
+
+sub stream {
+    my $stream = Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
+                                     sse => 0, @_);
+    $stream->open;
+
+    return $stream;
+}
+
+sub until_like {
+    my ($stream, $pattern) = @_;
+
+    Msgbus::Stream->read_until(5, sub { $stream->{body} =~ $pattern },
+                               $stream);
+
+    return $stream->{body} =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/TIME/gr
+                           =~ s/"age":\d+/"age":0/gr;
+}
+
+sub line {
+    my ($id, $data) = @_;
+
+    return qq({"id":$id,"user_agent":"poster","created_at":"TIME","age":0,)
+           . qq("data":$data}\n);
+}
+
+
+my $stream = stream(uri => '/a');
+
+is(until_like($stream, qr/\n/), qq({"ping":0}\n),
+   'a stream that has nothing tells its place at once');
+like($stream->{head}, qr/^Content-Type: application\/x-ndjson\r$/m,
+     'its type');
+
+$poster->post('/a', "[\n1]");                                   # id 1
+
+is(until_like($stream, qr/id/), qq({"ping":0}\n) . line(1, '[ 1]'),
+   'an event is one line');
+
+$poster->post('/b', "[2]");                                     # id 2
+
+is(until_like($stream, qr/ping.*ping/s),
+   qq({"ping":0}\n) . line(1, '[ 1]') . qq({"ping":2}\n),
+   'a ping moves the place on, past what is not for this reader');
+
+is(until_like(stream(uri => '/a'), qr/\n/), line(1, '[ 1]'),
+   'what the bus has comes first');
+
+is(until_like(stream(uri => '/a?last-known-id=9'), qr/ping/),
+   qq({"gap":{"after":9,"oldest":1}}\n{"ping":2}\n), 'a gap is a line');
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

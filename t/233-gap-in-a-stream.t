@@ -1,0 +1,91 @@
+# Who comes back too late is told of the gap, and gets what is left.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Msgbus::Nginx;
+use Msgbus::Stream;
+
+
+Msgbus::Nginx->limit(30);
+
+my $nginx = Msgbus::Nginx->new(
+    http     => 'msgbus_zone zone=bus:1m first_id=1 max_events=10;',
+    location => 'msgbus_require_uuid off; msgbus_ping 200ms;
+                 location / { msgbus bus; }',
+)->start;
+
+my $poster = $nginx->client(agent => 'poster/1.0 uuid/p');
+
+sub stream {
+    my ($ids, @options) = @_;
+
+    my $stream = Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
+                                     uri => '/c', @options);
+    $stream->open;
+    Msgbus::Stream->read_until(5, sub { $stream->{body} =~ $ids }, $stream);
+
+    return $stream;
+}
+
+sub blocks { return $_[0]{body} =~ s/^data: (\{"id").*\n/data: ...\n/mgr }
+
+$poster->post('/c', "[$_]") for 1 .. 5;
+
+my $late = stream(qr/id: 3/, headers => [ 'Last-Event-ID', 2 ]);
+$late->close;
+
+is(scalar $late->gaps, 0, 'who has missed nothing is told of no gap');
+
+$poster->post('/c', "[$_]") for 6 .. 20;
+
+my $gap = qq(event: msgbus.gap\ndata: {"after":3,"oldest":11}\n\n);
+
+is(blocks(stream(qr/id: 20/, headers => [ 'Last-Event-ID', 3 ])),
+   "retry: 3000\n\n$gap" . join('', map { "id: $_\ndata: ...\n\n" } 11 .. 20),
+   'who has is told, and gets what is left');
+
+is(blocks(stream(qr/id: /, headers => [ 'Last-Event-ID', 3 ],
+                 agent => 'uuid/p')),
+   "retry: 3000\n\n$gap" . "id: 20\n\n",
+   'also one who hides all of it');
+
+is(scalar stream(qr/id: 20/)->gaps, 0, 'who begins at 0 is not');
+
+# a quiet channel's reader, whom pings move on
+
+my $quiet = stream(qr/id: 20/, uri => '/q');
+
+$poster->post('/c', "[$_]") for 21 .. 60;
+
+Msgbus::Stream->read_until(5, sub { $quiet->{body} =~ /id: 60/ }, $quiet);
+$quiet->close;
+
+is(blocks($quiet) =~ s/(id: \d+\n\n)\1*/$1/gr,
+   "retry: 3000\n\nid: 20\n\nid: 60\n\n", 'pings move a quiet stream on');
+
+my $back = stream(qr/id: 60/, uri => '/q',
+                  headers => [ 'Last-Event-ID', $quiet->{cursor} ]);
+
+is(scalar $back->gaps, 0, 'so that it comes back to no gap');
+
+# who begins with "latest" and is cut off before the first event
+
+my $latest = stream(qr/id: 60/, uri => '/c?last-known-id=latest');
+$latest->close;
+$poster->post('/c', '[61]');
+
+is(join(' ', stream(qr/id: 61/, uri => '/c?last-known-id=latest',
+                    headers => [ 'Last-Event-ID', $latest->{cursor} ])
+             ->posted),
+   '[61]', 'comes back to it');
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

@@ -1,0 +1,115 @@
+# Whoever opens a stream while an event is being posted gets it, at once.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use List::Util qw( max sum );
+use Test::More;
+
+use Msgbus::Nginx;
+use Msgbus::Stream;
+
+
+Msgbus::Nginx->limit(60);
+
+my $rounds = 2500;
+my $children = 4;
+my $late = 0.5 * $Msgbus::Nginx::PATIENCE;
+
+my $nginx = Msgbus::Nginx->new(
+    workers  => 4,
+    http     => 'msgbus_zone zone=bus:4m first_id=1;',
+    location => 'location / { msgbus bus; msgbus_require_uuid off; }',
+)->start;
+
+# Each child has a channel of its own: in each round it opens a stream, and
+# on another connection, which another worker may serve, posts the event: a
+# moment before, at the same time, or a moment later.  Two more events while it
+# is there follow each other as closely.
+
+my @pipes;
+
+for my $n (1 .. $children) {
+    pipe my $from, my $to or die "pipe: $!\n";
+
+    my $pid = fork // die "fork: $!\n";
+
+    if ($pid) {
+        close $to;
+        push @pipes, { pid => $pid, from => $from };
+        next;
+    }
+
+    close $from;
+    srand $n;
+
+    my $poster = $nginx->client(agent => "poster/$n");
+    my $cursor = 0;
+
+    for my $k (1 .. $rounds) {
+        my $stream = Msgbus::Stream->new(
+            to => "127.0.0.1:$nginx->{port}", sse => 0,
+            uri => "/c/$n?last-known-id=$cursor");
+
+        $stream->open;
+
+        my $begun = Msgbus::Client::now();
+        my $pause = rand 150;
+        1 while Msgbus::Client::now() < $begun + $pause / 1e6;
+
+        $poster->post("/c/$n", "[$k]");
+        $poster->pipeline([ POST => "/c/$n", '[0]' ],
+                          [ POST => "/c/$n", '[1]' ]) if $k % 4 == 0;
+
+        my $all = $k % 4 ? 1 : 3;
+
+        Msgbus::Stream->read_until(3, sub { $stream->{n} >= $all }, $stream);
+
+        my $took = Msgbus::Client::now() - $begun;
+        my $saw = join ' ', $stream->posted;
+        my $right = $saw eq ($all == 1 ? "[$k]" : "[$k] [0] [1]");
+
+        print $to sprintf("%.6f %d %s\n", $took, $right, $saw);
+
+        $stream->reset;
+        $cursor = $stream->{cursor};
+
+        last if !$right;
+    }
+
+    close $to;
+    POSIX::_exit(0);
+}
+
+my (@late, @wrong, @done);
+my $latest = 0;
+
+for my $p (@pipes) {
+    my $k = 0;
+
+    while (my $line = readline $p->{from}) {
+        my ($took, $right, $saw) = $line =~ /^(\S+) (\d) (.*)/;
+
+        $k++;
+        push @wrong, "event $k: $saw" if !$right;
+        push @late, "event $k after $took s" if $took > $late;
+        $latest = max($latest, $took);
+    }
+
+    push @done, $k;
+    waitpid $p->{pid}, 0;
+}
+
+is_deeply(\@wrong, [], 'each stream has what was posted');
+is_deeply(\@late, [], 'and none of it late');
+is(sum(@done), $children * $rounds, 'that is all of them');
+
+diag(sprintf '%d streams, the longest %.1f ms', sum(@done), $latest * 1000);
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

@@ -215,6 +215,8 @@ ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
 static ngx_int_t
 ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c)
 {
+    uint64_t  now;
+
     if (!c->connected) {
 
         if (c->ops->connect(c->db) != NGX_OK) {
@@ -238,8 +240,11 @@ ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c)
         return ngx_msgbus_sync(c);
     }
 
+    now = ngx_msgbus_time_monotonic();
+
     if (c->unsure
-        || ngx_msgbus_time_monotonic() - c->log.sh->caught_up >= c->look)
+        || now - c->log.sh->caught_up >= c->look
+        || now - c->looked >= ngx_max(c->look, NGX_MSGBUS_LOOK_AT_LEAST))
     {
         return ngx_msgbus_sync_look(c);
     }

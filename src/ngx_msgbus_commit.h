@@ -23,6 +23,12 @@
 /* between two looks at a database with poll off, ms: is it still there? */
 #define NGX_MSGBUS_LOOK          2000
 
+/*
+ * Between two looks whatever was committed meanwhile, us: somebody may have
+ * written an id far above the newest, which no insert meets
+ */
+#define NGX_MSGBUS_LOOK_AT_LEAST 500000
+
 
 /*
  * Gives the event the next id and makes it visible, for a store that has an
@@ -87,6 +93,7 @@ typedef struct {
 
     uint64_t                     term;     /* an eighth of the ttl, us */
     uint64_t                     look;     /* between two looks, us */
+    uint64_t                     looked;   /* when the last one began, us */
     uint64_t                     patience; /* with a post, us */
     ngx_msec_t                   delay;    /* after a failure */
 

@@ -281,6 +281,7 @@ ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
     ngx_msgbus_commit_lock(c);
 
     c->log.sh->caught_up = begin;
+    c->looked = begin;
 
     if (n == 0) {
         c->sh->rtt = now - begin;

@@ -149,6 +149,11 @@ sub child {
     my ($self, $name, $what, $number) = @_;
 
     my $parent = $$;
+
+    # there from the start: who reads it may be faster than the child
+
+    open my $out, '>', "$self->{dir}/$name" or die "$self->{dir}/$name: $!\n";
+
     my $pid = fork // die "cannot fork: $!\n";
 
     if ($pid) {
@@ -157,8 +162,6 @@ sub child {
     }
 
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM);
-
-    open my $out, '>', "$self->{dir}/$name" or POSIX::_exit(1);
 
     my $tell = sub { print $out join("\t", @_), "\n" };
 

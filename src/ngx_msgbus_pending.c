@@ -90,7 +90,7 @@ ngx_msgbus_pending_rebuild(ngx_msgbus_pending_t *p)
 {
     size_t               offset;
     uint32_t             n;
-    ngx_uint_t           slot;
+    ngx_uint_t           slot, waits;
     ngx_msgbus_cell_t   *cell;
     ngx_msgbus_entry_t  *e;
 
@@ -111,26 +111,40 @@ ngx_msgbus_pending_rebuild(ngx_msgbus_pending_t *p)
         }
     }
 
-    /* a cell that waits does so for an entry */
+    /*
+     * A cell that waits does so for an entry.  One whose entry is settled
+     * was about to be told that it is not stored: what is stored has its
+     * cell done first.
+     */
 
     offset = p->sh->head;
 
     while ((e = ngx_msgbus_pending_at_locked(p, &offset)) != NULL) {
 
-        if (e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT) {
-            p->sh->entries++;
+        waits = e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT;
+        p->sh->entries += waits;
 
-            if (e->cell < p->ncells) {
-                cell = &p->cells[e->cell];
+        if (e->cell < p->ncells) {
+            cell = &p->cells[e->cell];
 
-                if (cell->state == NGX_MSGBUS_CELL_WAITING
-                    && cell->entry == (uint32_t) (offset / 8))
-                {
-                    cell->next = e->cell;    /* a mark */
+            if (cell->state != NGX_MSGBUS_CELL_WAITING
+                || cell->entry != (uint32_t) (offset / 8))
+            {
+                e->cell = NGX_MSGBUS_CELL_NONE;
 
-                } else {
-                    e->cell = NGX_MSGBUS_CELL_NONE;
+            } else if (waits) {
+                cell->next = e->cell;    /* a mark */
+
+            } else {
+
+                if (e->state == NGX_MSGBUS_SETTLED) {
+                    cell->id = 0;
+                    cell->created = 0;
+                    cell->state = NGX_MSGBUS_CELL_DONE;
                 }
+
+                ngx_msgbus_barrier();
+                e->cell = NGX_MSGBUS_CELL_NONE;
             }
         }
 

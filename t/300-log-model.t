@@ -26,7 +26,7 @@ diag('no sanitizers: the compiler does not take their flags')
 my $run = Unit->new('log_model')
     ->compile([qw( channel filing log view log_model check_log unit )],
               \@sanitize)
-    ->link(@sanitize)
+    ->link(@sanitize, '-Wl,--wrap=clock_gettime')
     ->run($steps);
 
 my $said = $run->{said};
@@ -56,6 +56,10 @@ my @corners = (
     'pages cut'                => 'pages are cut by their limits',
     'empty reads'              => 'pages have nothing to show',
     'rebuilds'                 => 'the log is rebuilt from its ring',
+    'ids without an event'     => 'there are ids without an event',
+    'cursors that are ahead'   => 'a cursor may be another node\'s',
+    'cursors of nobody'        => 'a cursor is nobody\'s after a look',
+    'cursors forgotten'        => 'cursors are forgotten',
 );
 
 while (my ($name, $title) = splice @corners, 0, 2) {

@@ -19,7 +19,7 @@ use Unit;
 plan skip_all => Unit->lacks if Unit->lacks;
 
 my @rooms = qw( channel filing log );
-my @plain = qw( view log_crash check_log unit );
+my @plain = qw( view log_crash check_log crash unit );
 
 my @ways = (
     [ 'store, as the sources stand', 'stores', qw( -g -O0 ) ],

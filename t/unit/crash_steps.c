@@ -17,7 +17,7 @@
 
 #define _GNU_SOURCE
 
-#include "log_crash.h"
+#include "crash.h"
 #include <signal.h>
 #include <ucontext.h>
 

@@ -14,7 +14,7 @@
  */
 
 
-#include "log_crash.h"
+#include "crash.h"
 
 
 typedef struct {

@@ -74,6 +74,7 @@ static int json_next(json_reader_t *r);
 static size_t json_char(u_char *p, u_char *last);
 static size_t json_escaped(u_char *dst, u_char *p, size_t len);
 static void json_compare_escape(u_char *p, size_t len);
+static void json_compare_unescape(ngx_str_t *text, ngx_str_t *escaped);
 static size_t json_make(u_char *p, ngx_uint_t depth);
 
 
@@ -790,6 +791,15 @@ json_check(u_char *p, size_t len, ngx_uint_t max_depth)
 
     rc = ngx_msgbus_json_check(&text, max_depth, ngx_cycle->log);
 
+    /* all that differ in kind, and of the millions of short ones a part */
+
+    unit_check((len < 16 && unit_step % 8)
+               || ngx_msgbus_json_check_alone(&text, max_depth,
+                                              ngx_cycle->log)
+                  == rc,
+               "another answer in memory of its own, %zu bytes:\n%s", len,
+               json_show(p, len));
+
     free(text.data);
 
     return rc;
@@ -1231,7 +1241,7 @@ json_compare_escape(u_char *p, size_t len)
 {
     size_t         plain_len;
     u_char        *dst, *end;
-    ngx_str_t      text;
+    ngx_str_t      text, escaped;
     ngx_uint_t     plain;
 
     static u_char  plainly[2048];
@@ -1251,6 +1261,13 @@ json_compare_escape(u_char *p, size_t len)
                "escaped \"%.*s\" instead of \"%.*s\"",
                (int) (end - dst), dst, (int) plain_len, plainly);
 
+    escaped.data = dst;
+    escaped.len = end - dst;
+
+    if (len != 3 || unit_step % 8 == 0) {
+        json_compare_unescape(&text, &escaped);
+    }
+
     /*
      * what is said to be plain must be so; the converse may be missed for
      * what is not ASCII
@@ -1267,6 +1284,48 @@ json_compare_escape(u_char *p, size_t len)
 
     unit_check(plain || len || plain_len != text.len,
                "\"%.*s\" is said not to be plain", (int) text.len, p);
+
+    free(dst);
+}
+
+
+/* taken back: the text, with U+FFFD where it is no UTF-8, never longer */
+static void
+json_compare_unescape(ngx_str_t *text, ngx_str_t *escaped)
+{
+    size_t   n;
+    u_char  *p, *last, *dst, *d, *end;
+
+    /* as much as was escaped, not a byte more */
+
+    dst = malloc(escaped->len);
+    end = ngx_msgbus_json_unescape(dst, escaped);
+
+    unit_check((size_t) (end - dst) <= escaped->len,
+               "%zu bytes become %zu", escaped->len, (size_t) (end - dst));
+
+    d = dst;
+
+    for (p = text->data, last = p + text->len; p < last; p += n) {
+
+        n = json_char(p, last);
+
+        if (n == 0) {
+            unit_check(end - d >= 3 && memcmp(d, "\xef\xbf\xbd", 3) == 0,
+                       "no U+FFFD");
+            d += 3;
+            n = 1;
+            continue;
+        }
+
+        unit_check((size_t) (end - d) >= n && memcmp(d, p, n) == 0,
+                   "taken back: \"%.*s\" instead of \"%.*s\"",
+                   (int) (end - dst), dst, (int) text->len, text->data);
+        d += n;
+    }
+
+    unit_check(d == end, "taken back, with %zu bytes more",
+               (size_t) (end - d));
 
     free(dst);
 }

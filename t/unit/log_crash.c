@@ -5,35 +5,24 @@
 
 
 /*
- * Dies at every step of a change of the log, and looks at what is left.
+ * What a process leaves that dies at some step of a change of the log.
  *
- * What a process that dies leaves to others is the zone and nothing else.
- * So a death is a copy of the zone, taken in the middle of a change, and
- * found by a new process: its mutex has been unlocked by force, it has a view
- * of its own, at another address, takes the mutex, and reads.  It must find
- * the log as it was before the change, or as it is after it, or with some of
- * the oldest events gone and told of; all of it in order, each event whole,
- * and fit for the next change.  The new process may die too, in the middle
- * of the rebuild, and be followed by a third one.
+ * Who takes the mutex next and reads must find the log as it was before the
+ * change, or as it is after it, or with some of the oldest events gone and
+ * told of; all of it in order, each event whole, and fit for the next change.
+ * How it dies is in crash.c.
  *
  *     log_crash          all changes
  */
 
 
-#include "log_crash.h"
-#include <sys/mman.h>
+#include "crash.h"
 
 
 #define CRASH_SIZE      40960
-#define CRASH_LEVELS    3
 #define CRASH_EVENTS    400
 #define CRASH_FIRST     1000
 #define CRASH_SEED      0x123456789abcdef
-
-/* of the moments of a rebuild one in so many is looked at, not always these */
-#define CRASH_STRIDE    7
-
-#define CRASH_NONE      0xff
 
 
 typedef struct {
@@ -44,13 +33,6 @@ typedef struct {
 } crash_event_t;
 
 
-typedef struct {
-    const char            *title;
-    void                 (*prepare)(void);
-    void                 (*change)(void);
-} crash_case_t;
-
-
 /* what is there: of all events ever, those from first to end - 1 */
 typedef struct {
     ngx_uint_t             first;
@@ -59,12 +41,12 @@ typedef struct {
 } crash_state_t;
 
 
-static void crash_case(crash_case_t *c);
-static void crash_death(void);
-static void crash_death_in_rebuild(void);
-static void crash_moment(ngx_uint_t level);
-static void crash_autopsy(ngx_uint_t level);
+static void crash_begin(void);
+static void crash_prepared(void);
+static void crash_known(void);
+static ngx_uint_t crash_inherit(u_char *addr, ngx_uint_t level);
 static void crash_take_over(void);
+static void crash_autopsy(ngx_uint_t level, ngx_uint_t busy);
 static void crash_look(ngx_msgbus_log_t *log, ngx_uint_t busy,
     crash_state_t *found);
 static void crash_look_at(ngx_msgbus_log_t *log, crash_state_t *found,
@@ -169,6 +151,17 @@ static crash_case_t  cases[] = {
 };
 
 
+static crash_subject_t  subject = {
+    CRASH_SIZE,
+    crash_begin,
+    crash_prepared,
+    crash_known,
+    crash_inherit,
+    crash_take_over,
+    crash_autopsy
+};
+
+
 /* six nodes for those up to CRASH_USUAL; the zone has room for 14 */
 
 #define CRASH_USUAL     6
@@ -190,10 +183,6 @@ static const char  *names[] = {
 static ngx_msgbus_channel_t  channels[CRASH_NAMES];
 
 
-/* the zones: of the process that dies, of the next one, of the one after */
-static u_char           *zones[CRASH_LEVELS];
-static u_char           *lasts[CRASH_LEVELS];
-static u_char           *snapshot;
 static u_char           *page, *expected;
 static u_char            datas[CRASH_LEVELS][CRASH_SIZE];
 
@@ -209,18 +198,12 @@ static crash_event_t     ever[CRASH_EVENTS];
 static crash_event_t     planned;
 static crash_state_t     before, after;
 
-static ngx_uint_t        level;
-static size_t            points[CRASH_LEVELS];
-static size_t            deaths[CRASH_LEVELS];
-static size_t            rebuild_every;
-
 
 int
 main(void)
 {
-    size_t         i;
-    ngx_str_t      text;
-    crash_case_t  *c;
+    size_t     i;
+    ngx_str_t  text;
 
     unit_init();
 
@@ -229,20 +212,6 @@ main(void)
         return 0;
     }
 
-    /* a page that nobody may touch stands behind each zone, and before it */
-
-    for (i = 0; i < CRASH_LEVELS; i++) {
-        zones[i] = mmap(NULL, CRASH_SIZE + 2 * 4096, PROT_READ|PROT_WRITE,
-                        MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
-
-        mprotect(zones[i], 4096, PROT_NONE);
-        mprotect(zones[i] + 4096 + CRASH_SIZE, 4096, PROT_NONE);
-
-        zones[i] += 4096;
-        lasts[i] = malloc(CRASH_SIZE);
-    }
-
-    snapshot = malloc(CRASH_SIZE);
     page = malloc(NGX_MSGBUS_HOLD_BYTES + CRASH_SIZE);
     expected = malloc(NGX_MSGBUS_HOLD_BYTES + CRASH_SIZE);
 
@@ -255,22 +224,15 @@ main(void)
                    "\"%s\" is refused", names[i]);
     }
 
-    for (c = cases; c->title; c++) {
-        crash_case(c);
-    }
+    crash_run(&subject, cases);
 
     return 0;
 }
 
 
 static void
-crash_case(crash_case_t *c)
+crash_begin(void)
 {
-    ngx_uint_t  n;
-
-    printf("%s\n", c->title);
-    fflush(stdout);
-
     memset(&planned, 0, sizeof(crash_event_t));
     memset(&before, 0, sizeof(crash_state_t));
 
@@ -278,19 +240,21 @@ crash_case(crash_case_t *c)
     max_events = NGX_MAX_UINT32_VALUE;
     reject = 0;
     now = 1330000000000;
+}
 
-    c->prepare();
 
-    /* once to the end, to know it, and how many deaths there are */
-
+static void
+crash_prepared(void)
+{
     before.first = before.end
                    - (the_log.sh->next_serial - the_log.sh->head_serial);
     before.last_id = the_log.sh->last_id;
+}
 
-    memcpy(snapshot, zones[0], CRASH_SIZE);
 
-    c->change();
-
+static void
+crash_known(void)
+{
     after = before;
 
     if (the_log.sh->last_id != before.last_id) {
@@ -302,125 +266,16 @@ crash_case(crash_case_t *c)
                   - (the_log.sh->next_serial - the_log.sh->head_serial);
 
     unit_check_log(&the_log);
-
-    memset(points, 0, sizeof(points));
-    memset(deaths, 0, sizeof(deaths));
-    rebuild_every = 0;
-
-    for (n = 0; n < 2; n++) {
-
-        /* first to count them, then to look at them */
-
-        rebuild_every = n ? deaths[0] / crash_rebuilds + 1 : 0;
-        level = n ? 0 : CRASH_NONE;
-
-        memset(points, 0, sizeof(points));
-        memset(deaths, 0, sizeof(deaths));
-
-        memcpy(zones[0], snapshot, CRASH_SIZE);
-        memset(lasts[0], 0, CRASH_SIZE);
-
-        crash_watch(zones[0], CRASH_SIZE, crash_death, c->change);
-    }
-
-    /* a death when all is done */
-
-    crash_death();
-
-    printf("deaths in %s: %zu states in %zu points, and %zu in %zu"
-           " of rebuilds\n",
-           c->title, deaths[0], points[0], deaths[1], points[1]);
-    fflush(stdout);
 }
 
 
-static void
-crash_death(void)
+static ngx_uint_t
+crash_inherit(u_char *addr, ngx_uint_t level)
 {
-    crash_moment(0);
-}
+    heir = &heirs[level];
+    crash_view(heir, addr, 0);
 
-
-static void
-crash_death_in_rebuild(void)
-{
-    crash_moment(1);
-}
-
-
-static void
-crash_moment(ngx_uint_t at)
-{
-    ngx_uint_t   locked, outer;
-
-    points[at]++;
-
-    if (memcmp(lasts[at], zones[at], CRASH_SIZE) == 0) {
-        return;
-    }
-
-    memcpy(lasts[at], zones[at], CRASH_SIZE);
-
-    deaths[at]++;
-
-    if (level == CRASH_NONE || (at && (points[at] + deaths[0]) % CRASH_STRIDE))
-    {
-        return;
-    }
-
-    outer = level;
-    locked = unit_core.locked;
-
-    level = at + 1;
-    unit_step = points[at];
-    memcpy(zones[level], zones[at], CRASH_SIZE);
-
-    crash_autopsy(level);
-
-    level = outer;
-    unit_core.locked = locked;
-}
-
-
-/* what the next process finds */
-static void
-crash_autopsy(ngx_uint_t at)
-{
-    ngx_uint_t         busy;
-    crash_state_t      found;
-    ngx_msgbus_log_t  *log;
-
-    /* the master has unlocked it */
-
-    unit_core.locked = 0;
-
-    heir = &heirs[at];
-    crash_view(heir, zones[at], 0);
-    busy = heir->sh->busy;
-
-    if (busy && at == 1 && deaths[0] % rebuild_every == 0) {
-
-        /* it may die as well */
-
-        memset(lasts[1], 0, CRASH_SIZE);
-        crash_watch(zones[1], CRASH_SIZE, crash_death_in_rebuild,
-                    crash_take_over);
-
-    } else {
-        crash_take_over();
-    }
-
-    log = &heirs[at];
-
-    /* what a third one finds rebuilt is as the first one left it */
-
-    crash_look(log, busy || at > 1, &found);
-
-    crash_go_on(log, planned.id ? planned.name : 0);
-    crash_go_on(log, 0);
-    crash_go_on(log, CRASH_DEEP);
-
-    ngx_msgbus_log_unlock(log);
+    return heir->sh->busy;
 }
 
 
@@ -428,6 +283,24 @@ static void
 crash_take_over(void)
 {
     ngx_msgbus_log_lock(heir);
+}
+
+
+static void
+crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
+{
+    crash_state_t      found;
+    ngx_msgbus_log_t  *log;
+
+    log = &heirs[level];
+
+    crash_look(log, busy, &found);
+
+    crash_go_on(log, planned.id ? planned.name : 0);
+    crash_go_on(log, 0);
+    crash_go_on(log, CRASH_DEEP);
+
+    ngx_msgbus_log_unlock(log);
 }
 
 
@@ -708,7 +581,7 @@ crash_append(ngx_msgbus_log_t *log, crash_event_t *e)
 
     /* an outer one may be in the middle of its own */
 
-    data = datas[level == CRASH_NONE ? 0 : level];
+    data = datas[crash_level];
 
     memset(data, 'A' + e->id % 53, e->len);
     memset(&ev, 0, sizeof(ngx_msgbus_event_t));
@@ -747,9 +620,9 @@ crash_view(ngx_msgbus_log_t *log, u_char *addr, ngx_uint_t fresh)
 static void
 crash_start(void)
 {
-    memset(zones[0], 0xa5, CRASH_SIZE);
+    memset(crash_zone, 0xa5, CRASH_SIZE);
 
-    crash_view(&the_log, zones[0], 1);
+    crash_view(&the_log, crash_zone, 1);
     ngx_msgbus_log_start(&the_log, CRASH_FIRST, CRASH_SEED, 0);
 }
 

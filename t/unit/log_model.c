@@ -12,9 +12,13 @@
  * looks for from one end to the other.  It foretells each outcome: which
  * events leave, which bytes a read renders, which cursor and which gap a
  * reader is told.  A round is one log; rounds differ in size, limits, ids,
- * channels.  No crash here: that is log_crash.c.
+ * channels.  Some follow a database: there are ids without an event, and a
+ * cursor above the newest id is known to be nobody's when the database has
+ * been looked at since.  No crash here: that is log_crash.c.
  *
  *     log_model STEPS
+ *
+ * Linked with -Wl,--wrap=clock_gettime: the monotonic clock is the model's.
  */
 
 
@@ -34,6 +38,20 @@
 #define MODEL_TIGHT      2
 
 #define MODEL_MAX_ID     0x1fffffffffffff
+
+
+/* how long a cursor above the newest event is remembered, us */
+#define MODEL_CLAIM_AGE  60000000
+
+/* no log gets so far from its first id */
+#define MODEL_FAR        10000000000
+
+
+/* a cursor above the newest event, and when it was seen */
+typedef struct {
+    uint64_t               cursor;
+    uint64_t               since;
+} model_claim_t;
 
 
 /* a channel's name, and the names above it */
@@ -80,6 +98,10 @@ typedef struct {
     uint64_t               refused;
     size_t                 head;
     size_t                 tail;
+
+    model_claim_t         *claims;         /* all that there ever were */
+    size_t                 n_claims;
+    uint64_t               looked;         /* when the last look began */
 } model_t;
 
 
@@ -98,7 +120,13 @@ typedef struct {
     ngx_uint_t             started;
     ngx_uint_t             must_gap;
     ngx_uint_t             may_gap;
+    ngx_uint_t             ahead;          /* of the log, and not invented */
 } model_read_t;
+
+
+/* of the C library, and what stands in for it */
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 
 
 static void model_round(uint64_t steps, ngx_uint_t kind);
@@ -125,6 +153,8 @@ static void model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
 static ngx_uint_t model_covers(model_read_t *r, model_event_t *e);
 static ngx_uint_t model_hidden(model_read_t *r, model_event_t *e);
 static void model_told_gap(model_read_t *r);
+static ngx_uint_t model_invented(uint64_t cursor);
+static void model_database(void);
 static ngx_int_t model_hold(model_read_t *r);
 static model_event_t *model_next(model_read_t *r);
 static size_t model_render(model_read_t *r, model_event_t *e, u_char *p);
@@ -154,6 +184,7 @@ static uint64_t          now;
 static uint64_t          pace;             /* steps of time in a ttl */
 static uint64_t          no_holes;         /* between the ids of a round */
 static ngx_uint_t        tight;
+static uint64_t          monotonic;        /* us */
 
 static ngx_msgbus_log_t  the_log, *log = &the_log;
 static ngx_slab_pool_t   the_pool;
@@ -185,6 +216,10 @@ static struct {
     uint64_t               cuts;
     uint64_t               nothing;
     uint64_t               rebuilds;
+    uint64_t               anchors;
+    uint64_t               ahead;
+    uint64_t               invented;
+    uint64_t               forgotten;
     uint64_t               longest_list;
     uint64_t               most_steps;
 } reached;
@@ -209,6 +244,7 @@ main(int argc, char **argv)
     model.names = malloc(MODEL_NAMES * sizeof(model_name_t));
     seen_ids = malloc(1000 * sizeof(uint64_t));
     page_ids = malloc(1000 * sizeof(uint64_t));
+    model.claims = malloc((steps + 1) * sizeof(model_claim_t));
 
     model_round(steps / 8, MODEL_LONG);
     model_round(steps / 50, MODEL_TIGHT);
@@ -238,6 +274,10 @@ main(int argc, char **argv)
     printf("pages cut: %" PRIu64 "\n", reached.cuts);
     printf("empty reads: %" PRIu64 "\n", reached.nothing);
     printf("rebuilds: %" PRIu64 "\n", reached.rebuilds);
+    printf("ids without an event: %" PRIu64 "\n", reached.anchors);
+    printf("cursors that are ahead: %" PRIu64 "\n", reached.ahead);
+    printf("cursors of nobody: %" PRIu64 "\n", reached.invented);
+    printf("cursors forgotten: %" PRIu64 "\n", reached.forgotten);
     printf("longest list: %" PRIu64 "\n", reached.longest_list);
     printf("most steps of a search: %" PRIu64 "\n", reached.most_steps);
 
@@ -276,6 +316,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
     log->max_events = unit_once_in(4) ? 1 + unit_below(400)
                                       : NGX_MAX_UINT32_VALUE;
     log->reject = unit_once_in(4);
+    log->follows = unit_once_in(2);
     pace = unit_once_in(2) ? 20 : 1000;
     no_holes = unit_once_in(2) ? 2 : 0;
 
@@ -284,6 +325,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
         log->ttl = 1000000000;
         log->max_events = NGX_MAX_UINT32_VALUE;
         log->reject = 0;
+        log->follows = 0;
     }
 
     unit_check(ngx_msgbus_log_init(log, addr, size, 1) == NGX_OK,
@@ -323,6 +365,8 @@ model_round(uint64_t steps, ngx_uint_t kind)
     model.refused = 0;
     model.head = 0;
     model.tail = 0;
+    model.n_claims = 0;
+    model.looked = 0;
 
     model_make_names(kind);
 
@@ -366,6 +410,10 @@ model_round(uint64_t steps, ngx_uint_t kind)
 
         if (unit_once_in(rebuild)) {
             model_rebuild();
+        }
+
+        if (log->follows && unit_once_in(8)) {
+            model_database();
         }
     }
 
@@ -932,7 +980,12 @@ model_rebuild(void)
         if (model.first != model.end) {
             log->sh->head_serial = unit_random();
             log->sh->next_serial = unit_random();
-            log->sh->last_id = unit_random();
+
+            /* as it was before the newest event came */
+
+            if (model.events[model.end - 1].id == model.last_id) {
+                log->sh->last_id = unit_below(model.last_id + 1);
+            }
         }
 
         log->sh->busy = 1;
@@ -1192,6 +1245,14 @@ model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
 
     case 2:
         q->after = model.last_id + 1 + unit_below(1000);
+
+        /* some that come again, and more than are remembered */
+
+        if (unit_once_in(2)) {
+            q->after = model.first_id + MODEL_FAR
+                       + unit_below(NGX_MSGBUS_CLAIMS + 4);
+        }
+
         break;
 
     case 3:
@@ -1302,8 +1363,9 @@ model_told_gap(model_read_t *r)
         }
 
         if (seen > model.last_id) {
-            r->must_gap = 1;
-            r->may_gap = 1;
+            r->must_gap = model_invented(seen);
+            r->may_gap = r->must_gap;
+            r->ahead = !r->must_gap;
             return;
         }
 
@@ -1353,6 +1415,93 @@ model_told_gap(model_read_t *r)
 }
 
 
+/* of the newest NGX_MSGBUS_CLAIMS claims, the one of this cursor */
+static ngx_uint_t
+model_invented(uint64_t cursor)
+{
+    size_t          n;
+    model_claim_t  *claim;
+
+    if (!log->follows) {
+        return 1;
+    }
+
+    for (n = model.n_claims; n > 0; n--) {
+        claim = &model.claims[n - 1];
+
+        if (claim->cursor != cursor) {
+            continue;
+        }
+
+        if (model.n_claims - n >= NGX_MSGBUS_CLAIMS
+            || monotonic - claim->since >= MODEL_CLAIM_AGE)
+        {
+            reached.forgotten++;
+            break;
+        }
+
+        reached.invented += model.looked > claim->since;
+
+        return model.looked > claim->since;
+    }
+
+    reached.ahead++;
+
+    claim = &model.claims[model.n_claims++];
+
+    claim->cursor = cursor;
+    claim->since = monotonic;
+
+    return 0;
+}
+
+
+/* time goes, a look at the database begins, or an anchor is found in it */
+static void
+model_database(void)
+{
+    switch (unit_below(6)) {
+
+    case 0:
+        model.last_id += 1 + unit_below(unit_once_in(2) ? 3 : 3000);
+        reached.anchors++;
+
+        ngx_msgbus_log_lock(log);
+        log->sh->last_id = model.last_id;
+        ngx_msgbus_log_unlock(log);
+
+        model_compare();
+        break;
+
+    case 1:
+        model.looked = monotonic;
+
+        ngx_msgbus_log_lock(log);
+        log->sh->caught_up = monotonic;
+        ngx_msgbus_log_unlock(log);
+        break;
+
+    default:
+        monotonic += unit_below(unit_once_in(100) ? 2 * MODEL_CLAIM_AGE
+                                                  : 200000);
+    }
+}
+
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+    if (id != CLOCK_MONOTONIC) {
+        return __real_clock_gettime(id, ts);
+    }
+
+    ts->tv_sec = monotonic / 1000000;
+    ts->tv_nsec = monotonic % 1000000 * 1000;
+
+    return 0;
+}
+
+
 /* what one hold renders; r->rendered is how many bytes */
 static ngx_int_t
 model_hold(model_read_t *r)
@@ -1373,6 +1522,13 @@ model_hold(model_read_t *r)
         r->last_id = model.last_id;
 
         if (r->place > model.last_id) {
+
+            /* who is ahead keeps its cursor */
+
+            if (r->ahead) {
+                r->last_id = r->place;
+            }
+
             return NGX_OK;
         }
 

@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <inttypes.h>
 #include "ngx_msgbus_filing.h"
+#include "ngx_msgbus_pending.h"
 #include "ngx_msgbus_view.h"
 
 
@@ -75,6 +76,9 @@ uint64_t unit_below(uint64_t n);
  * from the ring alone, without knowing what has been appended.
  */
 void unit_check_log(ngx_msgbus_log_t *log);
+
+/* the same of pending posts: ring, cells, their lists, the count */
+void unit_check_pending(ngx_msgbus_pending_t *p);
 
 
 #endif /* _UNIT_H_INCLUDED_ */

@@ -1,0 +1,146 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Do pending posts fit together?
+ *
+ * The ring is walked from its oldest entry to its newest; each cell is free,
+ * or done in the list of its slot, or waits for one entry, which knows it.
+ * Nothing is changed, and nothing is known of what has been posted.
+ */
+
+
+#include "unit.h"
+
+
+static size_t unit_check_entry(ngx_msgbus_pending_t *p, size_t offset);
+static void unit_check_cells(ngx_msgbus_pending_t *p, uint32_t n,
+    uint32_t state, ngx_uint_t slot);
+
+
+/* where each cell was found */
+static u_char  *unit_cells;
+
+#define UNIT_NOWHERE  0xff
+
+
+void
+unit_check_pending(ngx_msgbus_pending_t *p)
+{
+    size_t               offset, bytes;
+    uint32_t             n;
+    uint64_t             count;
+    ngx_uint_t           slot;
+    ngx_msgbus_entry_t  *e;
+
+    unit_check(!p->sh->busy, "pending posts are left busy");
+
+    unit_check(p->sh->head <= p->size && p->sh->tail <= p->size
+               && p->sh->head % 8 == 0 && p->sh->tail % 8 == 0,
+               "head %zu, tail %zu in a ring of %zu bytes",
+               p->sh->head, p->sh->tail, p->size);
+
+    unit_cells = realloc(unit_cells, p->ncells);
+    memset(unit_cells, UNIT_NOWHERE, p->ncells);
+
+    count = 0;
+    bytes = 0;
+    offset = p->sh->head;
+
+    while ((e = ngx_msgbus_pending_at_locked(p, &offset)) != NULL) {
+
+        bytes += unit_check_entry(p, offset);
+        offset += e->size;
+
+        unit_check(bytes <= p->size, "the entries have no end");
+
+        count += e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT;
+    }
+
+    unit_check(p->sh->entries == count,
+               "%" PRIu64 " entries wait, known are %" PRIu64,
+               count, p->sh->entries);
+
+    unit_check_cells(p, p->sh->free, NGX_MSGBUS_CELL_FREE, 0);
+
+    for (slot = 0; slot < NGX_MSGBUS_SLOTS; slot++) {
+        unit_check_cells(p, p->sh->done[slot], NGX_MSGBUS_CELL_DONE, slot);
+    }
+
+    for (n = 0; n < p->ncells; n++) {
+        unit_check(unit_cells[n] != UNIT_NOWHERE,
+                   "cell %u, state %u, is lost", n, p->cells[n].state);
+    }
+}
+
+
+static size_t
+unit_check_entry(ngx_msgbus_pending_t *p, size_t offset)
+{
+    size_t               size;
+    ngx_msgbus_cell_t   *cell;
+    ngx_msgbus_entry_t  *e;
+
+    unit_check(p->size - offset >= offsetof(ngx_msgbus_entry_t, bytes),
+               "an entry at %zu, at the end of the ring", offset);
+
+    e = (ngx_msgbus_entry_t *) (p->ring + offset);
+
+    size = offsetof(ngx_msgbus_entry_t, bytes) + e->channel_len + e->uuid_len
+           + e->agent_len + (size_t) e->data_len;
+
+    unit_check(e->size == ngx_align(size, 8) && p->size - offset >= e->size,
+               "an entry at %zu has %u bytes", offset, e->size);
+
+    unit_check(e->state >= NGX_MSGBUS_QUEUED
+               && e->state <= NGX_MSGBUS_SETTLED,
+               "an entry at %zu is in state %u", offset, e->state);
+
+    if (e->cell == NGX_MSGBUS_CELL_NONE) {
+        return e->size;
+    }
+
+    unit_check(e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT,
+               "an entry at %zu that waits no more has a cell", offset);
+
+    unit_check(e->cell < p->ncells, "an entry at %zu has cell %u", offset,
+               e->cell);
+
+    cell = &p->cells[e->cell];
+
+    unit_check(cell->state == NGX_MSGBUS_CELL_WAITING
+               && cell->entry == offset / 8
+               && cell->slot < NGX_MSGBUS_SLOTS,
+               "cell %u does not wait for the entry at %zu", e->cell, offset);
+
+    unit_check(unit_cells[e->cell] == UNIT_NOWHERE,
+               "cell %u has two entries", e->cell);
+
+    unit_cells[e->cell] = NGX_MSGBUS_CELL_WAITING;
+
+    return e->size;
+}
+
+
+/* a list of them, from n on */
+static void
+unit_check_cells(ngx_msgbus_pending_t *p, uint32_t n, uint32_t state,
+    ngx_uint_t slot)
+{
+    while (n != NGX_MSGBUS_CELL_NONE) {
+        unit_check(n < p->ncells, "a list leads to cell %u", n);
+        unit_check(unit_cells[n] == UNIT_NOWHERE, "cell %u is found twice", n);
+        unit_check(p->cells[n].state == state,
+                   "cell %u, state %u, is in a list of state %u", n,
+                   p->cells[n].state, state);
+        unit_check(state == NGX_MSGBUS_CELL_FREE || p->cells[n].slot == slot,
+                   "cell %u of slot %u is in the list of slot %u", n,
+                   p->cells[n].slot, (unsigned) slot);
+
+        unit_cells[n] = (u_char) state;
+        n = p->cells[n].next;
+    }
+}

@@ -15,9 +15,11 @@ use Msgbus::Stream;
 Msgbus::Nginx->limit(30);
 
 my $nginx = Msgbus::Nginx->new(
-    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    http     => 'msgbus_zone zone=bus:1m first_id=1;
+                 log_format events "$msgbus_operation $msgbus_events $status";',
     location => 'msgbus_require_uuid off; msgbus_ping 300ms;
-                 location / { msgbus bus; }',
+                 location / { msgbus bus; }
+                 location /logged/ { msgbus bus; access_log events.log events; }',
 )->start;
 
 my $poster = $nginx->client(agent => 'poster');
@@ -71,6 +73,22 @@ is(until_like(stream(uri => '/a'), qr/\n/), line(1, '[ 1]'),
 
 is(until_like(stream(uri => '/a?last-known-id=9'), qr/ping/),
    qq({"gap":{"after":9,"oldest":1}}\n{"ping":2}\n), 'a gap is a line');
+
+# what the access log says
+
+my $logged = stream(uri => '/logged/c');
+
+until_like($logged, qr/ping/);
+$poster->post('/logged/c', "[$_]") for 1 .. 3;
+until_like($logged, qr/\[3\]/);
+$logged->close;
+
+$nginx->until(5, 'a line of the log', sub {
+    return Msgbus::Nginx::slurp("$nginx->{dir}/events.log") =~ /read/;
+});
+
+like(Msgbus::Nginx::slurp("$nginx->{dir}/events.log"), qr/^read 3 200$/m,
+     '$msgbus_events tells how many it had');
 
 $nginx->quit;
 $nginx->no_alerts;

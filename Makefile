@@ -76,9 +76,14 @@ else
 PUSH_DEPS    = $(BENCH_DEPS)
 endif
 
+# what the systems that are compared need, bench/ itself installs: what cannot
+# be had there is a row of the report
+COMPARE_DEPS = $(BENCH_DEPS) httperf gnuplot-nox
+
 
 .PHONY: all asan install deps test-deps bench-deps run test valgrind fuzz style check-docs \
-        bench-quick bench-mongodb bench-push clean help
+        bench bench-full bench-report bench-quick bench-mongodb bench-push \
+        compare-deps clean help
 
 
 # without -j of the caller's: all processors
@@ -107,6 +112,9 @@ test-deps:
 
 bench-deps:
 	@tools/deps $(BENCH_DEPS) $(PUSH_DEPS)
+
+compare-deps:
+	@tools/deps $(COMPARE_DEPS)
 
 
 run: deps
@@ -173,6 +181,21 @@ bench-push:
 	@$(MAKE) --no-print-directory all
 	@MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/push/run $(PUSH_OPTS)
 
+COMPARE      = NGINX=$(NGINX) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/compare
+
+# what was measured before an interruption or a failure is in the report, too
+
+bench: compare-deps
+	@$(MAKE) --no-print-directory all
+	@rc=0; $(COMPARE) $(if $(RESUME),--resume) || rc=$$?; bench/report; exit $$rc
+
+bench-full: compare-deps
+	@$(MAKE) --no-print-directory all
+	@$(COMPARE) $(if $(STORE),--store $(STORE)) --full "$(SYSTEM)"
+
+bench-report: compare-deps
+	@bench/report
+
 
 clean:
 	@rm -rf build run t/servroot*
@@ -189,7 +212,14 @@ help:
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
-#: make bench-quick  measure; bench-mongodb: with a MongoDB below the bus
+#: make bench        the bus on many servers beside the module: makes
+#:                   docs/benchmarks.md, in a quarter of an hour; RESUME=1 goes
+#:                   on with a run that was interrupted
+#: make bench-full   SYSTEM="Tornado Motor": 20 to 2000 requests/s, 40 minutes;
+#:                   STORE=fake for the fake database
+#: make bench-report docs/benchmarks.md again, of the last run
+#: make bench-quick  the module beside nginx's own ceiling; bench-mongodb: with
+#:                   a MongoDB below the bus
 #: make bench-push   measure streams beside Nchan and a bare server; 6 minutes;
 #:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make asan         run the tests that start nginx with the module under ASan

@@ -183,7 +183,29 @@ def ceiling_module():
     return module
 
 
-class Nginx:
+class Server:
+    """What all that is measured has: a folder, a port, a clock of its CPU."""
+
+    def drain(self):
+        """Wait until the server is idle; its CPU clock is exact then."""
+
+        used = self.cpu()
+
+        for _ in range(200):
+            time.sleep(0.05)
+            last, used = used, self.cpu()
+
+            if used - last < 500000:
+                return used
+
+        raise Failure("the server is not idle after 10 s")
+
+    def ask(self, request):
+        with Client(self.port) as client:
+            return client.ask(request)
+
+
+class Nginx(Server):
     """One nginx with one worker, in a folder of its own, while in `with`."""
 
     def __init__(self, http, server, modules, callgrind=False):
@@ -191,9 +213,7 @@ class Nginx:
         self.folder = tempfile.mkdtemp(prefix="run-", dir=WORK)
         self.callgrind = callgrind
 
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
 
         with open(self.folder + "/nginx.conf", "w") as f:
             f.write(CONFIG.format(
@@ -279,45 +299,11 @@ class Nginx:
     def cpu(self):
         """Nanoseconds of CPU that the worker has used, user and system."""
 
-        tasks = "/proc/%d/task/" % self.worker
-        total = 0
-
         try:
-            for task in os.listdir(tasks):
-                with open(tasks + task + "/schedstat") as f:
-                    total += int(f.read().split()[0])
-
-        except FileNotFoundError:
-            if not os.path.exists(tasks):
-                raise Failure("the worker has died, see %s/error.log"
-                              % self.folder) from None
-
-            # no schedstat in this kernel: ticks, so runs must be long
-            with open("/proc/%d/stat" % self.worker) as f:
-                fields = f.read().rpartition(")")[2].split()
-
-            ticks = int(fields[11]) + int(fields[12])
-            total = ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
-
-        return total
-
-    def drain(self):
-        """Wait until the worker is idle; its CPU clock is exact then."""
-
-        used = self.cpu()
-
-        for _ in range(200):
-            time.sleep(0.05)
-            last, used = used, self.cpu()
-
-            if used - last < 500000:
-                return used
-
-        raise Failure("the worker is not idle after 10 s")
-
-    def ask(self, request):
-        with Client(self.port) as client:
-            return client.ask(request)
+            return cpu_of(self.worker)
+        except ProcessLookupError:
+            raise Failure("the worker has died, see %s/error.log"
+                          % self.folder) from None
 
     def instructions(self, request, count, connections=8):
         """
@@ -362,6 +348,140 @@ class Nginx:
 
         if r.returncode:
             raise Failure("vgdb %s: %s%s" % (command, r.stdout, r.stderr))
+
+
+class Program(Server):
+    """Another server, its children included, while in `with`."""
+
+    def __init__(self, command, env, ready):
+        """
+        "{port}" and "{folder}" in the command are filled in; ready(program)
+        says whether it answers yet.
+        """
+
+        os.makedirs(WORK, exist_ok=True)
+        self.folder = tempfile.mkdtemp(prefix="run-", dir=WORK)
+        self.port = free_port()
+        self.command = [word.format(port=self.port, folder=self.folder)
+                        for word in command]
+        self.env = dict(os.environ, **env)
+        self.ready = ready
+        self.on = SERVER_CPU
+
+    def __enter__(self):
+        with open(self.folder + "/log", "w") as f:
+            self.process = subprocess.Popen(
+                ["taskset", "-c", str(self.on)] + self.command,
+                env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=f, stderr=f, start_new_session=True)
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stop()
+
+        if kind in (None, KeyboardInterrupt, SystemExit):
+            shutil.rmtree(self.folder)
+
+    def wait_ready(self):
+        deadline = time.monotonic() + 60
+
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+
+            try:
+                if self.ready(self):
+                    return
+            except (OSError, Failure):
+                pass
+
+            time.sleep(0.1)
+
+        raise Failure("%s did not start: %s" % (
+            os.path.basename(self.command[0]), self.log()[-2000:]))
+
+    def stop(self):
+        self.process.terminate()
+
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+
+        # its session holds its children, also when it has left them behind
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+        self.process.wait()
+
+    def log(self):
+        with open(self.folder + "/log", errors="replace") as f:
+            return f.read()
+
+    def cpu(self):
+        return tree_cpu(self.process.pid)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def cpu_of(pid):
+    """Nanoseconds of CPU that a process has used, user and system."""
+
+    tasks = "/proc/%d/task/" % pid
+    total = 0
+
+    try:
+        for task in os.listdir(tasks):
+            with open(tasks + task + "/schedstat") as f:
+                total += int(f.read().split()[0])
+
+    except FileNotFoundError:
+        if not os.path.exists(tasks):
+            raise ProcessLookupError(pid) from None
+
+        # no schedstat in this kernel: ticks, so runs must be long
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rpartition(")")[2].split()
+
+        ticks = int(fields[11]) + int(fields[12])
+        total = ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+
+    return total
+
+
+def tree_cpu(pid):
+    """The same of a process and all its descendants."""
+
+    total = cpu_of(pid)
+
+    for child in descendants(pid):
+        try:
+            total += cpu_of(child)
+        except ProcessLookupError:
+            pass
+
+    return total
+
+
+def descendants(pid):
+    found = []
+
+    for child in children(pid):
+        found += [child] + descendants(child)
+
+    return found
 
 
 def children(pid):
@@ -435,7 +555,7 @@ class Client:
         data = self.sock.recv(1 << 20)
 
         if not data:
-            raise Failure("nginx closed the connection")
+            raise Failure("the server closed the connection")
 
         return data
 
@@ -509,16 +629,20 @@ class Load:
     {headers}
     {request}
 
-    function done(s)
+    function done(s, latency)
         io.write(string.format('\\n{{"requests":%d,"us":%d,"bytes":%d,' ..
-            '"status":%d,"socket":%d}}\\n', s.requests, s.duration, s.bytes,
-            s.errors.status, s.errors.connect + s.errors.read +
-            s.errors.write + s.errors.timeout))
+            '"status":%d,"socket":%d,"p50":%d,"p99":%d}}\\n', s.requests,
+            s.duration, s.bytes, s.errors.status, s.errors.connect +
+            s.errors.read + s.errors.write + s.errors.timeout,
+            latency:percentile(50), latency:percentile(99)))
     end
     """
 
-    def __init__(self, nginx, name, request, lua_request=""):
+    def __init__(self, nginx, name, request, lua_request="", clients=None,
+                 slack=0.01):
         self.nginx = nginx
+        self.clients = clients or connections()
+        self.slack = slack
         self.name = name
         self.request = request
         self.faults = []
@@ -544,13 +668,13 @@ class Load:
         self.ns = self.us = self.requests = 0
 
     def run(self, seconds):
-        """One slice; adds to the round."""
+        """One slice; adds to the round, and returns what wrk counted."""
 
         before = self.nginx.drain()
 
         r = subprocess.run(
             ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1",
-             "-c%d" % connections(), "-d%ds" % seconds, "-s", self.script,
+             "-c%d" % self.clients, "-d%ds" % seconds, "-s", self.script,
              "http://127.0.0.1:%d%s" % (self.nginx.port, self.request.path)],
             capture_output=True, text=True)
 
@@ -566,7 +690,7 @@ class Load:
 
         if not got["requests"]:
             self.faults.append("no request was answered")
-            return
+            return got
 
         if got["status"] or got["socket"]:
             self.faults.append("%d error statuses, %d socket errors"
@@ -575,9 +699,11 @@ class Load:
         # ages and ids may grow by a few digits
         wire = got["bytes"] / got["requests"]
 
-        if abs(wire - self.wire) > 8 + 0.01 * self.wire:
+        if abs(wire - self.wire) > 8 + self.slack * self.wire:
             self.faults.append("answers of %.0f bytes, not %d"
                                % (wire, self.wire))
+
+        return got
 
     def end(self):
         if self.requests:

@@ -16,9 +16,10 @@
  * A collection is a ring of its newest documents (--keep, 65536) in the order
  * of insertion.  Ids that are int64 must rise; one that does not is a
  * duplicate, with MongoDB's code and index.  Other ids are looked for one by
- * one.  A find has _id with a value, $gt or nothing, sort by _id, and limit;
- * an update has $set, $max, $inc and $setOnInsert.  That is what the module
- * asks for, and no more.  One thread, epoll, nothing on disk.
+ * one.  A find has _id with a value, $gt or nothing, sort by _id, skip, limit,
+ * and may want a channel, and not a uuid; an update has $set, $max, $inc and
+ * $setOnInsert.  That is what the module and the ports of the bench ask for,
+ * and no more.  One thread, epoll, nothing on disk.
  */
 
 
@@ -356,18 +357,59 @@ do_insert(coll_t *c, const unsigned char **docs, int n, int ordered,
 }
 
 
+/* whether it has what the filter wants beside the _id: a value, or $ne */
+
+static int
+has(const bson_t *doc, const bson_iter_t *filter)
+{
+    int          ne;
+    bson_iter_t  want, value, it;
+
+    for (want = *filter; bson_iter_next(&want); ) {
+
+        if (strcmp(bson_iter_key(&want), "_id") == 0) {
+            continue;
+        }
+
+        value = want;
+        ne = BSON_ITER_HOLDS_DOCUMENT(&want);
+
+        if (ne && (!bson_iter_recurse(&want, &value)
+                   || !bson_iter_find(&value, "$ne")))
+        {
+            return 0;
+        }
+
+        if (bson_iter_init_find(&it, doc, bson_iter_key(&want))
+            && same(&it, &value))
+        {
+            if (ne) {
+                return 0;
+            }
+
+        } else if (!ne) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static void
 do_find(coll_t *c, const bson_t *command, bson_t *reply)
 {
-    int           desc, n;
+    int           desc, filtered, n;
     char          key[16];
     size_t        size;
-    int64_t       limit;
+    int64_t       limit, skip;
     uint64_t      i, from, end;
     bson_t        cursor, batch, **one;
-    bson_iter_t   it, id, op;
+    bson_iter_t   it, id, op, filter;
 
     desc = 0;
+    skip = 0;
+    filtered = 0;
     limit = INT64_MAX;
     from = c->first;
     end = c->end;
@@ -379,10 +421,21 @@ do_find(coll_t *c, const bson_t *command, bson_t *reply)
         desc = bson_iter_as_int64(&id) < 0;
     }
 
+    if (bson_iter_init_find(&it, command, "skip")) {
+        skip = bson_iter_as_int64(&it);
+    }
+
     if (bson_iter_init_find(&it, command, "limit")
         && bson_iter_as_int64(&it) > 0)
     {
         limit = bson_iter_as_int64(&it);
+    }
+
+    if (bson_iter_init_find(&it, command, "filter")
+        && bson_iter_recurse(&it, &filter))
+    {
+        filtered = bson_iter_find(&filter, "channel");
+        bson_iter_recurse(&it, &filter);
     }
 
     if (bson_iter_init_find(&it, command, "filter")
@@ -415,6 +468,15 @@ do_find(coll_t *c, const bson_t *command, bson_t *reply)
 
     for (i = from; i < end && n < limit && size < MAX_BATCH; i++) {
         one = &c->ring[(desc ? end - 1 - (i - from) : i) % keep];
+
+        if (filtered && !has(*one, &filter)) {
+            continue;
+        }
+
+        if (skip-- > 0) {
+            continue;
+        }
+
         snprintf(key, sizeof(key), "%d", n++);
         BSON_APPEND_DOCUMENT(&batch, key, *one);
         size += (*one)->len;

@@ -587,8 +587,11 @@ ngx_msgbus_log_invented_locked(ngx_msgbus_log_t *log, uint64_t cursor)
 
     claim = &sh->claims[sh->claimed++ % NGX_MSGBUS_CLAIMS];
 
-    claim->id = cursor;
+    /* who dies in between leaves an old cursor that was seen just now */
+
     claim->since = now;
+    ngx_msgbus_barrier();
+    claim->id = cursor;
 
     return 0;
 }

@@ -190,7 +190,7 @@ help:
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
 #: make bench-quick  measure; bench-mongodb: with a MongoDB below the bus
-#: make bench-push   measure streams beside Nchan and a bare server; 5 minutes;
+#: make bench-push   measure streams beside Nchan and a bare server; 6 minutes;
 #:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make asan         run the tests that start nginx with the module under ASan
 #:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice

@@ -140,6 +140,9 @@ $nginx->reload(wait => 0);
 publish() for 1 .. 3;
 has($_, 11) for @names;
 
+$nginx->until(15, 'the end of old workers',
+              sub { my @pids = $nginx->child_pids; @pids == 2 });
+
 for my $pid ($nginx->worker_pids) {
     $nginx->kill_worker($pid);
     publish();

@@ -56,50 +56,72 @@ def fanout(rows):
     text = []
 
     for n in dict.fromkeys(row["subscribers"] for row in rows):
-        out, floor = [], None
         some = of(rows, "fanout", subscribers=n)
 
-        for name in names(some):
-            mine = of(some, "fanout", system=name)
-            bursts = [row["burst"] for row in mine]
-            rates = [per_second(b) for b in bursts]
-            floor = floor or dict((row["round"], rate) for row, rate
-                                  in zip(mine, rates))
-            ratios = [rate / floor[row["round"]] for row, rate
-                      in zip(mine, rates) if row["round"] in floor]
-
-            def all_of(run, kind):
-                return [t for row in mine for t in row[run][kind]]
-
-            out.append([
-                name,
-                spread([r / 1000 for r in rates], "%.0f"),
-                "%.2f (%.2f-%.2f)" % (statistics.median(ratios), min(ratios),
-                                      max(ratios)) if ratios else "-",
-                spread([per_delivery(b) for b in bursts], "%.2f"),
-                spread([per_delivery(row["one"]) for row in mine], "%.2f"),
-                pair(all_of("one", "last")),
-                pair(all_of("busy", "last")),
-                pair(all_of("busy", "post")),
-                pair(all_of("busy", "probe")),
-            ])
-
-        text.append("### 300 bytes to %s subscribers\n\n%s\n\n%s" % (
-            format(n, ","), table(
-                ["SSE, 1 worker", "1,000 deliveries/s, min / median / max",
-                 "× floor, median (of each round)",
-                 "CPU µs/delivery, burst", "one at a time",
-                 "POST → last, one at a time, p50 / p99 ms",
-                 "at %.1f posts/s" % some[0]["rate"],
-                 "the POST's own answer meanwhile, p50 / p99 ms",
-                 "a POST to a quiet channel meanwhile"], out),
-            "%d rounds; noise of the floor: deliveries/s ±%.0f %%. The load's"
-            " own core was busy for %s of the bursts: near 100 %% it is the"
-            " load that is measured." % (
+        text.append("### 300 bytes to %s subscribers" % format(n, ","))
+        text.append(throughput(some))
+        text.append(latency(some))
+        text.append(
+            "%d rounds; noise of the floor: deliveries/s ±%.0f %%. The load's "
+            "own core was busy for %s of the bursts: near 100 %% it is the "
+            "load that is measured." % (
                 len(set(row["round"] for row in some)),
-                noise(list(floor.values())), load(some))))
+                noise([per_second(row["burst"]) for row in
+                       of(some, "fanout", system=names(some)[0])]),
+                load(some)))
 
     return "\n\n".join(text)
+
+
+def throughput(rows):
+    """Deliveries/s, beside those of the floor in the same round, and CPU."""
+
+    out = []
+
+    for name in names(rows):
+        line = [name]
+
+        for run in ("one", "burst"):
+            floor = {row["round"]: per_second(row[run]) for row
+                     in of(rows, "fanout", system="floor")}
+            mine = {row["round"]: per_second(row[run]) for row
+                    in of(rows, "fanout", system=name)}
+            ratios = [mine[k] / floor[k] for k in mine if floor.get(k)]
+
+            line += [
+                spread([rate / 1000 for rate in mine.values()], "%.0f"),
+                "**%.2f** (%.2f-%.2f)" % (
+                    statistics.median(ratios), min(ratios), max(ratios))
+                if ratios else "-",
+                spread([per_delivery(row[run]) for row
+                        in of(rows, "fanout", system=name)], "%.2f")]
+
+        out.append(line)
+
+    return table(
+        ["SSE, 1 worker, min / median / max",
+         "one event at a time: 1,000 deliveries/s", "× floor (each round)",
+         "CPU µs/delivery",
+         "4 under way: 1,000 deliveries/s", "× floor (each round)",
+         "CPU µs/delivery"], out)
+
+
+def latency(rows):
+    out = []
+
+    for name in names(rows):
+        mine = of(rows, "fanout", system=name)
+
+        out.append([name] + [
+            pair([t for row in mine for t in row[run][kind]])
+            for run, kind in (("one", "last"), ("one", "post"),
+                              ("busy", "last"), ("busy", "post"),
+                              ("busy", "probe"))])
+
+    return table(
+        ["p50 / p99 ms", "one at a time: POST → last", "POST's own answer",
+         "at %.1f posts/s, at random: POST → last" % rows[0]["rate"],
+         "POST's own answer", "answer of a POST to a quiet channel"], out)
 
 
 def load(rows):

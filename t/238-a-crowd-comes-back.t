@@ -57,11 +57,14 @@ is($check->{disorder}, 0, '    the order of ids is kept');
 is($check->{gaps}, 0, '    nobody is told of a gap');
 is($check->{errors}, 0, '    all is HTTP, and text/event-stream')
     || diag($check->{error});
-cmp_ok($check->{reconnected}, '>=', $subscribers * $reloads / 2,
+cmp_ok($check->{reconnected}, '>=', $subscribers * 3,
        '    everybody came back again and again');
 
 
 # --- killed workers: a POST may then have no answer
+
+$nginx->until(15, 'the end of old workers',
+              sub { my @pids = $nginx->child_pids; @pids == 2 });
 
 $load->begin("post 0 $rate 8 0 300 0");
 

@@ -256,7 +256,7 @@ def free_port():
 
 
 class Load:
-    """client.c and its like: subscribers, who come with `with`, and a poster."""
+    """client.c: subscribers, who come with `with`, and a poster."""
 
     def __init__(self, server, subscribers, subscribe, kind="sse",
                  processes=1, options=()):

@@ -46,7 +46,7 @@ my $far = $last + 5000;
 
 $mongodb->ask(insert => { events => [{
     _id => $far, channel => '/a', data => '{"n":2}', user_agent => 'x',
-    uuid => 'x', created_at => time,
+    uuid => 'x', created_at => int(1000 * time),
 }] });
 
 post_for(1 * $Msgbus::Nginx::PATIENCE);

@@ -57,6 +57,9 @@ my @faults = (
     ['lose request', 0, 'NetworkTimeout', 0],
     ['lose reply', 0, 'NetworkTimeout', 1],
     ['late request', 100, 'stored', 1],
+    ['answer error', 10107, 'NotMasterError', 0],
+    ['answer error', 50, 'ExecutionTimeout', 0],
+    ['answer concern', 64, 'BulkWriteError', 1],
 );
 
 for (@faults) {

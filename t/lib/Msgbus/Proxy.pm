@@ -13,6 +13,12 @@ package Msgbus::Proxy;
 #     $proxy->tell('lose reply', 'insert')         is done, and no answer comes
 #     $proxy->tell('late request', insert => 1500) is done 1500 ms later, even
 #                                   when the client has gone in the meantime
+#     $proxy->tell('answer error', insert => 10107)    is not done, but answered
+#                                   by an error with this code, as by a server
+#                                   that is not the primary any more
+#     $proxy->tell('answer concern', insert => 64)     is done, but answered by
+#                                   a write concern's error: perhaps it will not
+#                                   last
 #     $proxy->tell('delay', 20)     all bytes, either way, come 20 ms later
 #     $proxy->tell('drop')          bytes go nowhere, connections stay
 #     $proxy->tell('refuse')        nobody listens, connections are closed
@@ -208,7 +214,7 @@ sub serve {
 sub obey {
     my ($self, $word, @with) = @_;
 
-    if ($word =~ /^(?:cut|lose|late) /) {
+    if ($word =~ /^(?:cut|lose|late|answer) /) {
         push @{ $self->{faults} }, [$word, @with];
 
     } elsif ($word eq 'delay') {
@@ -355,6 +361,10 @@ sub read_from {
         $side->{in} .= $bytes;
         $self->requests($pair, $side);
 
+    } elsif (defined(my $instead = delete $pair->{instead})) {
+        $self->{done}++;
+        $self->queue($pair->{client}, $instead);
+
     } elsif (defined(my $left = delete $pair->{of_reply})) {
         $self->{done}++;
 
@@ -418,6 +428,24 @@ sub requests {
             next;
         }
 
+        if ($what eq 'answer error') {
+            $self->{done}++;
+            $self->queue($pair->{client}, reply($message,
+                double(ok => 0) . string(errmsg => 'spoiled by a test')
+                . int32(code => $n)));
+            next;
+        }
+
+        if ($what eq 'answer concern') {
+            $pair->{instead} = reply($message,
+                int32(n => 1) . double(ok => 1)
+                . "\x03writeConcernError\0"
+                . document(int32(code => $n)
+                           . string(errmsg => 'spoiled by a test')));
+            $self->queue($pair->{server}, $message);
+            next;
+        }
+
         # of the reply
 
         $pair->{of_reply} = $what eq 'lose reply' ? 'lost' : $n // 0;
@@ -425,6 +453,30 @@ sub requests {
     }
 
     return;
+}
+
+
+# An answer to a message, with these members; and BSON.
+
+sub reply {
+    my ($message, $members) = @_;
+
+    my $body = pack('V', 0) . "\0" . document($members);
+
+    return pack('V4', 16 + length $body, 1, unpack('x4 V', $message), 2013)
+           . $body;
+}
+
+
+sub document { return pack('V', 5 + length $_[0]) . "$_[0]\0" }
+sub int32    { return "\x10$_[0]\0" . pack('V', $_[1]) }
+sub double   { return "\x01$_[0]\0" . pack('d<', $_[1]) }
+
+
+sub string {
+    my ($name, $value) = @_;
+
+    return "\x02$name\0" . pack('V', 1 + length $value) . "$value\0";
 }
 
 

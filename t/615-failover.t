@@ -1,0 +1,87 @@
+# What a replica set says while another of its servers becomes the primary: it
+# is not the primary, it shuts down, it cannot tell whether what it has done
+# will last.  Each event is stored once all the same.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Msgbus::Law;
+use Msgbus::Mongodb;
+use Msgbus::Proxy;
+
+
+Msgbus::Nginx->limit(120);
+
+my $mongodb = Msgbus::Mongodb->new(own => 1)->start;
+my $proxy = Msgbus::Proxy->new(to => $mongodb->{port})->start;
+my $nginx = $mongodb->node(port => $proxy->{port})->start;
+
+$mongodb->wait_until_up($nginx);
+
+my $law = Msgbus::Law->new(
+    nginx => $nginx, posters => 6, pollers => 3, rate => 40,
+    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
+)->begin;
+
+my @faults = (
+    ['answer error', insert => 10107, 'NotWritablePrimary'],
+    ['answer error', insert => 189, 'PrimarySteppedDown'],
+    ['answer error', insert => 11600, 'InterruptedAtShutdown'],
+    ['answer error', insert => 91, 'ShutdownInProgress'],
+    ['answer error', insert => 50, 'MaxTimeMSExpired'],
+    ['answer error', find => 10107, 'NotWritablePrimary of a find'],
+    ['answer concern', insert => 64, 'WriteConcernFailed'],
+    ['answer concern', insert => 11602, 'InterruptedDueToReplStateChange'],
+);
+
+sleep 0.5;
+
+my @at;
+
+for (@faults) {
+    my ($what, $command, $code, $title) = @$_;
+    my $done = $proxy->done;
+
+    $proxy->tell($what, $command => $code);
+    $mongodb->until(10, "$title to happen", sub { $proxy->done > $done });
+    push @at, [Msgbus::Law::now(), $title];
+
+    # not before it is over: else two of them add up
+    $mongodb->until(10, 'events to be stored again',
+                    sub { $nginx->client->post('/x', '{}')->status == 201 });
+    sleep 0.3;
+}
+
+# an insert that is late, and the next one is told of another primary: what of
+# it will come is not known
+
+my $done = $proxy->done;
+
+$proxy->tell('late request', insert => 4000);
+$proxy->tell('answer error', insert => 10107) for 1 .. 3;
+$mongodb->until(20, 'all four to happen', sub { $proxy->done >= $done + 4 });
+sleep 3;
+
+$law->end->kept;
+
+for (@at) {
+    my ($at, $title) = @$_;
+    my $took = $law->first_after($at);
+
+    cmp_ok($took, '<', 2 * $Msgbus::Nginx::PATIENCE,
+           sprintf '%s: it goes on after %.2f s', $title, $took);
+}
+
+is(scalar @at, scalar @faults, 'each has happened');
+
+$mongodb->has_all_of($law);
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

@@ -383,9 +383,9 @@ spoil('a handler sees of the engine only', $main,
       '"ngx_msgbus_json.h"', '"ngx_msgbus_log.h"');
 spoil('yajl is for src/ngx_msgbus_json.c only', $log_c,
       $own, "$own\n#include <yajl/yajl_gen.h>");
-spoil('mongoc is for src/ngx_msgbus_store_mongodb.c only', $log_c,
+spoil('mongoc is for src/ngx_msgbus_mongodb.h only', $log_c,
       $own, "$own\n#include <mongoc/mongoc.h>");
-spoil('mongoc is for src/ngx_msgbus_store_mongodb.c only', $log_c,
+spoil('mongoc is for src/ngx_msgbus_mongodb.h only', $log_c,
       $own, "$own\n#include <libmongoc-1.0/mongoc.h>");
 
 $good{'src/ngx_msgbus_room.c'} = $good{$log_c};
@@ -414,7 +414,7 @@ spoil('there is no src/ngx_msgbus_gone.c', 'config',
       '"', '"$ngx_addon_dir/src/ngx_msgbus_gone.c ');
 spoil("there is no $log_h, or it is named twice", 'config',
       '"', "\"\$ngx_addon_dir/$log_h ");
-spoil('longer than 70 lines', 'config', "\n", "\n" x 70);
+spoil('longer than 120 lines', 'config', "\n", "\n" x 120);
 
 
 # each header by itself

@@ -24,7 +24,8 @@ sub slurp {
 
 # what a call's literals are together, nginx's own macros among them
 
-my %macro = ( ngx_close_file_n => 'close()' );
+my %macro = ( ngx_open_file_n => 'open()', ngx_read_fd_n => 'read()',
+              ngx_close_file_n => 'close()' );
 
 sub text_of {
     my ($literals) = @_;
@@ -77,8 +78,8 @@ for my $file (glob '*.c src/*.c') {
 
     is($found, $calls, "$file: each line for the error log is understood");
 
-    $message{$1} = $file
-        while $code =~ /_refuse\(ctx, [^"]*?"([^"]+)"\)/gs;
+    $message{ text_of($1) } = $file
+        while $code =~ /_refuse\(ctx, [^"]*?((?:"[^"]+"\s*)+)\)/gs;
 
     # those with a number in them
 
@@ -133,6 +134,8 @@ for my $format (sort keys %numbered) {
 }
 
 my $sources = join '', map { slurp($_) } glob 'src/*.c';
+
+$sources =~ s/"\s*\n\s*"//g;
 
 for my $row ($table =~ /^\| \d+.*?\| ([^|]*) \|/mg) {
     for my $text ($row =~ /`([^`]+)`/g) {

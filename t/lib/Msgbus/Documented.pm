@@ -9,6 +9,8 @@ package Msgbus::Documented;
 # - Port 8080 is {port}, any other that is listened on gets a free one: port()
 #   tells which.
 # - A memcached, at 11211, is one of the test's own: memcached => Memcached.
+# - A MongoDB is named by a uri_file and its database, and both are the test's:
+#   mongodb => Mongodb.  Without one nobody answers at the URI.
 # - Files in /etc/nginx are in the test's folder.  A certificate is made by the
 #   document's own "openssl req" line.
 
@@ -113,6 +115,10 @@ sub configure {
         $self->make_certificate;
     }
 
+    if ($conf =~ /^\s*msgbus_mongodb\s/m) {
+        $conf = $self->name_database($conf);
+    }
+
     # the document's folders and users are not ours
 
     my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
@@ -166,6 +172,47 @@ sub make_certificate {
     my $said = `$command 2>&1`;
 
     die "no certificate: $said\n" if $?;
+
+    return;
+}
+
+
+# Nobody's own database may be written to.
+
+sub name_database {
+    my ($self, $conf) = @_;
+
+    my $mongodb = $self->{mongodb};
+    my $file = "$self->{dir}/msgbus.uri";
+    my $port = Msgbus::Nginx::free_port();
+    my $uri = $mongodb ? $mongodb->uri : "mongodb://127.0.0.1:$port/";
+    my $name = $mongodb ? $mongodb->database : 'nobody';
+
+    $conf =~ s/^(\s*database\s+)[\w-]+;/$1$name;/gm
+        and $conf =~ /^\s*uri_file\s+\Q$file\E;/m
+        and $conf !~ /^\s*uri\s/m
+        or die "msgbus_mongodb needs \"uri_file /etc/nginx/msgbus.uri\" and "
+               . "\"database\"\n";
+
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out "$uri\n";
+    close $out or die "$file: $!\n";
+
+    return $conf;
+}
+
+
+# Health, of whatever is listened on, is well.
+
+sub wait_for_database {
+    my ($self) = @_;
+
+    for my $port (grep { $_ } values %{ $self->{ports} }) {
+        $self->until(15, "the bus on port $port to be up", sub {
+            return Msgbus::Client->new(to => "127.0.0.1:$port")->get('/health')->status
+                   == 200;
+        });
+    }
 
     return;
 }

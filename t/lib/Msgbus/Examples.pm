@@ -1,0 +1,270 @@
+package Msgbus::Examples;
+
+# Runs the examples of a document: each must answer what the document says.
+#
+#     Msgbus::Examples->new->document('docs/api.md');
+#
+# How they are written there:
+#
+# - A ```nginx block is a whole of its kind: the content of http {}, or, where
+#   it has an events {} of its own, a whole nginx.conf.  nginx must accept it,
+#   and serves it from there on: each such block begins with an empty bus.
+#   The documents say port 8080; the test takes a free one.  The memcached that
+#   one asks is the test's own, and empty too, and /etc/nginx is the test's
+#   folder, as t/lib/Msgbus/Documented.pm says.  A MongoDB is given to new(), as
+#   mongodb => Msgbus::Mongodb, and emptied; else nobody answers at its URI.
+# - A ```sh block holds commands behind "$ " (behind "> " where one goes on in
+#   the next line), each followed by what it prints.  It talks to the nginx of
+#   the last ```nginx block above.  Blocks run in the order of the document.
+# - What differs from run to run is made equal on both sides: times, ages, the
+#   versions of nginx and curl, and ids that come from the clock, which must
+#   be the same in the same places; of a MongoDB its URI, version and latency,
+#   the driver's words for an error, and the warning of a server for tests.
+# - "make ..." is looked up in the Makefile, and what would change the machine
+#   is not run.  Any other command is run.
+#
+# There are no other blocks: what is not run does not stand as an example.
+
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use Msgbus::Documented;
+use Msgbus::Memcached;
+
+
+# what is not run
+my $changes_machine = qr{^(?:sudo )?(?:apt-get install|apt install|git clone) };
+
+
+# --- the documents
+
+# [command, output] of each command in a block
+
+sub commands {
+    my ($text) = @_;
+
+    my @commands;
+
+    for my $line (split /^/, $text) {
+
+        if ($line =~ /^\$ (.*)$/s) {
+            push @commands, [$1, ''];
+
+        } elsif (@commands && $commands[-1][1] eq '' && $line =~ /^> (.*)$/s) {
+            $commands[-1][0] .= $1;
+
+        } elsif (@commands) {
+            $commands[-1][1] .= $line;
+
+        } else {
+            return;
+        }
+    }
+
+    return @commands;
+}
+
+
+# --- comparing
+
+# ids keep one name each, as long as one nginx lives
+
+sub equalize {
+    my ($text, $ids) = @_;
+
+    $text =~ s/ *\r?$//mg;
+    $text =~ s/&quot;/"/g;
+    $text =~ s/\s+\z//;
+
+    # the length of a body depends on what is made equal: it must be right
+
+    if (my ($body) = $text =~ m{^HTTP/[^\n]+\n(?:[^\n]+\n)*\n(.+)\z}s) {
+        my $length = length $body;
+
+        # text ends with a newline, but for JSONP
+
+        $length++ if $body !~ /^[\[{]|\);$/;
+
+        $text =~ s/^(Content-Length): $length$/$1: right/mi;
+    }
+
+    $text =~ s/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/TIME/g;
+    $text =~ s/"age":\d+/"age":AGE/g;
+    $text =~ s/^(Date): .*$/$1: DATE/mgi;
+    $text =~ s{\bnginx/[\d.]+}{nginx/VERSION}g;
+    $text =~ s{"nginx":"[\d.]+"}{"nginx":"VERSION"}g;
+    $text =~ s{\bcurl/[\d.]+}{curl/VERSION}g;
+    $text =~ s/"(uri|server|error)":"[^"]*"/"$1":"..."/g;
+    $text =~ s/"(rtt_ms|behind_ms)":[\d.]+/"$1":MS/g;
+    $text =~ s/"the database is a standalone server: what it loses is lost"//;
+
+    $text =~ s/\b(\d{12,17})\b/$ids->{$1} ||= 'ID' . (1 + keys %$ids)/ge;
+
+    return $text;
+}
+
+
+# --- running
+
+my $makefile = Msgbus::Documented::document('Makefile');
+
+
+sub new {
+    my ($class, %o) = @_;
+
+    return bless { %o, ids_said => {}, ids_seen => {} }, $class;
+}
+
+
+sub start {
+    my ($self, $file, $where, $text) = @_;
+
+    my $nginx = delete $self->{nginx};
+    my $memcached = delete $self->{memcached};
+    my $mongodb = $self->{mongodb};
+
+    $nginx->kill_all if $nginx;
+    $memcached->stop if $memcached;
+    $mongodb->ask(drop => {}) if $mongodb;
+
+    $self->{memcached} = Msgbus::Memcached->new->start
+        if $text =~ /\bmemcached_pass\b/;
+
+    $self->{ids_said} = {};
+    $self->{ids_seen} = {};
+
+    $nginx = Msgbus::Documented->new(file => $file, text => $text,
+                                     memcached => $self->{memcached},
+                                     mongodb => $mongodb);
+
+    my $fine = eval {
+        $nginx->start;
+        $nginx->wait_for_database if $mongodb;
+        1;
+    };
+
+    ok($fine, "$where: nginx runs with it") || diag($@);
+
+    $self->{nginx} = $nginx if $fine;
+
+    return;
+}
+
+
+# the commands of a block, in one shell
+
+sub run {
+    my ($self, $where, $text) = @_;
+
+    my $nginx = $self->{nginx};
+    my @commands = commands($text);
+
+    ok(scalar @commands, "$where: there are commands") or return;
+
+    my $script = '';
+    my @expected;
+
+    for my $c (@commands) {
+        my ($command, $output) = @$c;
+
+        chomp $command;
+
+        if ($command =~ $changes_machine) {
+            pass("$where: not run: $command");
+            next;
+        }
+
+        if ($command =~ /^(?:sudo )?make\b(.*)/) {
+            for my $word (split ' ', $1) {
+                my $name = $word =~ /^(\w+)=/ ? qr/\b$1\b/ : qr/^$word:/m;
+                like($makefile, $name, "$where: the Makefile has $word");
+            }
+
+            next;
+        }
+
+        $script .= "$command\nprintf '\\n=== %s ===\\n' \$?\n";
+        push @expected, [$command, $output];
+    }
+
+    return if !@expected;
+
+    if (!$nginx) {
+        fail("$where: there is an nginx to talk to");
+        return;
+    }
+
+    $script = $nginx->local($script);
+
+    # a reader's own nginx is that of the system
+
+    $script =~ s/^(?:sudo )?nginx (?=-)/my_nginx /gm;
+
+    open my $out, '>', "$nginx->{dir}/script" or die "script: $!\n";
+
+    print $out "my_nginx() { ",
+               $ENV{TEST_NGINX_BINARY} || 'PATH=$PATH:/usr/sbin nginx',
+               " -c '$nginx->{dir}/nginx.conf' \"\$@\"; }\n",
+               "set -o pipefail\n$script";
+
+    close $out or die "script: $!\n";
+
+    # no proxy and no .curlrc of the user's
+
+    local @ENV{qw( no_proxy HOME CURL_HOME TZ LC_ALL )} =
+              ('*', $nginx->{dir}, $nginx->{dir}, 'UTC', 'C');
+
+    my $got = `bash '$nginx->{dir}/script' 2> '$nginx->{dir}/script.err'`;
+    my @got = $got =~ /\G(.*?)\n=== (\d+) ===\n/gs;
+
+    for my $e (@expected) {
+        my ($command, $output) = @$e;
+        my ($printed, $status) = splice @got, 0, 2;
+
+        is(equalize($printed // 'nothing: the shell has ended',
+                    $self->{ids_seen}),
+           equalize($output, $self->{ids_said}), "$where: $command");
+        is($status, 0, "$where: its exit status");
+    }
+
+    return;
+}
+
+
+sub document {
+    my ($self, $file) = @_;
+
+    my %seen = (nginx => 0, sh => 0);
+
+    delete $self->{nginx};
+
+    for my $block (Msgbus::Documented::blocks($file)) {
+        my ($line, $language, $text) = @$block;
+        my $where = "$file:$line";
+
+        if ($language eq 'nginx') {
+            $self->start($file, $where, $text);
+
+        } elsif ($language eq 'sh') {
+            $self->run($where, $text);
+
+        } else {
+            fail("$where: a block \"$language\", which nothing runs");
+            next;
+        }
+
+        $seen{$language}++;
+    }
+
+    ok($seen{$_}, "$file: has examples of $_") for sort keys %seen;
+
+    $self->{nginx}->no_alerts if $self->{nginx};
+
+    return;
+}
+
+
+1;

@@ -295,7 +295,12 @@ sub kill {
     CORE::kill(KILL => family($pid));
     waitpid $pid, 0;
 
-    return $? & 127;
+    my $signal = $? & 127;
+
+    # the driver would find out with its next question, and fail
+    $self->leave;
+
+    return $signal;
 }
 
 

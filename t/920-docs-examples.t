@@ -2,7 +2,7 @@
 #
 # t/lib/Msgbus/Examples.pm says how examples are written there, and what is
 # made equal.  Those of docs/mongodb.md, which need one, are run by
-# t/652-docs-mongodb.t.
+# t/660-docs-mongodb.t.
 
 use strict;
 use warnings;

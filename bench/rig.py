@@ -28,7 +28,8 @@ WORK = os.path.join(BUILD, "bench")
 # Debian's nginx is in /usr/sbin, which not every user's path has
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
-NGINX = os.environ.get("NGINX", "nginx")
+# nginx itself takes a $NGINX for sockets that it inherits
+NGINX = os.environ.pop("NGINX", "nginx")
 NGINX_SRC = os.environ.get("NGINX_SRC", "/usr/share/nginx/src")
 NGINX_FLAGS = os.environ.get("NGINX_FLAGS", "--with-compat")
 MODULE = os.path.abspath(

@@ -153,7 +153,8 @@ class Real(Database):
             self.start("postgres", [TOOL, "postgres", self.folder + "/pg",
                                     str(below)], below)
             self.start("ferretdb", [TOOL, "ferretdb", self.folder + "/ferret",
-                                    str(below), str(port)], port)
+                                    str(below), str(port), "--no-auth"],
+                       port)
 
         else:
             raise environments.Unavailable(said or "there is no MongoDB")

@@ -93,9 +93,11 @@ class Database:
         return sum(rig.tree_cpu(p.pid) for p in self.processes)
 
     def rest(self):
-        """Wait until it has nothing left to do, 5 s at most."""
+        """Wait until it has little left to do, 2 s at most: nodes poll it."""
 
-        for _ in range(50):
+        deadline = time.monotonic() + 2
+
+        while time.monotonic() < deadline:
             before = self.cpu()
 
             if before is None:
@@ -104,7 +106,7 @@ class Database:
 
             time.sleep(0.1)
 
-            if self.cpu() - before < 5000000:
+            if self.cpu() - before < 10000000:
                 return
 
     def env(self):

@@ -477,16 +477,23 @@ def tree_cpu(pid):
 
 
 def descendants(pid):
-    found = []
+    parents = processes()
+    found = [pid]
 
-    for child in children(pid):
-        found += [child] + descendants(child)
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent]
 
-    return found
+    return found[1:]
 
 
 def children(pid):
-    found = []
+    return [child for child, its in processes().items() if its == pid]
+
+
+def processes():
+    """The parent of each process; one look at /proc, which takes a while."""
+
+    found = {}
 
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -496,8 +503,7 @@ def children(pid):
             except (FileNotFoundError, ProcessLookupError):
                 continue
 
-            if int(fields[1]) == pid:
-                found.append(int(name))
+            found[int(name)] = int(fields[1])
 
     return found
 

@@ -22,6 +22,27 @@
 #define NGX_HTTP_MSGBUS_NDJSON   2
 
 
+typedef struct ngx_http_msgbus_ping_s  ngx_http_msgbus_ping_t;
+
+typedef void (*ngx_http_msgbus_ping_pt)(ngx_http_msgbus_ping_t *ping);
+
+
+/* one who is pinged; a part of whatever it is */
+struct ngx_http_msgbus_ping_s {
+    ngx_queue_t                queue;
+    ngx_msec_t                 due;
+};
+
+
+/* those of a location in one worker, who is due next first */
+typedef struct {
+    ngx_queue_t                queue;         /* next NULL: never used yet */
+    ngx_event_t                timer;
+    ngx_msec_t                 interval;
+    ngx_http_msgbus_ping_pt    handler;
+} ngx_http_msgbus_pings_t;
+
+
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
     ngx_array_t                mongodb;       /* of ngx_msgbus_mongodb_conf_t */
@@ -53,6 +74,7 @@ typedef struct {
     ngx_uint_t                 max_waiters;   /* 0: no limit */
     ngx_msec_t                 ping;          /* of a stream */
     size_t                     stream_buffer;
+    ngx_http_msgbus_pings_t    pings;
 } ngx_http_msgbus_loc_conf_t;
 
 
@@ -81,9 +103,8 @@ typedef struct {
     ngx_http_request_t        *request;
 
     ngx_str_t                  name;          /* of the channel */
-    ngx_msgbus_channel_t       channel;
+    ngx_msgbus_channel_t      *channel;       /* as the bus knows it */
 
-    ngx_http_msgbus_args_t     args;
     ngx_str_t                  callback;      /* of JSONP; empty: none */
 
     ngx_str_t                  user_agent;    /* as it stands in JSON */
@@ -91,7 +112,6 @@ typedef struct {
 
     ngx_msgbus_query_t         query;
     ngx_msec_t                 wait;          /* for events; 0: not at all */
-    ngx_uint_t                 form;          /* of the answer */
     void                      *stream;        /* it has become one */
 
     uint64_t                   id;            /* of the last event posted */
@@ -100,6 +120,7 @@ typedef struct {
     const char                *message;       /* of the error to be sent */
     ngx_buf_t                 *error;         /* sent in place of nginx's */
 
+    unsigned                   form:2;        /* of the answer */
     unsigned                   batch:1;
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
@@ -149,9 +170,9 @@ ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_msgbus_request_name(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 
-/* a POST, or what JSONP has in its place; ctx->args are known */
+/* a POST, or what JSONP has in its place */
 ngx_uint_t ngx_http_msgbus_is_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_args_t *args);
 
 /*
  * Finds the poster's or reader's uuid, for a poster (publish is 1) also the
@@ -167,7 +188,7 @@ ngx_int_t ngx_http_msgbus_args(ngx_http_request_t *r,
 
 /* fills ctx->query from the arguments; NGX_OK, or the status of the error */
 ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 
 /*
  * Which form of an answer the Accept headers wish, NGX_HTTP_MSGBUS_*; for a
@@ -206,15 +227,15 @@ ngx_http_msgbus_refuse(ngx_http_msgbus_ctx_t *ctx, ngx_int_t status,
  */
 
 ngx_int_t ngx_http_msgbus_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 ngx_int_t ngx_http_msgbus_read(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 ngx_int_t ngx_http_msgbus_read_page(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
 ngx_int_t ngx_http_msgbus_read_send(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
 ngx_int_t ngx_http_msgbus_read_all(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 
 /*
  * Answers a post of which all is known; rc as ngx_msgbus_publish() has it,
@@ -239,7 +260,7 @@ ngx_int_t ngx_http_msgbus_post(ngx_http_request_t *r,
 
 /* jsonp: checks the callback's name; NGX_OK, or the status of the error */
 ngx_int_t ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 
 /* the answer to a post, and a page of events, as a call of the callback */
 ngx_int_t ngx_http_msgbus_jsonp_send_empty(ngx_http_request_t *r,
@@ -258,7 +279,18 @@ ngx_int_t ngx_http_msgbus_wait(ngx_http_request_t *r,
 ngx_int_t ngx_http_msgbus_stream(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 
-ngx_int_t ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus);
+/*
+ * ping: calls the handler each interval, the same for all pings, until the
+ * ping is stopped, which the handler may do.  On the event loop.
+ */
+void ngx_http_msgbus_ping_start(ngx_http_msgbus_pings_t *pings,
+    ngx_http_msgbus_ping_t *ping, ngx_msec_t interval,
+    ngx_http_msgbus_ping_pt handler);
+void ngx_http_msgbus_ping_stop(ngx_http_msgbus_pings_t *pings,
+    ngx_http_msgbus_ping_t *ping);
+
+ngx_int_t ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus,
+    ngx_http_msgbus_args_t *args);
 ngx_int_t ngx_http_msgbus_health_handler(ngx_http_request_t *r);
 
 /*

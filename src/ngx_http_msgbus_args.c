@@ -24,7 +24,8 @@
 static ngx_int_t ngx_http_msgbus_arg_decode(ngx_pool_t *pool, ngx_str_t *s);
 static ngx_str_t *ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args,
     ngx_str_t *name);
-static ngx_int_t ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx);
+static ngx_int_t ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_args_t *args);
 static ngx_int_t ngx_http_msgbus_arg_cursor(ngx_http_msgbus_ctx_t *ctx,
     ngx_str_t *value);
 static ngx_int_t ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
@@ -169,19 +170,17 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
 
 ngx_int_t
 ngx_http_msgbus_request_query(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args)
 {
     ngx_msgbus_query_t          *q;
-    ngx_http_msgbus_args_t      *args;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    args = &ctx->args;
     q = &ctx->query;
     ngx_memzero(q, sizeof(ngx_msgbus_query_t));
 
-    q->channel = &ctx->channel;
+    q->channel = ctx->channel;
     q->max_events = lcf->max_events;
     q->max_bytes = lcf->max_response;
     q->scope = NGX_MSGBUS_EXACT;
@@ -202,7 +201,7 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
     ctx->prefer_wait = 0;
 
     if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
-        return ngx_http_msgbus_arg_stream(ctx);
+        return ngx_http_msgbus_arg_stream(ctx, args);
     }
 
     if (args->last_known_id.data
@@ -234,12 +233,9 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
 
 /* a stream takes all there is: of the rest its place alone counts */
 static ngx_int_t
-ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_args_t *args)
 {
-    ngx_http_msgbus_args_t  *args;
-
-    args = &ctx->args;
-
     ctx->query.max_events = (ngx_uint_t) -1;
     ctx->query.max_bytes = (size_t) -1;
 

@@ -56,7 +56,7 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     line = lines.elts;
 
     for (i = 0; i < lines.nelts; i++) {
-        ev[i].channel = &ctx->channel;
+        ev[i].channel = ctx->channel;
         ev[i].uuid = ctx->uuid;
         ev[i].user_agent = ctx->user_agent;
         ev[i].data = line[i];

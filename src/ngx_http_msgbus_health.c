@@ -42,13 +42,13 @@ static struct {
 
 
 ngx_int_t
-ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus)
+ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus,
+    ngx_http_msgbus_args_t *args)
 {
-    ngx_int_t               rc;
-    ngx_uint_t              ok;
-    ngx_http_msgbus_ctx_t  *ctx;
+    ngx_int_t         rc;
+    ngx_uint_t        ok;
 
-    static ngx_str_t        cache_control = ngx_string("no-store");
+    static ngx_str_t  cache_control = ngx_string("no-store");
 
     rc = ngx_http_discard_request_body(r);
 
@@ -57,7 +57,6 @@ ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus)
     }
 
     ok = ngx_msgbus_health(bus) == NGX_OK;
-    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
 
     if (ngx_http_msgbus_add_header(r, "Cache-Control", &cache_control)
         != NGX_OK)
@@ -65,7 +64,7 @@ ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_msgbus_is(&ctx->args.verbose, "true")) {
+    if (ngx_http_msgbus_is(&args->verbose, "true")) {
         return ngx_http_msgbus_health_verbose(r, bus, ok);
     }
 
@@ -229,17 +228,18 @@ ngx_http_msgbus_health_handler(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_ctx_t       *ctx;
+    ngx_http_msgbus_args_t       args;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
     ctx = ngx_http_msgbus_ctx(r);
 
-    if (ctx == NULL || ngx_http_msgbus_args(r, &ctx->args) != NGX_OK) {
+    if (ctx == NULL || ngx_http_msgbus_args(r, &args) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     rc = (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-         ? ngx_http_msgbus_health(r, lcf->health_bus)
+         ? ngx_http_msgbus_health(r, lcf->health_bus, &args)
          : ngx_http_msgbus_allow(r, NGX_HTTP_MSGBUS_READ);
 
     return ngx_http_msgbus_finish(r, rc);

@@ -28,7 +28,7 @@ static ngx_chain_t *ngx_http_msgbus_jsonp_text(ngx_pool_t *pool,
 
 ngx_int_t
 ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args)
 {
     u_char                       c;
     ngx_str_t                   *name;
@@ -37,7 +37,7 @@ ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
 
     ngx_str_null(&ctx->callback);
 
-    name = &ctx->args.callback;
+    name = &args->callback;
 
     if (name->data == NULL) {
         return NGX_OK;

@@ -20,7 +20,7 @@ static void ngx_http_msgbus_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_publish_read(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_is_batch(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_check(ngx_http_request_t *r,
@@ -36,7 +36,8 @@ static ngx_int_t ngx_http_msgbus_body_copy(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_args_t *args)
 {
     size_t                       limit;
     ngx_int_t                    rc;
@@ -44,7 +45,7 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ctx->channel.depth == 0) {
+    if (ctx->channel->depth == 0) {
 
         /* "/" is the whole bus, which can only be read */
 
@@ -67,7 +68,7 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     }
 
     if (r->method == NGX_HTTP_GET) {
-        return ngx_http_msgbus_publish_jsonp(r, ctx);
+        return ngx_http_msgbus_publish_jsonp(r, ctx, &args->post_data);
     }
 
     if (r->reading_body) {
@@ -171,14 +172,12 @@ ngx_http_msgbus_is_batch(ngx_http_request_t *r)
 /* GET ?method=POST&post-data=... */
 static ngx_int_t
 ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data)
 {
     ngx_int_t                    rc;
-    ngx_str_t                   *data;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
-    data = &ctx->args.post_data;
 
     rc = ngx_http_discard_request_body(r);
 
@@ -230,7 +229,7 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
 
     ev = (ngx_msgbus_event_t *) (post + 1);
 
-    ev->channel = &ctx->channel;
+    ev->channel = ctx->channel;
     ev->uuid = ctx->uuid;
     ev->user_agent = ctx->user_agent;
     ev->data = *data;

@@ -32,19 +32,20 @@ static ngx_chain_t *ngx_http_msgbus_read_nothing(ngx_http_request_t *r,
 static ngx_int_t ngx_http_msgbus_read_etag(ngx_http_request_t *r,
     ngx_msgbus_page_t *page);
 static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 static ngx_int_t ngx_http_msgbus_read_headers(ngx_http_request_t *r,
     ngx_msgbus_page_t *page);
 static ngx_buf_t *ngx_http_msgbus_read_last(ngx_chain_t *cl);
 
 
 ngx_int_t
-ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_args_t *args)
 {
     ngx_int_t          rc;
     ngx_msgbus_page_t  page;
 
-    rc = ngx_http_msgbus_read_query(r, ctx);
+    rc = ngx_http_msgbus_read_query(r, ctx, args);
 
     if (rc != NGX_OK) {
         return rc;
@@ -203,12 +204,13 @@ ngx_http_msgbus_read_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
 
 
 static ngx_int_t
-ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_args_t *args)
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    rc = ngx_http_msgbus_request_query(r, ctx);
+    rc = ngx_http_msgbus_request_query(r, ctx, args);
 
     if (rc != NGX_OK) {
         return rc;
@@ -224,7 +226,7 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
                                       "The store has not answered yet");
     }
 
-    if (ctx->channel.depth == 0) {
+    if (ctx->channel->depth == 0) {
 
         /* "/" is the whole bus and nothing else */
 
@@ -262,7 +264,8 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
 /* test mode's GET /all: every event of the bus, a bare array */
 ngx_int_t
-ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_http_msgbus_args_t *args)
 {
     ngx_int_t                    rc;
     ngx_buf_t                   *b;
@@ -272,7 +275,7 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    rc = ngx_http_msgbus_request_query(r, ctx);
+    rc = ngx_http_msgbus_request_query(r, ctx, args);
 
     if (rc != NGX_OK) {
         return rc;

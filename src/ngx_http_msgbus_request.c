@@ -18,7 +18,7 @@ static void ngx_http_msgbus_ctx_cleanup(void *data);
 static ngx_int_t ngx_http_msgbus_dispatch(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
 static ngx_int_t ngx_http_msgbus_channel(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static void ngx_http_msgbus_find_uuid(ngx_str_t *ua, ngx_str_t *uuid);
@@ -92,6 +92,7 @@ ngx_http_msgbus_ctx(ngx_http_request_t *r)
 
 found:
 
+    ctx->channel = NULL;
     ctx->message = NULL;
     ctx->batch = 0;
     ctx->stream = NULL;
@@ -168,6 +169,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 {
     ngx_int_t                    rc;
     ngx_uint_t                   methods, get, all;
+    ngx_http_msgbus_args_t       args;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
@@ -178,7 +180,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return rc;
     }
 
-    if (ngx_http_msgbus_args(r, &ctx->args) != NGX_OK) {
+    if (ngx_http_msgbus_args(r, &args) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -188,7 +190,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     if (ngx_http_msgbus_is(&ctx->name, "/health")) {
 
         if (get) {
-            return ngx_http_msgbus_health(r, lcf->bus);
+            return ngx_http_msgbus_health(r, lcf->bus, &args);
         }
 
         return ngx_http_msgbus_allow(r, NGX_HTTP_MSGBUS_READ);
@@ -202,36 +204,36 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
     ctx->form = NGX_HTTP_MSGBUS_PAGE;
 
-    if (get && r == r->main && !all && !ngx_http_msgbus_is_publish(r, ctx)) {
-        ctx->form = ngx_http_msgbus_accept(r, &ctx->args.last_event_id);
+    if (get && r == r->main && !all && !ngx_http_msgbus_is_publish(r, &args)) {
+        ctx->form = ngx_http_msgbus_accept(r, &args.last_event_id);
     }
 
     if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
         ngx_str_null(&ctx->callback);
 
     } else if (get || r->method == NGX_HTTP_POST) {
-        rc = ngx_http_msgbus_jsonp_callback(r, ctx);
+        rc = ngx_http_msgbus_jsonp_callback(r, ctx, &args);
 
         if (rc != NGX_OK) {
             return rc;
         }
     }
 
-    if (ngx_http_msgbus_is_publish(r, ctx)) {
+    if (ngx_http_msgbus_is_publish(r, &args)) {
 
         if ((methods & NGX_HTTP_MSGBUS_PUBLISH) && r == r->main) {
-            return ngx_http_msgbus_dispatch_publish(r, ctx);
+            return ngx_http_msgbus_dispatch_publish(r, ctx, &args);
         }
 
     } else if (get && (methods & NGX_HTTP_MSGBUS_READ)) {
 
         if (all) {
-            return ngx_http_msgbus_read_all(r, ctx);
+            return ngx_http_msgbus_read_all(r, ctx, &args);
         }
 
         rc = ngx_http_msgbus_channel(r, ctx);
 
-        return rc == NGX_OK ? ngx_http_msgbus_read(r, ctx) : rc;
+        return rc == NGX_OK ? ngx_http_msgbus_read(r, ctx, &args) : rc;
     }
 
     return ngx_http_msgbus_allow(r, methods);
@@ -239,17 +241,18 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
 
 ngx_uint_t
-ngx_http_msgbus_is_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_is_publish(ngx_http_request_t *r,
+    ngx_http_msgbus_args_t *args)
 {
     return r->method == NGX_HTTP_POST
            || (r->method == NGX_HTTP_GET
-               && ngx_http_msgbus_is(&ctx->args.method, "POST"));
+               && ngx_http_msgbus_is(&args->method, "POST"));
 }
 
 
 static ngx_int_t
 ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args)
 {
     ngx_int_t                    rc;
     ngx_http_core_loc_conf_t    *clcf;
@@ -278,21 +281,35 @@ ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
 
     rc = ngx_http_msgbus_channel(r, ctx);
 
-    return rc == NGX_OK ? ngx_http_msgbus_publish(r, ctx) : rc;
+    return rc == NGX_OK ? ngx_http_msgbus_publish(r, ctx, args) : rc;
 }
 
 
 static ngx_int_t
 ngx_http_msgbus_channel(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 {
+    size_t                       size;
+    ngx_msgbus_channel_t         channel;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ngx_msgbus_channel(lcf->bus, &ctx->channel, &ctx->name) != NGX_OK) {
+    if (ngx_msgbus_channel(lcf->bus, &channel, &ctx->name) != NGX_OK) {
         return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                                       "Invalid channel name");
     }
+
+    /* who waits keeps it: no more of it than its levels */
+
+    size = offsetof(ngx_msgbus_channel_t, levels)
+           + channel.depth * sizeof(ngx_msgbus_level_t);
+
+    ctx->channel = ngx_palloc(r->pool, size);
+    if (ctx->channel == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(ctx->channel, &channel, size);
 
     return NGX_OK;
 }

@@ -15,7 +15,9 @@
  *
  * A frame goes to the socket as it is, with its chunk around it, if no filter
  * has asked to see bodies and no protocol is in between; else through the
- * filters, in which case r->pool does not grow with it either.
+ * filters, in which case r->pool does not grow with it either.  What is held
+ * for a stream counts a hundred thousand times: it has no timer of its own,
+ * and no buffers where it needs none.
  */
 
 
@@ -28,12 +30,11 @@
 
 typedef struct {
     ngx_msgbus_waiter_t      waiter;
-    ngx_event_t              timer;        /* of the ping; posted: go on */
+    ngx_http_msgbus_ping_t   ping;
+    ngx_http_msgbus_pings_t *pings;
 
-    ngx_http_request_t      *request;
     ngx_msgbus_t            *bus;
-    ngx_msgbus_query_t      *query;        /* its cursor is the stream's */
-    ngx_http_msgbus_ctx_t   *ctx;
+    ngx_http_msgbus_ctx_t   *ctx;          /* its query has the cursor */
 
     ngx_msgbus_frame_t      *frame;        /* being sent, or NULL */
     u_char                  *pos;          /* in it; not by the filters */
@@ -56,12 +57,14 @@ static ngx_int_t ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
 static ngx_http_msgbus_stream_t *ngx_http_msgbus_stream_create(
     ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st);
+static ngx_int_t ngx_http_msgbus_stream_open(ngx_http_msgbus_stream_t *st);
+static ngx_uint_t ngx_http_msgbus_stream_is_filtered(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_stream_hello(ngx_http_msgbus_stream_t *st);
-static void ngx_http_msgbus_stream_choose(ngx_http_msgbus_stream_t *st);
 static void ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w);
-static void ngx_http_msgbus_stream_timer_handler(ngx_event_t *ev);
+static void ngx_http_msgbus_stream_ping_handler(ngx_http_msgbus_ping_t *ping);
 static void ngx_http_msgbus_stream_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st);
+static ngx_int_t ngx_http_msgbus_stream_flush(ngx_http_msgbus_stream_t *st);
 static ngx_int_t ngx_http_msgbus_stream_next(ngx_http_msgbus_stream_t *st);
 static ngx_int_t ngx_http_msgbus_stream_ping(ngx_http_msgbus_stream_t *st);
 static ngx_int_t ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st);
@@ -200,20 +203,13 @@ ngx_http_msgbus_stream_create(ngx_http_request_t *r,
 
     cln->handler = ngx_http_msgbus_stream_cleanup;
 
-    st->request = r;
     st->bus = lcf->bus;
-    st->query = &ctx->query;
     st->ctx = ctx;
     st->form = ctx->form == NGX_HTTP_MSGBUS_SSE ? NGX_MSGBUS_SSE
                                                 : NGX_MSGBUS_NDJSON;
 
     st->waiter.handler = ngx_http_msgbus_stream_wake_handler;
-    st->waiter.data = st;
     st->waiter.stays = 1;
-
-    st->timer.handler = ngx_http_msgbus_stream_timer_handler;
-    st->timer.data = st;
-    st->timer.log = r->connection->log;
 
     ctx->stream = st;
 
@@ -230,7 +226,7 @@ ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st)
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    r = st->request;
+    r = st->ctx->request;
     c = r->connection;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -245,39 +241,55 @@ ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st)
      * what is posted after it wakes.
      */
 
-    if (ngx_msgbus_park(st->bus, &st->waiter, st->query, r->pool) != NGX_OK) {
+    if (ngx_msgbus_park(st->bus, &st->waiter, &st->ctx->query, r->pool)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     st->parked = 1;
     st->behind = 1;
 
-    ngx_add_timer(&st->timer, lcf->ping);
+    st->pings = &lcf->pings;
 
-    if (ngx_http_msgbus_stream_hello(st) == NGX_ERROR) {
+    ngx_http_msgbus_ping_start(st->pings, &st->ping, lcf->ping,
+                               ngx_http_msgbus_stream_ping_handler);
+
+    if (ngx_http_msgbus_stream_open(st) == NGX_ERROR
+        || ngx_http_msgbus_stream_hello(st) == NGX_ERROR)
+    {
         return NGX_ERROR;
     }
-
-    ngx_http_msgbus_stream_choose(st);
 
     return ngx_http_msgbus_stream_go_on(st);
 }
 
 
-/* by the filters, which decide how it goes on */
+/* sends the header, and finds how frames are to be sent */
 static ngx_int_t
-ngx_http_msgbus_stream_hello(ngx_http_msgbus_stream_t *st)
+ngx_http_msgbus_stream_open(ngx_http_msgbus_stream_t *st)
 {
     ngx_buf_t           *b;
     ngx_http_request_t  *r;
-    ngx_msgbus_frame_t  *frame;
 
-    r = st->request;
+    r = st->ctx->request;
 
-    if (st->form == NGX_MSGBUS_NDJSON) {
-        if (ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR) {
+    if (!ngx_http_msgbus_stream_is_filtered(r)) {
+
+        if (r->out && ngx_http_write_filter(r, NULL) == NGX_ERROR) {
             return NGX_ERROR;
         }
+
+        /* limit_rate is known since */
+
+        if (r->limit_rate == 0) {
+            return NGX_OK;
+        }
+
+    } else if (st->form == NGX_MSGBUS_NDJSON
+               && ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR)
+    {
+        return NGX_ERROR;
     }
 
     st->out = ngx_alloc_chain_link(r->pool);
@@ -294,59 +306,57 @@ ngx_http_msgbus_stream_hello(ngx_http_msgbus_stream_t *st)
     st->out->buf = b;
     st->out->next = NULL;
 
+    return NGX_OK;
+}
+
+
+/* or may frames go to the socket as they are? */
+static ngx_uint_t
+ngx_http_msgbus_stream_is_filtered(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return 1;
+    }
+#endif
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl) {
+        return 1;
+    }
+#endif
+
+    /*
+     * whoever wants to see bodies asks to have them in memory; the one that
+     * puts other answers around them, to have that of the client preserved
+     */
+
+    return r->filter_need_in_memory
+           || r->filter_need_temporary
+           || r->main_filter_need_in_memory
+           || r->preserve_body
+           || r->buffered
+           || r->postponed;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_stream_hello(ngx_http_msgbus_stream_t *st)
+{
+    ngx_msgbus_frame_t  *frame;
+
     if (st->form == NGX_MSGBUS_NDJSON) {
         return NGX_OK;
     }
 
-    frame = ngx_msgbus_frame_hello(r->connection->log);
+    frame = ngx_msgbus_frame_hello(st->ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
     ngx_http_msgbus_stream_set(st, frame);
 
-    return ngx_http_msgbus_stream_send(st);
-}
-
-
-/* may frames go to the socket as they are? */
-static void
-ngx_http_msgbus_stream_choose(ngx_http_msgbus_stream_t *st)
-{
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = st->request;
-    c = r->connection;
-
-    /* whoever wants to see bodies asks to have them in memory */
-
-    if (r->filter_need_in_memory
-        || r->filter_need_temporary
-        || r->main_filter_need_in_memory
-        || r->limit_rate
-        || r->out
-        || r->buffered
-        || r->postponed
-        || c->buffered
-        || st->frame)
-    {
-        return;
-    }
-
-#if (NGX_HTTP_V2)
-    if (r->stream) {
-        return;
-    }
-#endif
-
-#if (NGX_HTTP_SSL)
-    if (c->ssl) {
-        return;
-    }
-#endif
-
-    st->out = NULL;
+    return NGX_OK;
 }
 
 
@@ -354,20 +364,23 @@ static void
 ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w)
 {
     ngx_int_t                  rc;
+    ngx_msgbus_query_t        *query;
     ngx_http_msgbus_stream_t  *st;
 
-    st = w->data;
+    st = ngx_queue_data(w, ngx_http_msgbus_stream_t, waiter);
 
     if (ngx_exiting) {
         ngx_http_msgbus_stream_end(st, st->frame ? NGX_ERROR : NGX_OK);
         return;
     }
 
-    if (!st->behind && st->query->after < w->from) {
+    query = &st->ctx->query;
+
+    if (!st->behind && query->after < w->from) {
 
         /* nothing before it was for this reader: so it is for most others */
 
-        st->query->after = w->from;
+        query->after = w->from;
     }
 
     if (st->frame && st->live) {
@@ -380,7 +393,7 @@ ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w)
         return;
 
     } else {
-        st->behind = st->query->after < ngx_msgbus_seen(st->bus);
+        st->behind = query->after < ngx_msgbus_seen(st->bus);
 
         rc = ngx_http_msgbus_stream_go_on(st);
     }
@@ -392,38 +405,22 @@ ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w)
 
 
 static void
-ngx_http_msgbus_stream_timer_handler(ngx_event_t *ev)
+ngx_http_msgbus_stream_ping_handler(ngx_http_msgbus_ping_t *ping)
 {
-    ngx_int_t                    rc;
-    ngx_uint_t                   due;
-    ngx_http_msgbus_stream_t    *st;
-    ngx_http_msgbus_loc_conf_t  *lcf;
+    ngx_http_msgbus_stream_t  *st;
 
-    st = ev->data;
-    due = ev->timedout;
-    rc = NGX_OK;
+    st = ngx_queue_data(ping, ngx_http_msgbus_stream_t, ping);
 
-    if (due) {
-        ev->timedout = 0;
+    if (st->frame || st->behind) {
 
-        lcf = ngx_http_get_module_loc_conf(st->request,
-                                           ngx_http_msgbus_module);
-        ngx_add_timer(ev, lcf->ping);
-    }
+        /* what comes next names an id */
 
-    if (st->frame) {
         return;
     }
 
-    if (due && !st->behind) {
-        rc = ngx_http_msgbus_stream_ping(st);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_msgbus_stream_go_on(st);
-    }
-
-    if (rc == NGX_ERROR) {
+    if (ngx_http_msgbus_stream_ping(st) == NGX_ERROR
+        || ngx_http_msgbus_stream_go_on(st) == NGX_ERROR)
+    {
         ngx_http_msgbus_stream_end(st, NGX_ERROR);
     }
 }
@@ -468,6 +465,14 @@ ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st)
     ngx_int_t   rc;
     ngx_uint_t  n;
 
+    if (st->ctx->request->out && (st->frame == NULL || st->out == NULL)) {
+        rc = ngx_http_msgbus_stream_flush(st);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     for (n = 0; /* void */ ; n++) {
 
         if (st->frame) {
@@ -483,7 +488,8 @@ ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st)
         }
 
         if (n == NGX_HTTP_MSGBUS_FRAMES) {
-            ngx_post_event(&st->timer, &ngx_posted_next_events);
+            ngx_post_event(st->ctx->request->connection->write,
+                           &ngx_posted_next_events);
             return NGX_AGAIN;
         }
 
@@ -494,21 +500,44 @@ ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st)
 }
 
 
+/* the header, which the socket did not take */
+static ngx_int_t
+ngx_http_msgbus_stream_flush(ngx_http_msgbus_stream_t *st)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = st->ctx->request;
+
+    rc = st->out ? ngx_http_output_filter(r, NULL)
+                 : ngx_http_write_filter(r, NULL);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return r->out ? ngx_http_msgbus_stream_blocked(st) : NGX_OK;
+}
+
+
 /* takes the next events from the log, of which there may be none */
 static ngx_int_t
 ngx_http_msgbus_stream_next(ngx_http_msgbus_stream_t *st)
 {
     size_t               size;
     ngx_msgbus_frame_t  *frame;
+    ngx_msgbus_query_t  *query;
 
-    frame = ngx_msgbus_frame(st->bus, st->query, st->form,
-                             st->request->connection->log);
+    query = &st->ctx->query;
+
+    frame = ngx_msgbus_frame(st->bus, query, st->form,
+                             st->ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
-    st->query->latest = 0;
-    st->query->after = frame->last_id;
+    query->latest = 0;
+    query->after = frame->last_id;
     st->ctx->events += frame->events;
 
     st->behind = frame->more || frame->last_id < ngx_msgbus_seen(st->bus);
@@ -547,13 +576,14 @@ ngx_http_msgbus_stream_ping(ngx_http_msgbus_stream_t *st)
     uint64_t             id;
     ngx_msgbus_frame_t  *frame;
 
-    id = st->query->after;
+    id = st->ctx->query.after;
 
     if (!st->waiter.due) {
         id = ngx_max(id, ngx_msgbus_seen(st->bus));
     }
 
-    frame = ngx_msgbus_frame_ping(id, st->form, st->request->connection->log);
+    frame = ngx_msgbus_frame_ping(id, st->form,
+                                  st->ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
@@ -570,13 +600,18 @@ static ngx_int_t
 ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
 {
     size_t                       rest;
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
     ngx_msgbus_frame_t          *frame;
     ngx_msgbus_query_t           query;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    lcf = ngx_http_get_module_loc_conf(st->request, ngx_http_msgbus_module);
+    r = st->ctx->request;
+    c = r->connection;
 
-    query = *st->query;
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    query = st->ctx->query;
 
     if (st->waiting) {
         query.after = ngx_max(query.after, st->counted);
@@ -587,8 +622,7 @@ ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
 
     while (query.after < ngx_msgbus_seen(st->bus)) {
 
-        frame = ngx_msgbus_frame(st->bus, &query, st->form,
-                                 st->request->connection->log);
+        frame = ngx_msgbus_frame(st->bus, &query, st->form, c->log);
         if (frame == NULL) {
             return NGX_ERROR;
         }
@@ -599,10 +633,9 @@ ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
         ngx_msgbus_frame_release(frame);
 
         if (rest + st->waiting > lcf->stream_buffer) {
-            ngx_http_set_log_request(st->request->connection->log,
-                                     st->request);
+            ngx_http_set_log_request(c->log, r);
 
-            ngx_log_error(NGX_LOG_INFO, st->request->connection->log, 0,
+            ngx_log_error(NGX_LOG_INFO, c->log, 0,
                           "msgbus closes a stream of channel \"%V\", its "
                           "client has not read %uz bytes",
                           &st->ctx->name, rest + st->waiting);
@@ -622,7 +655,7 @@ ngx_http_msgbus_stream_set(ngx_http_msgbus_stream_t *st,
     ngx_msgbus_frame_t *frame)
 {
     st->frame = frame;
-    st->pos = st->request->chunked ? frame->start : frame->pos;
+    st->pos = st->ctx->request->chunked ? frame->start : frame->pos;
     st->passed = 0;
 }
 
@@ -635,13 +668,13 @@ ngx_http_msgbus_stream_send(ngx_http_msgbus_stream_t *st)
     ssize_t            n;
     ngx_connection_t  *c;
 
-    c = st->request->connection;
+    c = st->ctx->request->connection;
 
     if (st->out) {
         return ngx_http_msgbus_stream_filter(st);
     }
 
-    end = st->request->chunked ? st->frame->end : st->frame->last;
+    end = st->ctx->request->chunked ? st->frame->end : st->frame->last;
 
     while (c->write->ready) {
 
@@ -681,7 +714,7 @@ ngx_http_msgbus_stream_filter(ngx_http_msgbus_stream_t *st)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = st->request;
+    r = st->ctx->request;
     c = r->connection;
     b = st->out->buf;
 
@@ -725,9 +758,9 @@ ngx_http_msgbus_stream_blocked(ngx_http_msgbus_stream_t *st)
     ngx_event_t               *wev;
     ngx_http_core_loc_conf_t  *clcf;
 
-    wev = st->request->connection->write;
+    wev = st->ctx->request->connection->write;
 
-    clcf = ngx_http_get_module_loc_conf(st->request, ngx_http_core_module);
+    clcf = ngx_http_get_module_loc_conf(st->ctx->request, ngx_http_core_module);
 
     if (!wev->delayed) {
         ngx_add_timer(wev, clcf->send_timeout);
@@ -748,7 +781,7 @@ ngx_http_msgbus_stream_end(ngx_http_msgbus_stream_t *st, ngx_int_t rc)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = st->request;
+    r = st->ctx->request;
     c = r->connection;    /* r may not survive finalization */
 
     ngx_http_set_log_request(c->log, r);
@@ -770,15 +803,9 @@ ngx_http_msgbus_stream_detach(ngx_http_msgbus_stream_t *st)
 {
     if (st->parked) {
         ngx_msgbus_unpark(st->bus, &st->waiter);
+        ngx_http_msgbus_ping_stop(st->pings, &st->ping);
+
         st->parked = 0;
-    }
-
-    if (st->timer.timer_set) {
-        ngx_del_timer(&st->timer);
-    }
-
-    if (st->timer.posted) {
-        ngx_delete_posted_event(&st->timer);
     }
 }
 

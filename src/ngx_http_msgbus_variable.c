@@ -115,6 +115,7 @@ ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
 {
     const char                  *text;
     ngx_http_msgbus_ctx_t        ctx;
+    ngx_http_msgbus_args_t       args;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
@@ -123,12 +124,12 @@ ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
 
     if (lcf->bus == NULL
         || ngx_http_msgbus_request_name(r, &ctx) != NGX_OK
-        || ngx_http_msgbus_args(r, &ctx.args) != NGX_OK)
+        || ngx_http_msgbus_args(r, &args) != NGX_OK)
     {
         return NGX_OK;
     }
 
-    if (ngx_http_msgbus_is_publish(r, &ctx)) {
+    if (ngx_http_msgbus_is_publish(r, &args)) {
         text = "publish";
 
     } else if (r->method == NGX_HTTP_OPTIONS) {

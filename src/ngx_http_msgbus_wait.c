@@ -150,7 +150,6 @@ ngx_http_msgbus_wait_create(ngx_http_request_t *r)
     wait->bus = lcf->bus;
 
     wait->waiter.handler = ngx_http_msgbus_wait_wake_handler;
-    wait->waiter.data = wait;
 
     wait->timer.handler = ngx_http_msgbus_wait_timer_handler;
     wait->timer.data = wait;
@@ -177,7 +176,11 @@ ngx_http_msgbus_wait_cleanup(void *data)
 static void
 ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w)
 {
-    ngx_http_msgbus_wait_look(w->data, ngx_exiting);
+    ngx_http_msgbus_wait_t  *wait;
+
+    wait = ngx_queue_data(w, ngx_http_msgbus_wait_t, waiter);
+
+    ngx_http_msgbus_wait_look(wait, ngx_exiting);
 }
 
 

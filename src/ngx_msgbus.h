@@ -164,7 +164,7 @@ ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
 uint64_t ngx_msgbus_seen(ngx_msgbus_t *bus);
 
 /*
- * Parks a reader: w->handler and w->data are set, the rest of it is zero at
+ * Parks a reader: w->handler is set, the rest of it is zero at
  * the first time; its memory, the query's channel and the pool outlive it.
  * The caller looks once more after it, and unparks if it finds something.
  * NGX_OK or NGX_ERROR.  On the event loop.

@@ -22,12 +22,12 @@
 /* what a reader asks for */
 typedef struct {
     ngx_msgbus_channel_t  *channel;    /* NULL with NGX_MSGBUS_WHOLE */
-    ngx_uint_t             scope;
     uint64_t               after;      /* the cursor */
     ngx_uint_t             max_events;
     size_t                 max_bytes;
     ngx_str_t              hide;       /* a poster's uuid; empty: none */
 
+    unsigned               scope:2;    /* NGX_MSGBUS_* */
     unsigned               latest:1;   /* the cursor is the newest event */
     unsigned               newest_first:1;
     unsigned               name:1;     /* "channel" ends each event */

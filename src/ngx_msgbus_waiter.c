@@ -40,7 +40,7 @@ typedef struct {
 
 
 static void ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
-    ngx_msgbus_waiter_t *w, ngx_uint_t n, uint32_t hash, ngx_uint_t slot);
+    ngx_msgbus_waiter_t *w, ngx_uint_t n, uint32_t hash, uint32_t slot);
 static ngx_uint_t ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_log_t *log, ngx_msgbus_note_t *notes);
 static ngx_uint_t ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot,
@@ -85,7 +85,10 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     ch = q->channel;
     n = q->scope == NGX_MSGBUS_PARENT ? ch->depth : 1;
 
-    if (w->watches == NULL) {
+    if (w->watches == NULL && n == 1) {
+        w->watches = &w->watch;
+
+    } else if (w->watches == NULL) {
         w->watches = ngx_palloc(pool, n * sizeof(ngx_msgbus_watch_t));
         if (w->watches == NULL) {
             return NGX_ERROR;
@@ -101,7 +104,8 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
         break;
 
     case NGX_MSGBUS_ALL:
-        ngx_msgbus_watch(ws, w, 0, ch->levels[ch->depth - 1].hash, ch->depth);
+        ngx_msgbus_watch(ws, w, 0, ch->levels[ch->depth - 1].hash,
+                         (uint32_t) ch->depth);
         break;
 
     default:    /* exact, parent: from the channel upwards */
@@ -123,7 +127,7 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
 
 static void
 ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
-    ngx_uint_t n, uint32_t hash, ngx_uint_t slot)
+    ngx_uint_t n, uint32_t hash, uint32_t slot)
 {
     ngx_msgbus_watch_t  *watch;
 

@@ -23,13 +23,13 @@ typedef void (*ngx_msgbus_wake_pt)(ngx_msgbus_waiter_t *w);
 typedef struct {
     ngx_queue_t            queue;          /* of its bucket */
     uint32_t               hash;           /* of the channel */
-    ngx_uint_t             slot;           /* 0: exact; else the level */
+    uint32_t               slot;           /* 0: exact; else the level */
     ngx_msgbus_waiter_t   *waiter;
 } ngx_msgbus_watch_t;
 
 
 /*
- * A parked reader.  Worker-local, in memory of the reader's; its address
+ * A parked reader.  Worker-local, a part of the reader's own; its address
  * never reaches shared memory.  The handler runs on the event loop, because
  * there may be events for the reader, or because the worker is about to
  * exit: once, when the waiter has been unlinked, and may park it again; or,
@@ -39,14 +39,14 @@ typedef struct {
  */
 struct ngx_msgbus_waiter_s {
     ngx_queue_t            queue;          /* of all, or of those due */
-    ngx_msgbus_watch_t    *watches;
-    ngx_uint_t             nwatches;
+    ngx_msgbus_watch_t     watch;          /* most have only one */
+    ngx_msgbus_watch_t    *watches;        /* it, or as many as are needed */
 
     ngx_msgbus_wake_pt     handler;
-    void                  *data;
 
     uint64_t               from;           /* up to this id was nothing for
                                               it since its last wake */
+    unsigned               nwatches:6;
     unsigned               linked:1;
     unsigned               due:1;          /* watches are in no bucket */
     unsigned               stays:1;
@@ -68,8 +68,8 @@ typedef struct {
 ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);
 
 /*
- * Links a waiter for what a query looks at; its watches come from the pool,
- * at the first time.  NGX_OK or NGX_ERROR.
+ * Links a waiter for what a query looks at; where it needs more watches than
+ * one, they come from the pool, at the first time.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w, ngx_msgbus_query_t *q, ngx_pool_t *pool);

@@ -75,19 +75,19 @@ is($stream->{head} =~ s/^(?:Server|Date).*\n//mgr,
 
 $poster->post('/a', '{"x":1}');                                 # id 1
 
-is(until_like($stream, qr/x/),
+is(until_like($stream, qr/"x"/),
    "retry: 3000\n\nid: 0\n\n" . sse(1, '{"x":1}'), 'an event is a block');
 
 $poster->post('/a', "{\r\n\t\"y\" :\n\n[ 2\r]}");               # id 2
 
-is(until_like($stream, qr/y/),
+is(until_like($stream, qr/"y"/),
    "retry: 3000\n\nid: 0\n\n" . sse(1, '{"x":1}')
    . sse(2, "{  \t\"y\" :  [ 2 ]}"),
    'what ends a line in an event becomes a space');
 
 # what the bus has
 
-is(until_like(stream(uri => '/a'), qr/y/),
+is(until_like(stream(uri => '/a'), qr/"y"/),
    "retry: 3000\n\n" . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
    'a stream begins with what the bus has');
 
@@ -104,7 +104,7 @@ my %first = (
 for my $what (sort keys %first) {
     my ($uri, @headers) = @{ $first{$what} };
 
-    is(until_like(stream(uri => $uri, headers => \@headers), qr/y/),
+    is(until_like(stream(uri => $uri, headers => \@headers), qr/"y"/),
        "retry: 3000\n\n" . sse(2, "{  \t\"y\" :  [ 2 ]}"),
        "$what says from where");
 }
@@ -125,7 +125,7 @@ is(until_like($stream, qr/id/),
 
 # what is ignored
 
-is(until_like(stream(uri => '/a?max-events=1&wait=x&callback=!'), qr/y/),
+is(until_like(stream(uri => '/a?max-events=1&wait=x&callback=!'), qr/"y"/),
    "retry: 3000\n\n" . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
    'max-events, wait and callback are not looked at');
 

@@ -43,6 +43,11 @@ my $nginx = Msgbus::Nginx->new(
             msgbus bus;
             limit_rate 100k; msgbus_stream_buffer 1m;
         }
+        location /added/ {
+            msgbus bus;
+            add_before_body /before; addition_types *;
+        }
+        location /before { return 200 ": before\n\n"; }
         location /ssi/ {
             msgbus_channel $arg_of;
             msgbus bus;
@@ -106,6 +111,7 @@ my %ways = (
     'sub_filter'        => "$sse $plain/sub/c",
     'charset'           => "$sse $plain/charset/c",
     'limit_rate'        => "$sse $plain/rate/c",
+    'add_before_body'   => "$sse $plain/added/c",
 );
 
 my %got = map { $_ => curl(s/\W/_/gr, $ways{$_}) } keys %ways;
@@ -138,7 +144,8 @@ for my $way (sort keys %ways) {
               ? qr/\{"id":(\d),.*?,"data":(?:$data)\}\n/
               : qr/id: (\d)\ndata: \{"id":\d,.*?,"data":(?:$data)\}\n\n/;
     my $hello = $way =~ /NDJSON/ ? qr/\{"ping":0\}\n/
-                                 : qr/retry: 3000\n\nid: 0\n\n/;
+              : ($way =~ /before/ ? ": before\n\n" : '')
+                . qr/retry: 3000\n\nid: 0\n\n/;
 
     ok($body =~ /\A$hello(?:$event){4}\z/,
        "$way: all events, as they are")

@@ -25,14 +25,15 @@ import rig
 HERE = os.path.dirname(os.path.abspath(__file__))
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
-# of those tried, the ones with which a held request of this load, whose head
-# is short, costs nginx least
+# of those tried, the ones with which one who waits costs least: a held request
+# of this load, whose head is short, and a stream, whose header is out
 
 SMALLEST = """
     connection_pool_size 256;
     client_header_buffer_size 256;
-    request_pool_size 512;
+    request_pool_size %d;
 """
+HELD, STREAM = 512, 896
 
 CONFIG = """\
 daemon off;

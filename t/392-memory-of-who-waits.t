@@ -1,0 +1,98 @@
+# Whoever waits costs no more memory than a request that nginx holds open.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Msgbus::Nginx;
+use Msgbus::Stream;
+
+
+Msgbus::Nginx->limit(60);
+
+my $n = 500;
+my $agent = 'reader/1.0 uuid/6ba7b811-9dad-11d1-80b4-00c04fd430c8';
+
+# of one who waits, when the first ones have paid for what is there once
+
+sub bytes {
+    my ($pools, $open) = @_;
+
+    my $nginx = Msgbus::Nginx->new(
+        http     => "msgbus_zone zone=bus:1m; $pools",
+        location => 'location / { msgbus bus; msgbus_max_wait 1h;
+                                  msgbus_ping 1h; }',
+    )->start;
+
+    my ($worker) = $nginx->worker_pids;
+    my $memory = sub { $nginx->memory($worker, 'RssAnon') * 1024 };
+    my @held = map { $open->($nginx) } 1 .. 50;
+    my $parked = sub {
+        my $health = $nginx->client->get('/health?verbose=true')->{body};
+
+        return $health =~ /"waiting_readers":$_[0]\b/;
+    };
+
+    $nginx->until(10, 'the first to wait', sub { $parked->(50) });
+
+    my $before = $memory->();
+
+    push @held, map { $open->($nginx) } 1 .. $n;
+    $nginx->until(10, 'all to wait', sub { $parked->(50 + $n) });
+
+    my $took = ($memory->() - $before) / $n;
+
+    $_->close for @held;
+    $nginx->quit;
+    $nginx->no_alerts;
+
+    return $took;
+}
+
+sub stream {
+    my ($nginx) = @_;
+
+    my $stream = Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
+                                     agent => $agent,
+                                     uri => '/c?last-known-id=latest');
+    $stream->open;
+
+    return $stream;
+}
+
+sub poll {
+    my ($nginx) = @_;
+
+    my $client = $nginx->client(agent => $agent);
+
+    $client->connect(Msgbus::Client::now() + 5);
+    $client->send($client->format(GET => '/c?last-known-id=latest&wait=3600'),
+                  Msgbus::Client::now() + 5);
+
+    return $client;
+}
+
+# what nginx itself needs for a request that it holds, and what the allocator
+# rounds up to; 9.8 and 6.1 KB
+
+my $small = 'connection_pool_size 256; client_header_buffer_size 256;';
+
+for my $case ([ 'a stream', '', \&stream, 9_850 ],
+              [ 'a long-poll', '', \&poll, 9_850 ],
+              [ 'a stream, small pools', "$small request_pool_size 896;",
+                \&stream, 6_250 ],
+              [ 'a long-poll, small pools', "$small request_pool_size 512;",
+                \&poll, 6_250 ])
+{
+    my ($what, $pools, $open, $limit) = @$case;
+    my $bytes = bytes($pools, $open);
+
+    diag(sprintf '%s: %.0f bytes', $what, $bytes);
+    cmp_ok($bytes, '<', $limit, "$what costs no more than a held request");
+}
+
+done_testing;

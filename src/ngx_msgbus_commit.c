@@ -339,11 +339,19 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
 
     age = ngx_msgbus_time_monotonic() - e->posted;
 
-    if ((e->state == NGX_MSGBUS_SENT && e->cell == NGX_MSGBUS_CELL_NONE)
-        || age > 2 * c->patience)
+    if (e->state == NGX_MSGBUS_SENT
+        && (e->cell == NGX_MSGBUS_CELL_NONE || age > 2 * c->patience))
     {
-        /* given up, or its poster is dead; and the database has it not */
+        /*
+         * given up, or its poster is dead or stands still; the database has
+         * it not yet, but what was sent may still arrive
+         */
 
+        ngx_msgbus_commit_settle_locked(c, e, NGX_MSGBUS_ID_UNSURE, 0);
+        return 0;
+    }
+
+    if (age > 2 * c->patience) {
         ngx_msgbus_commit_settle_locked(c, e, 0, 0);
         return 0;
     }

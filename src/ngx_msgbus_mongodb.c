@@ -26,6 +26,8 @@ static void ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db);
 static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db,
     int32_t timeout);
 static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db);
+static void ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db,
+    const bson_t *hello);
 static ngx_int_t ngx_msgbus_mongodb_command(ngx_msgbus_db_t *db,
     const char *name, bson_t *reply);
 static ngx_int_t ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db);
@@ -128,10 +130,9 @@ ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db, int32_t timeout)
         && mongoc_write_concern_get_wtag(write) == NULL)
     {
         mongoc_write_concern_set_w(write, MONGOC_WRITE_CONCERN_W_MAJORITY);
-
-    } else if (mongoc_write_concern_get_w(write) == 1) {
-        db->warnings |= NGX_MSGBUS_WARN_CONCERN;
     }
+
+    db->w = mongoc_write_concern_get_w(write);
 
     if (mongoc_write_concern_get_wtimeout_int64(write) == 0
         && mongoc_write_concern_get_w(write) != 1)
@@ -247,11 +248,65 @@ ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db)
         {
             db->warnings |= NGX_MSGBUS_WARN_STANDALONE;
         }
+
+        ngx_msgbus_mongodb_weigh(db, &reply);
     }
 
     bson_destroy(&reply);
 
     return rc;
+}
+
+
+/*
+ * Is a number as write concern a majority of the members that hello tells?
+ * A router tells none, and then no number is known to be one.
+ */
+static void
+ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db, const bson_t *hello)
+{
+    int32_t      members;
+    ngx_uint_t   i, warned;
+    bson_iter_t  iter, member;
+
+    static const char  *lists[] = { "hosts", "passives", "arbiters" };
+
+    warned = db->warnings & NGX_MSGBUS_WARN_CONCERN;
+    db->warnings &= ~NGX_MSGBUS_WARN_CONCERN;
+
+    if (db->w <= 0) {
+
+        /* majority, or a name that the set gives a meaning */
+
+        return;
+    }
+
+    members = 0;
+
+    for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+
+        if (bson_iter_init_find(&iter, hello, lists[i])
+            && BSON_ITER_HOLDS_ARRAY(&iter)
+            && bson_iter_recurse(&iter, &member))
+        {
+            while (bson_iter_next(&member)) {
+                members++;
+            }
+        }
+    }
+
+    if (members && db->w > members / 2) {
+        return;
+    }
+
+    db->warnings |= NGX_MSGBUS_WARN_CONCERN;
+
+    if (!warned) {
+        ngx_log_error(NGX_LOG_WARN, db->log, 0,
+                      "the write concern of msgbus_mongodb \"%V\" is below "
+                      "majority, a failover may lose events",
+                      &db->conf->name);
+    }
 }
 
 
@@ -534,6 +589,59 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
     mongoc_uri_destroy(uri);
 
     return wrong;
+}
+
+
+ngx_uint_t
+ngx_msgbus_mongodb_same(ngx_msgbus_mongodb_conf_t *one,
+    ngx_msgbus_mongodb_conf_t *two)
+{
+    ngx_uint_t                 same;
+    const char                *set[2];
+    mongoc_uri_t              *uri[2];
+    const mongoc_host_list_t  *host, *other;
+
+    if (one->database.len != two->database.len
+        || ngx_strncmp(one->database.data, two->database.data,
+                       one->database.len) != 0)
+    {
+        return 0;
+    }
+
+    uri[0] = mongoc_uri_new((char *) one->uri.data);
+    uri[1] = mongoc_uri_new((char *) two->uri.data);
+
+    /* where hosts are not known before they are looked up: who could tell */
+
+    same = uri[0] == NULL || uri[1] == NULL
+           || mongoc_uri_get_hosts(uri[0]) == NULL
+           || mongoc_uri_get_hosts(uri[1]) == NULL;
+
+    if (!same) {
+        set[0] = mongoc_uri_get_replica_set(uri[0]);
+        set[1] = mongoc_uri_get_replica_set(uri[1]);
+
+        same = set[0] && set[1] && ngx_strcmp(set[0], set[1]) == 0;
+
+        for (host = mongoc_uri_get_hosts(uri[0]); host; host = host->next) {
+
+            for (other = mongoc_uri_get_hosts(uri[1]);
+                 other;
+                 other = other->next)
+            {
+                if (ngx_strcmp(host->host_and_port, other->host_and_port)
+                    == 0)
+                {
+                    same = 1;
+                }
+            }
+        }
+    }
+
+    mongoc_uri_destroy(uri[0]);
+    mongoc_uri_destroy(uri[1]);
+
+    return same;
 }
 
 

@@ -31,6 +31,7 @@ struct ngx_msgbus_db_s {
     uint64_t                    newest_created;
     ngx_uint_t                  newest_posted;  /* it has posted_at */
 
+    int32_t                     w;           /* of the write concern */
     ngx_uint_t                  warnings;
     char                        version[NGX_MSGBUS_VERSION_LEN];
     char                        error[NGX_MSGBUS_ERROR_LEN];

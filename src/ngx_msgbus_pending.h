@@ -18,6 +18,9 @@
 
 #define NGX_MSGBUS_CELL_NONE   0xffffffff
 
+/* in place of an id: what was sent may be stored, or come to be */
+#define NGX_MSGBUS_ID_UNSURE   ((uint64_t) -1)
+
 
 /* an entry: what is known of its event */
 #define NGX_MSGBUS_QUEUED      1       /* the store has not seen it */
@@ -112,7 +115,7 @@ typedef struct {
 typedef struct {
     uint32_t               cell;
     uint64_t               generation;
-    uint64_t               id;         /* 0: it was not stored */
+    uint64_t               id;         /* 0: it was not stored; or UNSURE */
     uint64_t               created;
 } ngx_msgbus_outcome_t;
 
@@ -165,8 +168,9 @@ void ngx_msgbus_entry_event(ngx_msgbus_entry_t *e, ngx_str_t *channel,
     ngx_msgbus_event_t *ev);
 
 /*
- * Tells an outcome (id 0: not stored) to whom it concerns and moves the head
- * over what is settled.  The slot to be woken, or -1.  Committer only.
+ * Tells an outcome (id 0: not stored, and never will be) to whom it concerns
+ * and moves the head over what is settled.  The slot to be woken, or -1.
+ * Committer only.
  */
 ngx_int_t ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
     ngx_msgbus_entry_t *e, uint64_t id, uint64_t created);

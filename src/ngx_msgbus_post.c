@@ -259,13 +259,19 @@ ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
 
     ev = &post->events[n];
 
-    ev->id = outcome->id;
+    if (outcome->id == NGX_MSGBUS_ID_UNSURE) {
+        ev->id = 0;
+        post->unsure++;
 
-    if (outcome->id) {
+    } else if (outcome->id) {
+        ev->id = outcome->id;
         ev->created = outcome->created;
         ngx_msgbus_time_text(ev->created_text, ev->created);
 
         post->stored++;
+
+    } else {
+        ev->id = 0;
     }
 
     post->left--;

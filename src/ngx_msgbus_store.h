@@ -152,4 +152,11 @@ extern ngx_msgbus_store_t  ngx_msgbus_store_mongodb;
 const char *ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
     ngx_pool_t *pool);
 
+/*
+ * May both be the same database?  Not if its name is another, or the URIs
+ * have neither a host nor the name of a replica set in common.
+ */
+ngx_uint_t ngx_msgbus_mongodb_same(ngx_msgbus_mongodb_conf_t *one,
+    ngx_msgbus_mongodb_conf_t *two);
+
 #endif /* _NGX_MSGBUS_STORE_H_INCLUDED_ */

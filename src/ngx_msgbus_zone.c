@@ -186,6 +186,18 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    if (old && old->mongodb
+        && !ngx_msgbus_mongodb_same(old->mongodb, bus->mongodb))
+    {
+        /* its ids are others, and what was sent to the old one may be there */
+
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "the database of msgbus zone \"%V\" can not change at a "
+                      "reload, restart nginx or use another name",
+                      &shm_zone->shm.name);
+        return NGX_ERROR;
+    }
+
     if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "msgbus zone \"%V\" is too small, %uz bytes",

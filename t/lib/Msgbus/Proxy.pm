@@ -19,6 +19,8 @@ package Msgbus::Proxy;
 #     $proxy->tell('answer concern', insert => 64)     is done, but answered by
 #                                   a write concern's error: perhaps it will not
 #                                   last
+#     $proxy->tell('answer members', isMaster => 3)    is not done, but answered
+#                                   as by the primary of a replica set of 3
 #     $proxy->tell('delay', 20)     all bytes, either way, come 20 ms later
 #     $proxy->tell('drop')          bytes go nowhere, connections stay
 #     $proxy->tell('refuse')        nobody listens, connections are closed
@@ -433,6 +435,15 @@ sub requests {
             $self->queue($pair->{client}, reply($message,
                 double(ok => 0) . string(errmsg => 'spoiled by a test')
                 . int32(code => $n)));
+            next;
+        }
+
+        if ($what eq 'answer members') {
+            $self->{done}++;
+            $self->queue($pair->{client}, reply($message,
+                double(ok => 1) . string(setName => 'test') . "\x04hosts\0"
+                . document(join '', map { string($_ => "localhost:$_") }
+                                    0 .. $n - 1)));
             next;
         }
 

@@ -1,0 +1,747 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What a committer leaves that dies at some step of a turn: pending posts and
+ * the log together, and a database which may have what neither knows of.
+ *
+ * Whoever takes its place must bring each post to one end: in the database
+ * once, in the log once and at the same id, its poster told that id.  The
+ * database is an array here, that does as it is told.  How it dies is in
+ * crash.c.
+ *
+ * Besides, without a death: what was sent and may still arrive is never given
+ * back as not sent.
+ */
+
+
+#include "crash.h"
+#include "ngx_msgbus_commit.h"
+#include "ngx_msgbus_json.h"
+#include "ngx_msgbus_sync.h"
+#include "ngx_msgbus_time.h"
+
+
+#define CRASH_SIZE     (96 * 1024)
+#define CRASH_LOG      32768           /* offsets in the zone */
+#define CRASH_PENDING  (80 * 1024)
+#define CRASH_POSTS    3
+#define CRASH_DOCS     32
+#define CRASH_WALL     1330000000000
+
+
+/* what the database does with an insert */
+#define CRASH_DONE     0
+#define CRASH_LOST     1               /* nothing, and no answer */
+#define CRASH_MUTE     2               /* all of it, and no answer */
+#define CRASH_UNSENT   3               /* it was not even sent */
+
+
+typedef struct {
+    uint64_t               id;
+    ngx_uint_t             anchor;
+    ngx_uint_t             ours;
+    u_char                 token[NGX_MSGBUS_TOKEN_LEN];
+} crash_doc_t;
+
+
+struct ngx_msgbus_db_s {
+    crash_doc_t            docs[CRASH_DOCS];
+    ngx_uint_t             n;
+    ngx_uint_t             way;
+    uint64_t               counter;
+};
+
+
+static void crash_begin(void);
+static void crash_prepared(void);
+static void crash_known(void);
+static ngx_uint_t crash_inherit(u_char *addr, ngx_uint_t level);
+static void crash_take_over(void);
+static void crash_autopsy(ngx_uint_t level, ngx_uint_t busy);
+static void crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh);
+static void crash_whole(ngx_msgbus_commit_t *c);
+static void crash_turn(void);
+static void crash_post(ngx_uint_t n);
+static void crash_foreign(void);
+
+static void crash_prepare(void);
+static void crash_prepare_lost(void);
+static void crash_prepare_mute(void);
+static void crash_prepare_taken(void);
+static void crash_prepare_given_up(void);
+
+static void crash_doubt(ngx_uint_t sent);
+
+
+static crash_case_t  cases[] = {
+
+    { "a commit",
+      crash_prepare, crash_turn },
+
+    { "a turn after an insert that was lost",
+      crash_prepare_lost, crash_turn },
+
+    { "a turn after an insert whose answer was lost",
+      crash_prepare_mute, crash_turn },
+
+    { "a turn after an id was taken",
+      crash_prepare_taken, crash_turn },
+
+    { "a turn after an answer was lost and a post given up",
+      crash_prepare_given_up, crash_turn },
+
+    { NULL, NULL, NULL }
+};
+
+
+static crash_subject_t  subject = {
+    CRASH_SIZE,
+    crash_begin,
+    crash_prepared,
+    crash_known,
+    crash_inherit,
+    crash_take_over,
+    crash_autopsy
+};
+
+
+static ngx_msgbus_commit_t        commits[CRASH_LEVELS], saved_commit;
+static ngx_msgbus_notify_t        notifies[CRASH_LEVELS];
+static ngx_slab_pool_t            the_pool;
+static ngx_log_t                  the_log;
+static ngx_msgbus_mongodb_conf_t  conf;
+static struct ngx_msgbus_db_s     database, saved_database;
+static ngx_uint_t                 heir;
+
+static ngx_msgbus_outcome_t       outcomes[CRASH_POSTS];
+static ngx_uint_t                 given_up;
+
+
+/* --- the database */
+
+static ngx_msgbus_db_t *
+db_create(ngx_msgbus_mongodb_conf_t *c, uint64_t ttl, ngx_log_t *log)
+{
+    return &database;
+}
+
+
+static void
+db_nothing(ngx_msgbus_db_t *db)
+{
+}
+
+
+static ngx_int_t
+db_connect(ngx_msgbus_db_t *db)
+{
+    return NGX_OK;
+}
+
+
+static const char *
+db_text(ngx_msgbus_db_t *db)
+{
+    return "";
+}
+
+
+static ngx_uint_t
+db_warnings(ngx_msgbus_db_t *db)
+{
+    return 0;
+}
+
+
+static ngx_int_t
+db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n)
+{
+    ngx_uint_t    i, k;
+    crash_doc_t  *doc;
+
+    if (db->way == CRASH_UNSENT) {
+        return NGX_ABORT;
+    }
+
+    if (db->way == CRASH_LOST) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        for (k = 0; k < db->n; k++) {
+            if (db->docs[k].id == docs[i].id) {
+                return NGX_DECLINED;
+            }
+        }
+
+        unit_check(db->n < CRASH_DOCS, "the database is full");
+
+        doc = &db->docs[db->n++];
+        doc->id = docs[i].id;
+        doc->anchor = docs[i].channel.len == 0;
+        doc->ours = docs[i].token != NULL;
+
+        if (doc->ours) {
+            memcpy(doc->token, docs[i].token, NGX_MSGBUS_TOKEN_LEN);
+        }
+    }
+
+    return db->way == CRASH_MUTE ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+db_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n)
+{
+    ngx_int_t  rc;
+
+    rc = db_do_insert(db, docs, n);
+
+    if (crash_level == 0) {
+
+        /* the zone changes, so that a death right after it is tried */
+
+        (*(uint64_t *) (crash_zone + CRASH_SIZE - 8))++;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+db_newest(ngx_msgbus_db_t *db, uint64_t *id, uint64_t *created)
+{
+    if (db->n == 0) {
+        return NGX_DECLINED;
+    }
+
+    *id = db->docs[db->n - 1].id;
+    *created = CRASH_WALL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+db_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
+{
+    *id = db->docs[0].id;
+
+    return NGX_OK;
+}
+
+
+/* the documents stand in the order of their ids */
+static ngx_int_t
+db_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
+    ngx_msgbus_doc_pt handler, void *data)
+{
+    ngx_int_t         found;
+    ngx_uint_t        k;
+    ngx_msgbus_doc_t  doc;
+
+    found = 0;
+
+    for (k = 0; k < db->n; k++) {
+
+        if (db->docs[k].id <= id) {
+            continue;
+        }
+
+        memset(&doc, 0, sizeof(ngx_msgbus_doc_t));
+
+        doc.id = db->docs[k].id;
+        doc.created = CRASH_WALL;
+        doc.since = CRASH_WALL;
+
+        if (!db->docs[k].anchor) {
+            ngx_str_set(&doc.channel, "/a");
+        }
+
+        ngx_str_set(&doc.data, "{}");
+
+        if (db->docs[k].ours) {
+            doc.token = db->docs[k].token;
+        }
+
+        handler(data, &doc);
+        found++;
+    }
+
+    return found;
+}
+
+
+static ngx_int_t
+db_touch(ngx_msgbus_db_t *db, uint64_t id, uint64_t now)
+{
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+db_counter(ngx_msgbus_db_t *db, uint64_t *c)
+{
+    *c = db->counter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+db_raise(ngx_msgbus_db_t *db, uint64_t c)
+{
+    db->counter = ngx_max(db->counter, c);
+
+    return NGX_OK;
+}
+
+
+static ngx_msgbus_db_ops_t  ops = {
+    db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
+    db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
+    db_counter, db_raise
+};
+
+
+/* --- what the rooms need of others: time stands still */
+
+uint64_t
+ngx_msgbus_time_wall(void)
+{
+    return CRASH_WALL;
+}
+
+
+uint64_t
+ngx_msgbus_time_monotonic(void)
+{
+    return 1000000000;
+}
+
+
+void
+ngx_msgbus_time_text(u_char *text, uint64_t ms)
+{
+    memset(text, '0', NGX_MSGBUS_TIME_LEN);
+}
+
+
+ngx_int_t
+ngx_msgbus_json_check_alone(ngx_str_t *text, ngx_uint_t depth, ngx_log_t *log)
+{
+    return NGX_OK;
+}
+
+
+size_t
+ngx_msgbus_json_cut(ngx_str_t *text, size_t max)
+{
+    return ngx_min(text->len, max);
+}
+
+
+u_char *
+ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text)
+{
+    return ngx_cpymem(dst, text->data, text->len);
+}
+
+
+u_char *
+ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *text)
+{
+    return ngx_cpymem(dst, text->data, text->len);
+}
+
+
+void
+ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
+    ngx_atomic_uint_t bits)
+{
+}
+
+
+u_char *
+ngx_cpystrn(u_char *dst, u_char *src, size_t n)
+{
+    snprintf((char *) dst, n, "%s", src);
+
+    return dst;
+}
+
+
+/* --- deaths */
+
+int
+main(int argc, char **argv)
+{
+    static u_char  zone[CRASH_SIZE] __attribute__ ((aligned(4096)));
+
+    unit_init();
+
+    the_pool.log_ctx = (u_char *) " in a test";
+    the_log.log_level = 0;
+
+    conf.tries = 10;
+    conf.delay = 500;
+    conf.poll = 50;
+
+    for (heir = 0; heir < CRASH_LEVELS; heir++) {
+        commits[heir].ops = &ops;
+        commits[heir].error_log = &the_log;
+
+        unit_check(ngx_msgbus_commit_create(&commits[heir], &conf, 120000)
+                   == NGX_OK, "no committer");
+    }
+
+    if (argc > 1) {
+        crash_zone = zone;
+        crash_doubt(0);
+        crash_doubt(1);
+
+        return 0;
+    }
+
+    if (!crash_can_watch()) {
+        printf("cannot watch: here\n");
+        return 0;
+    }
+
+    crash_run(&subject, cases);
+
+    return 0;
+}
+
+
+static void
+crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh)
+{
+    ngx_msgbus_commit_t  *c;
+
+    c = &commits[level];
+
+    c->sh = (ngx_msgbus_commit_sh_t *) addr;
+
+    notifies[level].sh = (ngx_msgbus_slots_sh_t *)
+                             (addr + ngx_align(sizeof(ngx_msgbus_commit_sh_t),
+                                               64));
+    c->notify = &notifies[level];
+
+    memset(&c->log, 0, sizeof(ngx_msgbus_log_t));
+
+    c->log.shpool = &the_pool;
+    c->log.ttl = 120000;
+    c->log.max_events = 1000;
+    c->log.follows = 1;
+
+    unit_check(ngx_msgbus_log_init(&c->log, addr + CRASH_LOG,
+                                   CRASH_PENDING - CRASH_LOG, fresh) == NGX_OK
+               && ngx_msgbus_pending_init(&c->pending, addr + CRASH_PENDING,
+                                          CRASH_SIZE - CRASH_PENDING - 64,
+                                          fresh) == NGX_OK,
+               "the zone is too small");
+
+    c->pending.slots = notifies[level].sh;
+
+    memset(c->wake, 0, sizeof(c->wake));
+
+    c->connected = 0;
+    c->stale = 0;
+    c->unsure = 0;
+    c->lapsed = 0;
+    c->seen = 0;
+    c->looked = 0;
+}
+
+
+static void
+crash_begin(void)
+{
+    memset(&database, 0, sizeof(database));
+
+    given_up = CRASH_POSTS;
+}
+
+
+static void
+crash_prepared(void)
+{
+    saved_commit = commits[0];
+    saved_database = database;
+}
+
+
+static void
+crash_known(void)
+{
+    crash_whole(&commits[0]);
+}
+
+
+static ngx_uint_t
+crash_inherit(u_char *addr, ngx_uint_t level)
+{
+    heir = level;
+    crash_view(level, addr, 0);
+
+    return commits[level].log.sh->busy || commits[level].pending.sh->busy;
+}
+
+
+static void
+crash_take_over(void)
+{
+    ngx_msgbus_commit_lock(&commits[heir]);
+    ngx_msgbus_commit_unlock(&commits[heir]);
+}
+
+
+static void
+crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
+{
+    ngx_uint_t              n, idle;
+    struct ngx_msgbus_db_s  before;
+
+    before = database;
+
+    for (n = 0; n < 10 && commits[level].pending.sh->entries; n++) {
+        (void) ngx_msgbus_commit_turn(&commits[level], &idle);
+    }
+
+    /* one more, that looks */
+
+    commits[level].unsure = 1;
+    (void) ngx_msgbus_commit_turn(&commits[level], &idle);
+
+    crash_whole(&commits[level]);
+
+    database = before;
+}
+
+
+/* database, log and what is told are the same */
+static void
+crash_whole(ngx_msgbus_commit_t *c)
+{
+    u_char                 token[NGX_MSGBUS_TOKEN_LEN];
+    uint64_t               serial, ids[CRASH_POSTS];
+    ngx_uint_t             i, k, n, stored;
+    ngx_msgbus_record_t   *rec;
+    ngx_msgbus_outcome_t   taken[CRASH_POSTS + 1];
+
+    unit_check(c->pending.sh->entries == 0, "posts are left");
+    unit_check_pending(&c->pending);
+    unit_check_log(&c->log);
+
+    for (i = 0; i < CRASH_POSTS; i++) {
+        memset(token, (int) i + 1, NGX_MSGBUS_TOKEN_LEN);
+
+        stored = 0;
+        ids[i] = 0;
+
+        for (k = 0; k < database.n; k++) {
+            if (database.docs[k].ours
+                && memcmp(database.docs[k].token, token, sizeof(token)) == 0)
+            {
+                ids[i] = database.docs[k].id;
+                stored++;
+            }
+        }
+
+        unit_check(stored == 1, "post %u is stored %u times", (unsigned) i,
+                   (unsigned) stored);
+    }
+
+    /* all but the anchor */
+
+    serial = c->log.sh->head_serial;
+
+    for (k = 1; k < database.n; k++, serial++) {
+        unit_check(serial < c->log.sh->next_serial,
+                   "event %" PRIu64 " is not in the log",
+                   database.docs[k].id);
+
+        rec = ngx_msgbus_log_record(&c->log, serial);
+
+        unit_check(rec->id == database.docs[k].id,
+                   "event %" PRIu64 " in place of %" PRIu64, rec->id,
+                   database.docs[k].id);
+    }
+
+    unit_check(serial == c->log.sh->next_serial, "the log has more");
+
+    n = ngx_msgbus_pending_take_locked(&c->pending, 0, taken,
+                                       CRASH_POSTS + 1);
+
+    unit_check(n == CRASH_POSTS - (given_up < CRASH_POSTS),
+               "%u posters are told", (unsigned) n);
+
+    for (k = 0; k < n; k++) {
+
+        for (i = 0; i < CRASH_POSTS; i++) {
+            if (outcomes[i].cell == taken[k].cell && i != given_up) {
+                break;
+            }
+        }
+
+        unit_check(i < CRASH_POSTS && taken[k].id == ids[i],
+                   "a poster is told of id %" PRIu64, taken[k].id);
+
+        ids[i] = 0;
+    }
+}
+
+
+static void
+crash_turn(void)
+{
+    ngx_uint_t  idle;
+
+    commits[0] = saved_commit;
+    database = saved_database;
+
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+}
+
+
+static void
+crash_post(ngx_uint_t n)
+{
+    u_char                token[NGX_MSGBUS_TOKEN_LEN];
+    ngx_str_t             name;
+    ngx_msgbus_event_t    ev;
+    ngx_msgbus_channel_t  ch;
+
+    ngx_str_set(&name, "/a");
+    (void) ngx_msgbus_channel_parse(&ch, &name, commits[0].log.sh->seed);
+
+    memset(&ev, 0, sizeof(ngx_msgbus_event_t));
+    memset(token, (int) n + 1, NGX_MSGBUS_TOKEN_LEN);
+
+    ev.channel = &ch;
+    ngx_str_set(&ev.data, "{}");
+
+    unit_check(ngx_msgbus_pending_put_locked(&commits[0].pending, 0, &ev,
+                                             token, 1000000000, &outcomes[n])
+               == NGX_OK, "not prepared");
+}
+
+
+static void
+crash_foreign(void)
+{
+    crash_doc_t  *doc;
+
+    doc = &database.docs[database.n++];
+    doc->id = doc[-1].id + 1;
+    doc->ours = 0;
+}
+
+
+static void
+crash_prepare(void)
+{
+    ngx_uint_t  n, idle;
+
+    memset(crash_zone, 0, CRASH_SIZE);
+
+    crash_view(0, crash_zone, 1);
+    ngx_msgbus_log_start(&commits[0].log, 1, 7, 0);
+    commits[0].notify->sh->owner[0] = 1;
+
+    /* in sync, with an anchor */
+
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+
+    unit_check(commits[0].sh->loaded && database.n == 1, "not in sync");
+
+    for (n = 0; n < CRASH_POSTS; n++) {
+        crash_post(n);
+    }
+}
+
+
+static void
+crash_prepare_lost(void)
+{
+    ngx_uint_t  idle;
+
+    crash_prepare();
+
+    database.way = CRASH_LOST;
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    database.way = CRASH_DONE;
+}
+
+
+static void
+crash_prepare_mute(void)
+{
+    ngx_uint_t  idle;
+
+    crash_prepare();
+
+    database.way = CRASH_MUTE;
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    database.way = CRASH_DONE;
+}
+
+
+static void
+crash_prepare_taken(void)
+{
+    ngx_uint_t  idle;
+
+    crash_prepare();
+    crash_foreign();
+
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+}
+
+
+static void
+crash_prepare_given_up(void)
+{
+    crash_prepare_mute();
+
+    given_up = 1;
+
+    unit_check(ngx_msgbus_pending_cancel_locked(&commits[0].pending,
+                                                &outcomes[given_up])
+               == NGX_AGAIN, "what was sent was given up for sure");
+}
+
+
+/* an insert without an answer, perhaps; then others that are not even sent */
+static void
+crash_doubt(ngx_uint_t sent)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  n, idle;
+
+    crash_begin();
+    crash_prepare();
+
+    if (sent) {
+        database.way = CRASH_LOST;
+        (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    }
+
+    database.way = CRASH_UNSENT;
+
+    for (n = 0; n < 3; n++) {
+        (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    }
+
+    rc = ngx_msgbus_pending_cancel_locked(&commits[0].pending, &outcomes[0]);
+
+    printf("%s: %s\n", sent ? "given up, in doubt" : "given up, never sent",
+           rc == NGX_AGAIN ? "may be stored" : rc == NGX_OK ? "is not stored"
+                                                            : "?");
+}

@@ -306,6 +306,9 @@ class Nginx(Server):
             raise Failure("the worker has died, see %s/error.log"
                           % self.folder) from None
 
+    def ticks(self):
+        return ticks_of(self.worker)
+
     def instructions(self, request, count, connections=8):
         """
         User-space instructions a request, over `count` requests after as many
@@ -430,6 +433,12 @@ class Program(Server):
     def cpu(self):
         return tree_cpu(self.process.pid)
 
+    def ticks(self):
+        found = [ticks_of(pid) for pid in [self.process.pid]
+                 + descendants(self.process.pid)]
+
+        return tuple(map(sum, zip(*found)))
+
 
 def free_port():
     with socket.socket() as s:
@@ -453,13 +462,24 @@ def cpu_of(pid):
             raise ProcessLookupError(pid) from None
 
         # no schedstat in this kernel: ticks, so runs must be long
-        with open("/proc/%d/stat" % pid) as f:
-            fields = f.read().rpartition(")")[2].split()
-
-        ticks = int(fields[11]) + int(fields[12])
-        total = ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+        total = sum(ticks_of(pid)) * 1000000000 // os.sysconf("SC_CLK_TCK")
 
     return total
+
+
+def ticks_of(pid):
+    """
+    (user, system) ticks of a process, usually of 10 ms: good for the share of
+    the kernel in a run of a second, and for no more.
+    """
+
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
+
+    return int(fields[11]), int(fields[12])
 
 
 def tree_cpu(pid):

@@ -191,7 +191,8 @@ bench: compare-deps
 
 bench-full: compare-deps
 	@$(MAKE) --no-print-directory all
-	@$(COMPARE) $(if $(STORE),--store $(STORE)) --full "$(SYSTEM)"
+	@$(if $(STEP),STEP=$(STEP)) $(if $(SECONDS),SECONDS=$(SECONDS)) $(COMPARE) \
+	    $(if $(STORE),--store $(STORE)) --full "$(SYSTEM)"
 
 bench-report: compare-deps
 	@bench/report
@@ -216,7 +217,7 @@ help:
 #:                   docs/benchmarks.md, in a quarter of an hour; RESUME=1 goes
 #:                   on with a run that was interrupted
 #: make bench-full   SYSTEM="Tornado Motor": 20 to 2000 requests/s, 40 minutes;
-#:                   STORE=fake for the fake database
+#:                   STORE=fake for the fake database; STEP=200 SECONDS=10
 #: make bench-report docs/benchmarks.md again, of the last run
 #: make bench-quick  the module beside nginx's own ceiling; bench-mongodb: with
 #:                   a MongoDB below the bus

@@ -7,12 +7,15 @@ bench/ports/, and made anew when those or the interpreter change.  What cannot
 be had raises Unavailable with the reason.
 """
 
+import concurrent.futures
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import threading
 
 import rig
 
@@ -61,6 +64,7 @@ def prepare(name):
         "pypy-callbacks": lambda: venv(name, "pypy3", PYPY, "callbacks"),
         "compiled": cython,
         "node": node,
+        "gcc": lambda: packages(CPYTHON),
         "nchan": lambda: packages(["libnginx-mod-nchan"]),
         "webdis": lambda: packages(["webdis", "redis-server"]),
     }[name]()
@@ -68,6 +72,37 @@ def prepare(name):
 
 CPYTHON = ["gcc", "libc6-dev"]
 PYPY = ["pypy3", "pypy3-dev", "pypy3-venv", "gcc", "libc6-dev"]
+
+# what is made of another one comes after it; the rest at the same time
+
+AFTER = {"compiled": "cpython"}
+
+# apt has a lock, and whoever does not get it gives up
+
+APT = threading.Lock()
+
+
+def prepare_all(names):
+    """All of these at once: why each cannot be had, or None."""
+
+    names = set(names)
+    names |= {AFTER[n] for n in names if n in AFTER}
+    made = {}
+
+    def make(name):
+        if name in AFTER:
+            made[AFTER[name]].result()
+
+        try:
+            prepare(name)
+        except Unavailable as e:
+            return str(e)
+
+    with concurrent.futures.ThreadPoolExecutor(len(names) or 1) as pool:
+        for name in sorted(names, key=lambda n: (n in AFTER, n)):
+            made[name] = pool.submit(make, name)
+
+    return {name: future.result() for name, future in made.items()}
 
 
 def run(command, **more):
@@ -90,7 +125,8 @@ def run(command, **more):
 
 
 def packages(names):
-    run([os.path.join(ROOT, "tools", "deps")] + names)
+    with APT:
+        run([os.path.join(ROOT, "tools", "deps")] + names)
 
 
 def digest(*parts):
@@ -159,13 +195,16 @@ def cython():
         for source in group:
             shutil.copy(port(source), compiled(name))
 
-        try:
-            cythonize(name, group)
-        except Unavailable:
-            # Python.h is in a package of its own
-            packages(["python3-dev"])
-            cythonize(name, group)
+    # Python.h is in a package of its own
+    if not os.path.exists(os.path.join(sysconfig.get_path("include"),
+                                       "Python.h")):
+        packages(["python3-dev"])
 
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda item: cythonize(*item), COMPILED.items()):
+            pass
+
+    for name, group in COMPILED.items():
         for source in group:
             os.remove(os.path.join(compiled(name), os.path.basename(source)))
 

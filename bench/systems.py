@@ -18,7 +18,7 @@ import environments
 import rig
 import work
 
-# kind is "original" (a port of the bus), "msgbus", "peer" or "ceiling";
+# kind is "original" (a port of the bus), "msgbus", "peer", "streams", "ceiling";
 # stores are the databases below it, None for none; start(database) gives a
 # server to use in `with`; fill(server) puts the events there when no database
 # has them; requests(server) what to ask it; clients: connections of wrk for
@@ -435,11 +435,23 @@ CEILINGS = (
            " and answers 201"),
 )
 
+
+# --- streams: bench/push/run measures them, and has its own way to start all
+
+STREAMS = (
+    System("SSE streams", "streams", None, ("nchan", "gcc"), (None,), None,
+           nothing, None, 0, {},
+           "SSE to 1,000, and the memory of who waits: the module, Nchan, a"
+           " bare epoll server, and a request that nginx holds open"),
+)
+
+
 def by_anyone(requests):
     return requests.get("GET by anyone", requests["GET"])
 
 
 SYSTEMS = CEILINGS + MSGBUS + PEERS + ORIGINALS
+ALL = CEILINGS + MSGBUS + PEERS + STREAMS + ORIGINALS
 
 
 def named(text):
@@ -448,9 +460,9 @@ def named(text):
     def plain(name):
         return re.sub("[^a-z0-9]", "", name.lower())
 
-    for system in SYSTEMS:
+    for system in ALL:
         if plain(system.name) == plain(text):
             return system
 
     raise rig.Failure('no system "%s"; there are: %s' % (
-        text, ", ".join('"%s"' % s.name for s in SYSTEMS)))
+        text, ", ".join('"%s"' % s.name for s in ALL)))

@@ -374,6 +374,11 @@ ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w)
         return;
     }
 
+    if (!w->linked) {
+        ngx_http_msgbus_stream_end(st, NGX_ERROR);
+        return;
+    }
+
     query = &st->ctx->query;
 
     if (!st->behind && query->after < w->from) {
@@ -578,7 +583,7 @@ ngx_http_msgbus_stream_ping(ngx_http_msgbus_stream_t *st)
 
     id = st->ctx->query.after;
 
-    if (!st->waiter.due) {
+    if (!ngx_msgbus_waiter_is_due(&st->waiter)) {
         id = ngx_max(id, ngx_msgbus_seen(st->bus));
     }
 

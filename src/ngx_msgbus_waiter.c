@@ -8,15 +8,19 @@
  * This worker's parked readers, found by what they look at.
  *
  * A reader of one channel, or of a channel and all below it, has one watch;
- * one that looks at the parents too has one for each level.  The watches lie
- * in buckets by the channel's hash, the same seeded hash that its node in
- * the log has: so a new record names those it concerns by the hashes of its
- * own nodes.  Two channels with one hash wake each other's readers in vain,
- * which they bear.  The whole bus is the hash 0 at slot 0 of no channel.
+ * one that looks at the parents too has one for each level.  The watches for
+ * one and the same list of events are an audience, and audiences lie in
+ * buckets by the channel's hash, the same seeded hash that its node in the
+ * log has: so a new record names those it concerns by the hashes of its own
+ * nodes.  Two channels with one hash wake each other's readers in vain, which
+ * they bear.  The whole bus is the hash 0 at slot 0 of no channel.
  *
- * Under the mutex only the hashes of the new records are noted, each once;
- * readers are looked up, made due, and woken after it.  Who is due is in no
- * bucket: what comes in the meantime does not go over them again and again.
+ * Under the mutex only the hashes of the new records are noted, each once.
+ * After it their audiences become due, in one step however large they are: a
+ * post to 50,000 readers does not keep the event loop while each of them is
+ * told.  They are woken one by one, some in each turn, and stand in a new
+ * audience of the same list from then on: what comes in the meantime does not
+ * go over those again who have not had their turn.
  */
 
 
@@ -39,16 +43,17 @@ typedef struct {
 } ngx_msgbus_note_t;
 
 
-static void ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
-    ngx_msgbus_waiter_t *w, ngx_uint_t n, uint32_t hash, uint32_t slot);
+static ngx_int_t ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_waiter_t *w, uint32_t hash, uint32_t slot);
+static void ngx_msgbus_unwatch(ngx_msgbus_watch_t *watch);
+static ngx_msgbus_audience_t *ngx_msgbus_audience_find(
+    ngx_msgbus_waiters_t *ws, uint32_t hash, uint32_t slot);
+static void ngx_msgbus_audience_due(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_audience_t *a, uint64_t from);
 static ngx_uint_t ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_log_t *log, ngx_msgbus_note_t *notes);
 static ngx_uint_t ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot,
     uint64_t look);
-static void ngx_msgbus_waiters_match(ngx_msgbus_waiters_t *ws,
-    ngx_msgbus_note_t *note, uint64_t from);
-static void ngx_msgbus_waiter_due(ngx_msgbus_waiters_t *ws,
-    ngx_msgbus_waiter_t *w, uint64_t from);
 static void ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w);
 
@@ -58,9 +63,9 @@ ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool)
 {
     ngx_uint_t  i;
 
-    ngx_queue_init(&ws->all);
     ngx_queue_init(&ws->due);
     ws->n = 0;
+    ws->log = pool->log;
 
     ws->buckets = ngx_palloc(pool, NGX_MSGBUS_BUCKETS * sizeof(ngx_queue_t));
     if (ws->buckets == NULL) {
@@ -79,6 +84,7 @@ ngx_int_t
 ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     ngx_msgbus_query_t *q, ngx_pool_t *pool)
 {
+    ngx_int_t              rc;
     ngx_uint_t             i, n;
     ngx_msgbus_channel_t  *ch;
 
@@ -95,50 +101,126 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
         }
     }
 
-    w->nwatches = n;
+    w->nwatches = 0;
+    w->linked = 1;
+    w->from = 0;
+    ws->n++;
 
     switch (q->scope) {
 
     case NGX_MSGBUS_WHOLE:
-        ngx_msgbus_watch(ws, w, 0, 0, NGX_MSGBUS_SLOT_WHOLE);
+        rc = ngx_msgbus_watch(ws, w, 0, NGX_MSGBUS_SLOT_WHOLE);
         break;
 
     case NGX_MSGBUS_ALL:
-        ngx_msgbus_watch(ws, w, 0, ch->levels[ch->depth - 1].hash,
-                         (uint32_t) ch->depth);
+        rc = ngx_msgbus_watch(ws, w, ch->levels[ch->depth - 1].hash,
+                              (uint32_t) ch->depth);
         break;
 
     default:    /* exact, parent: from the channel upwards */
 
-        for (i = 0; i < n; i++) {
-            ngx_msgbus_watch(ws, w, i, ch->levels[ch->depth - 1 - i].hash, 0);
+        rc = NGX_OK;
+
+        for (i = 0; i < n && rc == NGX_OK; i++) {
+            rc = ngx_msgbus_watch(ws, w, ch->levels[ch->depth - 1 - i].hash,
+                                  0);
         }
     }
 
-    ngx_queue_insert_tail(&ws->all, &w->queue);
-    w->linked = 1;
-    w->due = 0;
-    w->from = 0;
-    ws->n++;
+    if (rc != NGX_OK) {
+        ngx_msgbus_waiter_unlink(ws, w);
+    }
+
+    return rc;
+}
+
+
+/* one more watch of a waiter */
+static ngx_int_t
+ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
+    uint32_t hash, uint32_t slot)
+{
+    ngx_msgbus_watch_t     *watch;
+    ngx_msgbus_audience_t  *a;
+
+    a = ngx_msgbus_audience_find(ws, hash, slot);
+
+    if (a == NULL) {
+        a = ngx_alloc(sizeof(ngx_msgbus_audience_t), ws->log);
+        if (a == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_queue_init(&a->watches);
+        a->hash = hash;
+        a->slot = slot;
+        a->from = 0;
+        a->due = 0;
+
+        ngx_queue_insert_head(&ws->buckets[hash % NGX_MSGBUS_BUCKETS],
+                              &a->queue);
+    }
+
+    watch = &w->watches[w->nwatches++];
+
+    watch->audience = a;
+    watch->waiter = w;
+    ngx_queue_insert_tail(&a->watches, &watch->queue);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
-    ngx_uint_t n, uint32_t hash, uint32_t slot)
+ngx_msgbus_unwatch(ngx_msgbus_watch_t *watch)
 {
-    ngx_msgbus_watch_t  *watch;
+    ngx_msgbus_audience_t  *a;
 
-    watch = &w->watches[n];
+    a = watch->audience;
 
-    watch->hash = hash;
-    watch->slot = slot;
-    watch->waiter = w;
+    ngx_queue_remove(&watch->queue);
 
-    ngx_queue_insert_tail(&ws->buckets[hash % NGX_MSGBUS_BUCKETS],
-                          &watch->queue);
+    if (ngx_queue_empty(&a->watches)) {
+        ngx_queue_remove(&a->queue);
+        ngx_free(a);
+    }
+}
+
+
+/* one that is not due, or NULL */
+static ngx_msgbus_audience_t *
+ngx_msgbus_audience_find(ngx_msgbus_waiters_t *ws, uint32_t hash,
+    uint32_t slot)
+{
+    ngx_queue_t            *q, *bucket;
+    ngx_msgbus_audience_t  *a;
+
+    bucket = &ws->buckets[hash % NGX_MSGBUS_BUCKETS];
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        a = ngx_queue_data(q, ngx_msgbus_audience_t, queue);
+
+        if (a->hash == hash && a->slot == slot) {
+            return a;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_msgbus_audience_due(ngx_msgbus_waiters_t *ws, ngx_msgbus_audience_t *a,
+    uint64_t from)
+{
+    ngx_queue_remove(&a->queue);
+    ngx_queue_insert_tail(&ws->due, &a->queue);
+
+    a->from = from;
+    a->due = 1;
 }
 
 
@@ -151,15 +233,27 @@ ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
         return;
     }
 
-    if (!w->due) {
-        for (i = 0; i < w->nwatches; i++) {
-            ngx_queue_remove(&w->watches[i].queue);
+    for (i = 0; i < w->nwatches; i++) {
+        ngx_msgbus_unwatch(&w->watches[i]);
+    }
+
+    w->linked = 0;
+    ws->n--;
+}
+
+
+ngx_uint_t
+ngx_msgbus_waiter_is_due(ngx_msgbus_waiter_t *w)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < w->nwatches; i++) {
+        if (w->watches[i].audience->due) {
+            return 1;
         }
     }
 
-    ngx_queue_remove(&w->queue);
-    w->linked = 0;
-    ws->n--;
+    return 0;
 }
 
 
@@ -168,6 +262,7 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
 {
     uint64_t                  from;
     ngx_uint_t                i, n, lost, more;
+    ngx_msgbus_audience_t    *a;
 
     static ngx_msgbus_note_t  notes[NGX_MSGBUS_NOTES];
 
@@ -196,7 +291,11 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
         }
 
         for (i = 0; i < n; i++) {
-            ngx_msgbus_waiters_match(ws, &notes[i], from);
+            a = ngx_msgbus_audience_find(ws, notes[i].hash, notes[i].slot);
+
+            if (a) {
+                ngx_msgbus_audience_due(ws, a, from);
+            }
         }
 
     } while (more);
@@ -280,74 +379,21 @@ ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot, uint64_t look)
 }
 
 
-static void
-ngx_msgbus_waiters_match(ngx_msgbus_waiters_t *ws, ngx_msgbus_note_t *note,
-    uint64_t from)
-{
-    ngx_queue_t         *q, *bucket, *next;
-    ngx_msgbus_watch_t  *watch, *other;
-
-    bucket = &ws->buckets[note->hash % NGX_MSGBUS_BUCKETS];
-
-    for (q = ngx_queue_head(bucket);
-         q != ngx_queue_sentinel(bucket);
-         q = next)
-    {
-        watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
-
-        next = ngx_queue_next(q);
-
-        if (watch->hash != note->hash || watch->slot != note->slot) {
-            continue;
-        }
-
-        /* others of the same waiter leave the bucket too */
-
-        for ( /* void */ ;
-             next != ngx_queue_sentinel(bucket);
-             next = ngx_queue_next(next))
-        {
-            other = ngx_queue_data(next, ngx_msgbus_watch_t, queue);
-
-            if (other->waiter != watch->waiter) {
-                break;
-            }
-        }
-
-        ngx_msgbus_waiter_due(ws, watch->waiter, from);
-    }
-}
-
-
-static void
-ngx_msgbus_waiter_due(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
-    uint64_t from)
-{
-    ngx_uint_t  i;
-
-    w->due = 1;
-    w->from = from;
-
-    for (i = 0; i < w->nwatches; i++) {
-        ngx_queue_remove(&w->watches[i].queue);
-    }
-
-    ngx_queue_remove(&w->queue);
-    ngx_queue_insert_tail(&ws->due, &w->queue);
-}
-
-
 void
 ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws)
 {
-    ngx_queue_t          *q;
-    ngx_msgbus_waiter_t  *w;
+    ngx_uint_t              i;
+    ngx_queue_t            *q;
+    ngx_msgbus_audience_t  *a;
 
-    while (!ngx_queue_empty(&ws->all)) {
-        q = ngx_queue_head(&ws->all);
-        w = ngx_queue_data(q, ngx_msgbus_waiter_t, queue);
+    for (i = 0; ws->n && i < NGX_MSGBUS_BUCKETS; i++) {
 
-        ngx_msgbus_waiter_due(ws, w, 0);
+        while (!ngx_queue_empty(&ws->buckets[i])) {
+            q = ngx_queue_head(&ws->buckets[i]);
+            a = ngx_queue_data(q, ngx_msgbus_audience_t, queue);
+
+            ngx_msgbus_audience_due(ws, a, 0);
+        }
     }
 }
 
@@ -355,8 +401,10 @@ ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws)
 ngx_int_t
 ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
 {
-    ngx_queue_t          *q;
-    ngx_msgbus_waiter_t  *w;
+    ngx_queue_t            *q;
+    ngx_msgbus_watch_t     *watch;
+    ngx_msgbus_waiter_t    *w;
+    ngx_msgbus_audience_t  *a;
 
     while (!ngx_queue_empty(&ws->due)) {
 
@@ -365,7 +413,13 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
         }
 
         q = ngx_queue_head(&ws->due);
-        w = ngx_queue_data(q, ngx_msgbus_waiter_t, queue);
+        a = ngx_queue_data(q, ngx_msgbus_audience_t, queue);
+
+        q = ngx_queue_head(&a->watches);
+        watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
+
+        w = watch->waiter;
+        w->from = a->from;
 
         if (w->stays) {
             ngx_msgbus_waiter_rest(ws, w);
@@ -381,22 +435,40 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
 }
 
 
-/* due no more, but parked as before */
+/* due no more, but parked as before, where there is memory for that */
 static void
 ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
 {
-    ngx_uint_t           i;
+    uint32_t             hash, slot;
+    ngx_int_t            rc;
+    ngx_uint_t           i, n;
     ngx_msgbus_watch_t  *watch;
 
-    w->due = 0;
+    n = w->nwatches;
 
-    for (i = 0; i < w->nwatches; i++) {
+    for (i = 0; i < n; i++) {
         watch = &w->watches[i];
 
-        ngx_queue_insert_tail(&ws->buckets[watch->hash % NGX_MSGBUS_BUCKETS],
-                              &watch->queue);
+        hash = watch->audience->hash;
+        slot = watch->audience->slot;
+
+        ngx_msgbus_unwatch(watch);
+
+        w->nwatches = i;
+        rc = ngx_msgbus_watch(ws, w, hash, slot);
+
+        if (rc == NGX_OK) {
+            continue;
+        }
+
+        /* this one is gone, the rest is as it was */
+
+        while (++i < n) {
+            ngx_msgbus_unwatch(&w->watches[i]);
+        }
+
+        ngx_msgbus_waiter_unlink(ws, w);
     }
 
-    ngx_queue_remove(&w->queue);
-    ngx_queue_insert_tail(&ws->all, &w->queue);
+    w->nwatches = w->linked ? n : 0;
 }

@@ -19,11 +19,26 @@ typedef struct ngx_msgbus_waiter_s  ngx_msgbus_waiter_t;
 typedef void (*ngx_msgbus_wake_pt)(ngx_msgbus_waiter_t *w);
 
 
-/* one channel that a waiter looks at: its own events, or its tree's */
+/*
+ * All of this worker's watches for one list of events: a channel's own, its
+ * tree's, or the whole bus.  In a bucket until an event comes; then due, as a
+ * whole, until the last of them has been woken or has left, and whoever comes
+ * in the meantime makes another one.  It exists while it has a watch.
+ */
 typedef struct {
-    ngx_queue_t            queue;          /* of its bucket */
+    ngx_queue_t            queue;          /* of its bucket, or of those due */
+    ngx_queue_t            watches;
     uint32_t               hash;           /* of the channel */
     uint32_t               slot;           /* 0: exact; else the level */
+    uint64_t               from;           /* of its waiters, when it is due */
+    ngx_uint_t             due;            /* unsigned  due:1; */
+} ngx_msgbus_audience_t;
+
+
+/* one list that a waiter looks at */
+typedef struct {
+    ngx_queue_t            queue;          /* of its audience */
+    ngx_msgbus_audience_t *audience;
     ngx_msgbus_waiter_t   *waiter;
 } ngx_msgbus_watch_t;
 
@@ -33,12 +48,10 @@ typedef struct {
  * never reaches shared memory.  The handler runs on the event loop, because
  * there may be events for the reader, or because the worker is about to
  * exit: once, when the waiter has been unlinked, and may park it again; or,
- * with stays, each time, and the waiter is parked when the handler is called.
- *
- * While it is due nothing looks for it: its handler reads all there is.
+ * with stays, each time, and the waiter is parked when the handler is called,
+ * unless there was no memory for it: then it is not linked any more.
  */
 struct ngx_msgbus_waiter_s {
-    ngx_queue_t            queue;          /* of all, or of those due */
     ngx_msgbus_watch_t     watch;          /* most have only one */
     ngx_msgbus_watch_t    *watches;        /* it, or as many as are needed */
 
@@ -48,23 +61,22 @@ struct ngx_msgbus_waiter_s {
                                               it since its last wake */
     unsigned               nwatches:6;
     unsigned               linked:1;
-    unsigned               due:1;          /* watches are in no bucket */
     unsigned               stays:1;
 };
 
 
 /* this worker's parked readers of one bus */
 typedef struct {
-    ngx_queue_t            all;            /* that are not due */
-    ngx_queue_t            due;
-    ngx_queue_t           *buckets;
-    ngx_uint_t             n;              /* all and due */
+    ngx_queue_t            due;            /* audiences, the first ones first */
+    ngx_queue_t           *buckets;        /* the others */
+    ngx_uint_t             n;              /* waiters */
+    ngx_log_t             *log;
     uint64_t               seen;           /* serials before it were seen */
     uint64_t               seen_id;        /* and ids up to this */
 } ngx_msgbus_waiters_t;
 
 
-/* NGX_OK or NGX_ERROR; the buckets come from the pool */
+/* NGX_OK or NGX_ERROR; the buckets come from the pool, which outlives all */
 ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);
 
 /*
@@ -76,9 +88,13 @@ ngx_int_t ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws,
 void ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w);
 
+/* there may be events for it that it has not been woken for yet */
+ngx_uint_t ngx_msgbus_waiter_is_due(ngx_msgbus_waiter_t *w);
+
 /*
- * Makes those due whom the log's records since the last call concern.  Takes
- * the log's mutex for one hold at a time.
+ * Makes those due whom the log's records since the last call concern, however
+ * many they are in as many steps as there are lists.  Takes the log's mutex
+ * for one hold at a time.
  */
 void ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log);
 

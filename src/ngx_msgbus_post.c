@@ -18,6 +18,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_msgbus_post.h"
+#include "ngx_msgbus_random.h"
 #include "ngx_msgbus_time.h"
 
 
@@ -25,8 +26,6 @@
 #define NGX_MSGBUS_OUTCOMES  64
 
 
-static ngx_int_t ngx_msgbus_post_random(u_char *p, size_t len,
-    ngx_log_t *log);
 static ngx_int_t ngx_msgbus_post_put(ngx_msgbus_posts_t *posts,
     ngx_msgbus_post_t *post);
 static void ngx_msgbus_post_give_up(ngx_msgbus_posts_t *posts,
@@ -57,39 +56,7 @@ ngx_msgbus_posts_init(ngx_msgbus_posts_t *posts, ngx_pool_t *pool)
 
     /* the first half tells processes apart, the second one counts */
 
-    return ngx_msgbus_post_random(posts->token, NGX_MSGBUS_TOKEN_LEN,
-                                  pool->log);
-}
-
-
-static ngx_int_t
-ngx_msgbus_post_random(u_char *p, size_t len, ngx_log_t *log)
-{
-    ssize_t   n;
-    ngx_fd_t  fd;
-
-    fd = ngx_open_file((u_char *) "/dev/urandom", NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
-                      ngx_open_file_n " \"/dev/urandom\" failed");
-        return NGX_ERROR;
-    }
-
-    n = ngx_read_fd(fd, p, len);
-
-    if (n != (ssize_t) len) {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
-                      ngx_read_fd_n " \"/dev/urandom\" failed");
-    }
-
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      ngx_close_file_n " \"/dev/urandom\" failed");
-    }
-
-    return n == (ssize_t) len ? NGX_OK : NGX_ERROR;
+    return ngx_msgbus_random(posts->token, NGX_MSGBUS_TOKEN_LEN, pool->log);
 }
 
 

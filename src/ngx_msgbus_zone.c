@@ -17,6 +17,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_msgbus_random.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_zone.h"
 
@@ -49,7 +50,6 @@ static ngx_int_t ngx_msgbus_init_commit(ngx_msgbus_t *bus,
     ngx_msgbus_root_t *root, ngx_uint_t fresh);
 static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
     ngx_slab_pool_t *shpool);
-static uint64_t ngx_msgbus_seed(ngx_log_t *log);
 static ngx_int_t ngx_msgbus_init_eventfds(ngx_msgbus_t *bus,
     ngx_msgbus_t *old);
 static void ngx_msgbus_cleanup_eventfds(void *data);
@@ -154,6 +154,7 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_msgbus_t       *old = data;
 
     size_t              limit;
+    uint64_t            seed;
     ngx_uint_t          fresh;
     ngx_msgbus_t       *bus;
     ngx_slab_pool_t    *shpool;
@@ -206,9 +207,17 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (fresh) {
+
+        /* nobody outside may know what the names' hash starts from */
+
+        if (ngx_msgbus_random(&seed, sizeof(uint64_t), shm_zone->shm.log)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
         ngx_msgbus_log_start(log, bus->store->first_id(bus->conf.first_id),
-                             ngx_msgbus_seed(shm_zone->shm.log),
-                             ngx_msgbus_time_monotonic());
+                             seed, ngx_msgbus_time_monotonic());
 
     } else if (log->sh->version != NGX_MSGBUS_LOG_VERSION) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
@@ -334,35 +343,6 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
     shpool->data = root;
 
     return NGX_OK;
-}
-
-
-/* what the names' hash starts from: nobody outside may know it */
-static uint64_t
-ngx_msgbus_seed(ngx_log_t *log)
-{
-    ssize_t   n;
-    ngx_fd_t  fd;
-    uint64_t  seed;
-
-    fd = ngx_open_file((u_char *) "/dev/urandom", NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd != NGX_INVALID_FILE) {
-        n = ngx_read_fd(fd, &seed, sizeof(uint64_t));
-
-        if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-            ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                          ngx_close_file_n " \"/dev/urandom\" failed");
-        }
-
-        if (n == (ssize_t) sizeof(uint64_t)) {
-            return seed;
-        }
-    }
-
-    return ((uint64_t) ngx_random() << 33) ^ ((uint64_t) ngx_random() << 11)
-           ^ (uint64_t) ngx_pid;
 }
 
 

@@ -10,6 +10,10 @@ package Unit;
 #     my $run = $program->run('argument');
 #     $run->{ok}, $run->{said}{name}, $run->{text};
 #
+# start() in place of run() goes on at once; what it returns, called, waits:
+#     my @started = map { $program->start($_) } @arguments;
+#     my @runs = map { $_->() } @started;
+#
 # A line "name: value" that a program prints is found in $run->{said}.  From
 # the environment, as in the Makefile: NGINX_SRC, BUILD, CC, CC_OPT; UNIT_SRC
 # is another folder instead of src/, to see a test fail.
@@ -131,27 +135,39 @@ sub command {
 sub run {
     my ($self, @arguments) = @_;
 
-    return { ok => 0, said => {}, text => 'not compiled' } if $self->{failed};
+    return $self->start(@arguments)->();
+}
+
+
+# the same while others run: what is returned waits for it, and is run()'s
+
+sub start {
+    my ($self, @arguments) = @_;
+
+    return sub { { ok => 0, said => {}, text => 'not compiled' } }
+        if $self->{failed};
 
     open my $out, '-|', $self->{path}, @arguments
         or die "$self->{path}: $!\n";
 
-    my %said;
-    my $text = '';
+    return sub {
+        my %said;
+        my $text = '';
 
-    while (<$out>) {
-        $text .= $_;
-        $said{$1} = $2 if /^([\w ,-]+): (.*)$/;
-    }
+        while (<$out>) {
+            $text .= $_;
+            $said{$1} = $2 if /^([\w ,-]+): (.*)$/;
+        }
 
-    my $ok = close $out;
+        my $ok = close $out;
 
-    if (!$ok) {
-        Test::More::diag("$self->{name} @arguments failed, status $?");
-        Test::More::diag($text);
-    }
+        if (!$ok) {
+            Test::More::diag("$self->{name} @arguments failed, status $?");
+            Test::More::diag($text);
+        }
 
-    return { ok => $ok, said => \%said, text => $text };
+        return { ok => $ok, said => \%said, text => $text };
+    };
 }
 
 

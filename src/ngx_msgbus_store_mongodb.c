@@ -224,8 +224,9 @@ ngx_msgbus_mongodb_outcome(const bson_t *reply, bson_error_t *error)
         return NGX_DECLINED;
     }
 
+    /* a reply that is no BSON is an error of BSON too: then it has been sent */
+
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION
-        || error->domain == MONGOC_ERROR_BSON
         || error->domain == MONGOC_ERROR_CLIENT)
     {
         return NGX_ABORT;

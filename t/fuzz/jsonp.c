@@ -31,14 +31,15 @@ static u_char  jsonp_expected[JSONP_MAX];
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    u_char          *p;
-    size_t           i;
-    ngx_int_t        rc;
-    ngx_buf_t       *b;
-    ngx_str_t        name, s;
-    ngx_uint_t       valid;
-    ngx_chain_t     *out, **last, *cl;
-    fuzz_request_t   fr;
+    u_char                  *p;
+    size_t                   i;
+    ngx_int_t                rc;
+    ngx_buf_t               *b;
+    ngx_str_t                name, s;
+    ngx_uint_t               valid;
+    ngx_chain_t             *out, **last, *cl;
+    fuzz_request_t           fr;
+    ngx_http_msgbus_args_t   args;
 
     if (size > 16384) {
         return 0;
@@ -47,7 +48,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_begin(&fr);
 
     name = fuzz_line(&data, &size);
-    fr.ctx.args.callback = name;
+
+    memset(&args, 0, sizeof(args));
+    args.callback = name;
 
     valid = name.len >= 1 && name.len <= 255;
 
@@ -57,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
 
-    rc = ngx_http_msgbus_jsonp_callback(&fr.request, &fr.ctx);
+    rc = ngx_http_msgbus_jsonp_callback(&fr.request, &fr.ctx, &args);
 
     fuzz_check(rc == (valid ? NGX_OK : NGX_HTTP_BAD_REQUEST),
                "status %ld for a name that is%s valid", (long) rc,

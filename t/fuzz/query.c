@@ -64,14 +64,15 @@ static query_arg_t  query_args[QUERY_ARGS] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ngx_int_t            rc, expected;
-    ngx_str_t            limits, *value, prefer[QUERY_HEADERS];
-    ngx_uint_t           i, n, by_header, shown;
-    ngx_msec_t           wait;
-    const char          *message;
-    ngx_table_elt_t     *headers;
-    fuzz_request_t       fr;
-    ngx_msgbus_query_t   q, *found;
+    ngx_int_t                rc, expected;
+    ngx_str_t                limits, *value, prefer[QUERY_HEADERS];
+    ngx_uint_t               i, n, by_header, shown;
+    ngx_msec_t               wait;
+    const char              *message;
+    ngx_table_elt_t         *headers;
+    fuzz_request_t           fr;
+    ngx_msgbus_query_t       q, *found;
+    ngx_http_msgbus_args_t   args;
 
     fuzz_begin(&fr);
 
@@ -108,11 +109,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     query_split(&fr.request.args);
 
-    fuzz_check(ngx_http_msgbus_args(&fr.request, &fr.ctx.args) == NGX_OK,
+    fuzz_check(ngx_http_msgbus_args(&fr.request, &args) == NGX_OK,
                "no arguments");
 
     for (i = 0; i < QUERY_ARGS; i++) {
-        value = (ngx_str_t *) ((u_char *) &fr.ctx.args + query_args[i].offset);
+        value = (ngx_str_t *) ((u_char *) &args + query_args[i].offset);
 
         fuzz_check((value->data != NULL) == query_args[i].came,
                    "%s %s", query_args[i].name,
@@ -127,7 +128,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fr.ctx.form = NGX_HTTP_MSGBUS_PAGE;
 
-    rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx);
+    rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx, &args);
 
     expected = query_expect(&fr, prefer, n, &q, &wait, &by_header,
                             &shown, &message);

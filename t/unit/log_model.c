@@ -1002,6 +1002,13 @@ model_rebuild(void)
     unit_check(log->sh->nodes.floor == model.evicted_id,
                "after a rebuild the floor is not the newest evicted id");
 
+    if (model.first == model.end) {
+
+        /* no record tells which time it was */
+
+        model.created = 0;
+    }
+
     model_compare();
     model_compare_all();
 }

@@ -139,16 +139,17 @@ for (['timeout 600ms;', 0.4, 1.4], ['timeout 2s;', 1.5, 3.5]) {
 }
 
 
-# --- poll: how soon another's events come
+# --- poll: how soon another's events come; in five of ten cases, for one may
+# come in a moment in which the machine is slow
 
-for (['poll 400ms;', 0.1, 0.6], ['poll 20ms;', 0, 0.15], ['', 0, 0.2]) {
+for (['poll 400ms;', 0.1, 0.6], ['poll 20ms;', 0, 0.15], ['', 0, 0.15]) {
     my ($poll, $from, $to) = @$_;
 
     $nginx = node($mongodb->uri =~ s/.*/uri $&;/r
                   . "database $mongodb->{database}; $poll");
     $mongodb->wait_until_up($nginx);
 
-    my $most = 0;
+    my @took;
 
     for (1 .. 10) {
         my $began = Msgbus::Law::now();
@@ -158,13 +159,11 @@ for (['poll 400ms;', 0.1, 0.6], ['poll 20ms;', 0, 0.15], ['', 0, 0.2]) {
 
         $mongodb->wait_for_id($id, $nginx);
 
-        my $took = Msgbus::Law::now() - $began;
-
-        $most = $took if $took > $most;
+        push @took, Msgbus::Law::now() - $began;
         sleep 0.037;
     }
 
-    about($most, $from, $to, ($poll || 'by default') . ', at most');
+    about((sort { $a <=> $b } @took)[4], $from, $to, $poll || 'by default');
     $nginx->quit;
 }
 

@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
 static ngx_int_t ngx_http_msgbus_channel(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static void ngx_http_msgbus_find_uuid(ngx_str_t *ua, ngx_str_t *uuid);
+static ngx_int_t ngx_http_msgbus_clean_uuid(ngx_http_request_t *r,
+    ngx_str_t *uuid);
 static ngx_int_t ngx_http_msgbus_escape_ua(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *ua);
 
@@ -344,6 +346,10 @@ ngx_http_msgbus_request_who(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     ngx_http_msgbus_find_uuid(ua, &ctx->uuid);
 
+    if (ngx_http_msgbus_clean_uuid(r, &ctx->uuid) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ctx->uuid.len == 0 && asked) {
         return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                                       "Missing UUID in User-Agent header");
@@ -384,7 +390,38 @@ ngx_http_msgbus_find_uuid(ngx_str_t *ua, ngx_str_t *uuid)
     p = memchr(p, ' ', last - p);
 
     uuid->len = (p ? p : last) - uuid->data;
-    uuid->len = ngx_min(uuid->len, NGX_MSGBUS_UA_LEN);
+    uuid->len = ngx_msgbus_json_cut(uuid, NGX_MSGBUS_UA_LEN);
+}
+
+
+/*
+ * Each byte that is no UTF-8 becomes U+FFFD, as in the User-Agent: a database
+ * keeps strings of UTF-8, and a driver does not read a document with another.
+ */
+static ngx_int_t
+ngx_http_msgbus_clean_uuid(ngx_http_request_t *r, ngx_str_t *uuid)
+{
+    u_char     *p;
+    ngx_str_t   s;
+
+    if (ngx_msgbus_json_plain(uuid)) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, uuid->len * NGX_MSGBUS_JSON_ESCAPED);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.data = p;
+    s.len = ngx_msgbus_json_escape(p, uuid) - p;
+
+    uuid->data = p;
+    uuid->len = ngx_msgbus_json_unescape(p, &s) - p;
+
+    uuid->len = ngx_msgbus_json_cut(uuid, NGX_MSGBUS_UA_LEN);
+
+    return NGX_OK;
 }
 
 

@@ -136,7 +136,7 @@ void ngx_msgbus_forget(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
 /* may a post have to wait? */
 ngx_uint_t ngx_msgbus_may_wait(ngx_msgbus_t *bus);
 
-/* has the log a beginning?  Not before its database has been reached once. */
+/* is what is newest known?  Not before all of its database was read once. */
 ngx_uint_t ngx_msgbus_is_loaded(ngx_msgbus_t *bus);
 
 /*

@@ -395,7 +395,7 @@ ngx_msgbus_may_wait(ngx_msgbus_t *bus)
 ngx_uint_t
 ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 {
-    return bus->store->db == NULL || bus->commit.sh->loaded;
+    return bus->store->db == NULL || bus->log.sh->caught_up != 0;
 }
 
 

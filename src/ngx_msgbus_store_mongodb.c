@@ -224,7 +224,10 @@ ngx_msgbus_mongodb_outcome(const bson_t *reply, bson_error_t *error)
         return NGX_DECLINED;
     }
 
-    /* a reply that is no BSON is an error of BSON too: then it has been sent */
+    /*
+     * Not so of what the driver will not send, MONGOC_ERROR_BSON: what stands
+     * before it in the batch may have been sent.
+     */
 
     if (error->domain == MONGOC_ERROR_SERVER_SELECTION
         || error->domain == MONGOC_ERROR_CLIENT)

@@ -420,7 +420,7 @@ ngx_msgbus_sync_foreign(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc,
                          - c->agents;
 
     ev->uuid.data = doc->uuid.data;
-    ev->uuid.len = ngx_min(doc->uuid.len, NGX_MSGBUS_UA_LEN);
+    ev->uuid.len = ngx_msgbus_json_cut(&doc->uuid, NGX_MSGBUS_UA_LEN);
 
     ev->data = doc->data;
 

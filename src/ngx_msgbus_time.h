@@ -17,7 +17,10 @@
 /* since 1970, ms: for display and ttl only, it decides no order */
 uint64_t ngx_msgbus_time_wall(void);
 
-/* never set back, us; the clock of ngx_current_msec */
+/*
+ * Never set back, us.  It counts the time in which the machine sleeps, which
+ * ngx_current_msec does not: so it is never behind that one.
+ */
 uint64_t ngx_msgbus_time_monotonic(void);
 
 /* writes a time, ms since 1970, as events tell it: NGX_MSGBUS_TIME_LEN bytes */

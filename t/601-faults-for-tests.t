@@ -60,6 +60,9 @@ my @faults = (
     ['answer error', 10107, 'NotMasterError', 0],
     ['answer error', 50, 'ExecutionTimeout', 0],
     ['answer concern', 64, 'BulkWriteError', 1],
+    ['spoil reply', 'short', 'ProtocolError', 1],
+    ['spoil reply', 'code', 'ProtocolError', 1],
+    ['spoil reply', 'failed', 'KeyError', 1],
 );
 
 for (@faults) {

@@ -2,8 +2,6 @@
 # replies, messages are lost on the way, come late, come slowly.  Whether an
 # event was stored is found out, not guessed.
 
-use Msgbus::Proxy;
-
 use strict;
 use warnings;
 
@@ -15,6 +13,7 @@ use Time::HiRes qw(sleep);
 
 use Msgbus::Law;
 use Msgbus::Mongodb;
+use Msgbus::Proxy;
 
 
 Msgbus::Nginx->limit(150);

@@ -2,8 +2,6 @@
 # other one goes on and the database forgets old events.  When it comes back
 # the order holds, for all readers.
 
-use Msgbus::Proxy;
-
 use strict;
 use warnings;
 
@@ -15,6 +13,7 @@ use Time::HiRes qw(sleep);
 
 use Msgbus::Law;
 use Msgbus::Mongodb;
+use Msgbus::Proxy;
 
 
 my $ttl = 16;

@@ -1,8 +1,6 @@
 # What expires in the database while a node is cut off has passed it by: its
 # readers are told of a gap.  What was still there is none.
 
-use Msgbus::Proxy;
-
 use strict;
 use warnings;
 
@@ -14,6 +12,7 @@ use Time::HiRes qw(sleep);
 
 use Msgbus::Law;
 use Msgbus::Mongodb;
+use Msgbus::Proxy;
 
 
 my $ttl = 4;

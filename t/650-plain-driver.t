@@ -73,6 +73,28 @@ my $counter = $mongodb->ask('counter');
 is($counter->{_id}, 'last_known_id', "the counter has RSE's name");
 cmp_ok($counter->{c}, '>=', $ids[-1], 'and is not below the newest id');
 
+# a User-Agent is any bytes, a string of BSON is UTF-8
+
+my $odd = $nginx->client(agent => "\xff uuid/J\xfcrg\xc3\xa9");
+
+is($odd->post('/odd', '{}')->status, 201, 'bytes that are no UTF-8');
+
+my $r = $nginx->client(agent => 'uuid/x' . "\xc3\xa9" x 600)
+              ->post('/odd', '{}');
+
+is($r->status, 201, 'more than is kept');
+
+my ($bytes, $cut) = eval { @{ $mongodb->ask(find => {
+    query => { channel => '/odd' } }) } };
+
+is($@, '', 'the events can be read');
+is($bytes->{uuid}, "J\x{fffd}rg\xe9", 'with U+FFFD in their place');
+is($bytes->{user_agent}, "\x{fffd} uuid/J\x{fffd}rg\xe9", 'and in the agent');
+ok($cut->{uuid} eq 'x' . "\xe9" x 511, 'whole characters of 1,024 bytes');
+
+is($odd->get('/odd')->json->{events}[0]{id}, $r->id,
+   'who has posted it is known by it all the same');
+
 # RSE's queries
 
 sub rse {
@@ -115,7 +137,7 @@ delete @{ $anchors[0] }{qw(_id created_at)};
 is_deeply($anchors[0], { data => '{}', channel => '', user_agent => '',
                          uuid => '' }, 'it has all members');
 is(scalar @{ $client->get('/?events=all&echo=true&last-known-id=0')->events },
-   7, 'and is not seen on the bus');
+   9, 'and is not seen on the bus');
 
 is(scalar(grep { $_->{channel} ne '' && !defined $_->{token} }
           @{ $mongodb->ask(find => {}) }), 0, 'each has its token');

@@ -15,6 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static ngx_str_t agent_uuid(ngx_str_t *ua);
+static size_t agent_clean(ngx_str_t *text, u_char *dst, size_t max);
 static void agent_cut(ngx_str_t *ua, size_t n);
 
 
@@ -23,6 +24,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     u_char           flags;
     ngx_int_t        rc;
+    size_t           len;
+    u_char           clean[1024];
     ngx_str_t        ua, uuid;
     ngx_uint_t       asked, publish;
     ngx_table_elt_t  header;
@@ -68,9 +71,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     } else {
         fuzz_check(rc == NGX_OK, "status %ld", (long) rc);
-        fuzz_check(fr.ctx.uuid.len == uuid.len
-                   && (uuid.len == 0
-                       || memcmp(fr.ctx.uuid.data, uuid.data, uuid.len) == 0),
+        len = agent_clean(&uuid, clean, sizeof(clean));
+
+        fuzz_check(fr.ctx.uuid.len == len
+                   && (len == 0 || memcmp(fr.ctx.uuid.data, clean, len) == 0),
                    "another uuid");
 
         if (publish) {
@@ -85,7 +89,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 
-/* what follows the first "uuid/" up to a space or the end, 1,024 bytes of it */
+/* what follows the first "uuid/" up to a space or the end */
 static ngx_str_t
 agent_uuid(ngx_str_t *ua)
 {
@@ -107,9 +111,36 @@ agent_uuid(ngx_str_t *ua)
         }
     }
 
-    uuid.len = ngx_min(uuid.len, 1024);
-
     return uuid;
+}
+
+
+/* U+FFFD for each byte that is no UTF-8; whole characters, max bytes of them */
+static size_t
+agent_clean(ngx_str_t *text, u_char *dst, size_t max)
+{
+    size_t  i, n, len;
+
+    len = 0;
+
+    for (i = 0; i < text->len; i += n ? n : 1) {
+        n = fuzz_utf8(text->data + i, text->len - i);
+
+        if (i + n > max || len + (n ? n : 3) > max) {
+            break;
+        }
+
+        if (n) {
+            memcpy(dst + len, text->data + i, n);
+            len += n;
+
+        } else {
+            memcpy(dst + len, "\xef\xbf\xbd", 3);
+            len += 3;
+        }
+    }
+
+    return len;
 }
 
 

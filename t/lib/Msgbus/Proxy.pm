@@ -21,6 +21,10 @@ package Msgbus::Proxy;
 #                                   last
 #     $proxy->tell('answer members', isMaster => 3)    is not done, but answered
 #                                   as by the primary of a replica set of 3
+#     $proxy->tell('spoil reply', insert => 'long')    is done, but the answer is
+#                                   none: a way of %spoiled below
+#     $proxy->tell('limit', maxWriteBatchSize => 1)    the server says from now
+#                                   on that it takes no more than that
 #     $proxy->tell('delay', 20)     all bytes, either way, come 20 ms later
 #     $proxy->tell('drop')          bytes go nowhere, connections stay
 #     $proxy->tell('refuse')        nobody listens, connections are closed
@@ -47,6 +51,40 @@ my $owner = $$;
 my @running;
 
 
+# An answer, 16 bytes of header, 4 of flags, 1 of the section's kind and a
+# document, as one that is none.
+
+my %spoiled = (
+    # the message is shorter, and longer, than any can be
+    short    => sub { pack('V', 3) . substr $_[0], 4 },
+    endless  => sub { pack('V', 0x7fffffff) . substr $_[0], 4 },
+
+    # of no kind, compressed by nobody, without a document
+    code     => sub { other($_[0], 12, pack 'V', 77) },
+    packed   => sub { other($_[0], 12, pack 'V', 2012) },
+    section  => sub { other($_[0], 20, "\x07") },
+    none     => sub { pack('V', 20) . substr $_[0], 4, 16 },
+
+    # the document ends behind the message, before its own end, not at all
+    long     => sub { other($_[0], 21, pack 'V', length $_[0]) },
+    cut      => sub { other($_[0], 21, pack 'V', 12) },
+    open     => sub { other($_[0], -1, "\x7f") },
+
+    # it is one, but says nothing, or what has no meaning
+    empty    => sub { reply_to($_[0], '') },
+    member   => sub { other($_[0], 25, "\x6e") },
+    failed   => sub { reply_to($_[0], double(ok => 0)) },
+    errors   => sub { reply_to($_[0], double(ok => 1) . "\x04writeErrors\0"
+                                      . document(int32(0 => 11000))) },
+    codeless => sub { reply_to($_[0], double(ok => 1) . "\x04writeErrors\0"
+                                      . document("\x030\0" . document(''))) },
+
+    noise    => sub { pack('V', length $_[0])
+                      . substr $_[0] ^ "\xa5\x5a\xc3" x length $_[0], 4,
+                               length($_[0]) - 4 },
+);
+
+
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
 
 
@@ -54,7 +92,8 @@ sub new {
     my ($class, %o) = @_;
 
     my $self = bless { host => '127.0.0.1', %o, delay => 0, way => 'pass',
-                       faults => [], done => 0, pairs => [] }, $class;
+                       faults => [], limits => {}, done => 0,
+                       pairs => [] }, $class;
 
     push @running, $self;
 
@@ -216,8 +255,11 @@ sub serve {
 sub obey {
     my ($self, $word, @with) = @_;
 
-    if ($word =~ /^(?:cut|lose|late|answer) /) {
+    if ($word =~ /^(?:cut|lose|late|answer|spoil) /) {
         push @{ $self->{faults} }, [$word, @with];
+
+    } elsif ($word eq 'limit') {
+        $self->{limits}{$with[0]} = int32(@with);
 
     } elsif ($word eq 'delay') {
         $self->{delay} = $with[0] / 1000;
@@ -232,7 +274,7 @@ sub obey {
         $self->close_pair($_) for @{ $self->{pairs} };
 
     } elsif ($word eq 'pass') {
-        @$self{qw(way delay faults)} = ('pass', 0, []);
+        @$self{qw(way delay faults limits)} = ('pass', 0, [], {});
         $self->{listener} //= $self->listen;
 
         # a peer has missed bytes: its messages make no sense any more
@@ -367,6 +409,10 @@ sub read_from {
         $self->{done}++;
         $self->queue($pair->{client}, $instead);
 
+    } elsif (defined(my $way = delete $pair->{spoil})) {
+        $self->{done}++;
+        $self->queue($pair->{client}, $spoiled{$way}->($bytes));
+
     } elsif (defined(my $left = delete $pair->{of_reply})) {
         $self->{done}++;
 
@@ -379,6 +425,11 @@ sub read_from {
         }
 
     } else {
+        for my $name (keys %{ $self->{limits} }) {
+            $self->{done} +=
+                $bytes =~ s/\x10$name\0.{4}/$self->{limits}{$name}/s;
+        }
+
         $self->queue($pair->{client}, $bytes);
     }
 
@@ -457,6 +508,12 @@ sub requests {
             next;
         }
 
+        if ($what eq 'spoil reply') {
+            $pair->{spoil} = $n;
+            $self->queue($pair->{server}, $message);
+            next;
+        }
+
         # of the reply
 
         $pair->{of_reply} = $what eq 'lose reply' ? 'lost' : $n // 0;
@@ -476,6 +533,26 @@ sub reply {
 
     return pack('V4', 16 + length $body, 1, unpack('x4 V', $message), 2013)
            . $body;
+}
+
+
+# The same with other bytes in one place; and in the place of an answer.
+
+sub other {
+    my ($bytes, $at, $others) = @_;
+
+    substr $bytes, $at, length $others, $others;
+
+    return $bytes;
+}
+
+
+sub reply_to {
+    my ($bytes, $members) = @_;
+
+    my $body = pack('V', 0) . "\0" . document($members);
+
+    return pack('V', 16 + length $body) . substr($bytes, 4, 12) . $body;
 }
 
 

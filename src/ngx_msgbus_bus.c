@@ -395,6 +395,8 @@ ngx_msgbus_may_wait(ngx_msgbus_t *bus)
 ngx_uint_t
 ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 {
+    /* whoever then reads the log, does so under its mutex: so did who set it */
+
     return bus->store->db == NULL || bus->commit.sh->loaded;
 }
 

@@ -18,8 +18,11 @@ TESTS       ?= $(sort $(wildcard t/*.t))
 PROVE_OPTS  ?=
 
 # those of TESTS that run nginx; and some that go through most of the module,
-# for valgrind is 10 times slower and hides nginx's processes from the others
+# for valgrind is 10 times slower and hides nginx's processes from the others;
+# and what a worker's thread, which is there with a MongoDB, meets of all sorts
 ASAN_TESTS  ?= $(filter-out t/3% t/900-% t/910-% t/922-%,$(TESTS))
+TSAN_TESTS  ?= $(wildcard t/130-* t/61[01346]-* t/62* t/630-* t/64[0-3]-* t/647-* \
+               t/657-*)
 VALGRIND_TESTS ?= $(wildcard t/001-* t/003-* t/013-* t/021-* t/024-* t/026-* \
                t/030-* t/031-* t/042-* t/051-* t/080-* t/081-* t/083-* t/102-*)
 
@@ -33,6 +36,13 @@ SANITIZE     = -fsanitize=address,undefined -fsanitize-recover=address \
 # as a library, UBSan would be mistaken for a part of ASan's, and write its
 # reports to nginx's error log instead of the file that it was told
 SANITIZE_LD  = $(SANITIZE) -static-libubsan -Wl,--exclude-libs,libubsan.a
+
+# what t/checked/tsan.c is told by them is written there
+
+TSAN         = -fsanitize=thread -fno-omit-frame-pointer \
+               --param tsan-distinguish-volatile=1
+TSAN_LD      = -fsanitize=thread -Wl,--wrap=ngx_shmtx_lock \
+               -Wl,--wrap=ngx_shmtx_unlock
 
 MODULE       = ngx_http_msgbus_module.so
 
@@ -81,7 +91,7 @@ endif
 COMPARE_DEPS = $(BENCH_DEPS) httperf gnuplot-nox
 
 
-.PHONY: all asan install deps test-deps bench-deps run test valgrind fuzz style check-docs \
+.PHONY: all asan install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs \
         bench bench-full bench-report bench-quick bench-mongodb bench-push \
         compare-deps clean help
 
@@ -144,6 +154,14 @@ asan: test-deps
 	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(SANITIZE)"
 	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
 	    tools/checked-prove asan build/asan $(NGINX) $(PROVE_OPTS) $(ASAN_TESTS)
+
+# likewise; the MongoDB store alone has a thread beside the event loop
+
+tsan: test-deps
+	@$(MAKE) --no-print-directory all BUILD=build/tsan LD_OPT="-fPIC $(TSAN_LD)" \
+	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(TSAN)"
+	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
+	    tools/checked-prove tsan build/tsan $(NGINX) $(PROVE_OPTS) $(TSAN_TESTS)
 
 valgrind: test-deps
 	@tools/deps valgrind
@@ -225,6 +243,8 @@ help:
 #:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make asan         run the tests that start nginx with the module under ASan
 #:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice
+#: make tsan         run some that have a MongoDB under TSan, which finds data
+#:                   races: build/tsan/; TSAN_TESTS="..." a choice
 #: make valgrind     run some of them under valgrind; VALGRIND_TESTS="..."
 #: make fuzz         run the harnesses of t/fuzz/, SECONDS=20 each, FUZZ="..."
 #: make clean        remove build/ and run/, not what was fetched (.cache/)

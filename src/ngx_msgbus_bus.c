@@ -395,7 +395,17 @@ ngx_msgbus_may_wait(ngx_msgbus_t *bus)
 ngx_uint_t
 ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 {
-    return bus->store->db == NULL || bus->log.sh->caught_up != 0;
+    ngx_uint_t  loaded;
+
+    if (bus->store->db == NULL) {
+        return 1;
+    }
+
+    ngx_msgbus_log_lock(&bus->log);
+    loaded = (bus->log.sh->caught_up != 0);
+    ngx_msgbus_log_unlock(&bus->log);
+
+    return loaded;
 }
 
 

@@ -168,7 +168,10 @@ ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
         break;
 
     case NGX_DECLINED:
+        ngx_msgbus_commit_lock(c);
         c->sh->conflicts++;
+        ngx_msgbus_commit_unlock(c);
+
         c->unsure = 1;
         break;
 
@@ -504,10 +507,12 @@ ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
      */
 
     ngx_msgbus_commit_lock(c);
+
     c->log.sh->caught_up = begin;
+    c->sh->commits++;
+
     ngx_msgbus_commit_unlock(c);
 
-    c->sh->commits++;
     c->seen = 1;
 }
 

@@ -50,8 +50,9 @@ ngx_int_t ngx_msgbus_commit(ngx_msgbus_log_t *log, ngx_msgbus_store_t *store,
  * What the committers of a node know of a database, one after the other; in
  * the shared zone.
  *
- * Lock      shpool->mutex, but for "role" and "idle", which are atomic words
- *           and change under it too
+ * Lock      shpool->mutex, but for "role", "idle" and "loaded", which are
+ *           atomic words and change under it too; the committer alone reads
+ *           what only it writes without it
  * Writers   the committer; role: who becomes it; idle: whoever wakes it
  * Readers   any worker: health
  * Lifetime  as the zone's
@@ -62,8 +63,8 @@ ngx_int_t ngx_msgbus_commit(ngx_msgbus_log_t *log, ngx_msgbus_store_t *store,
 typedef struct {
     ngx_atomic_t           role;       /* an owner of a slot; 0: nobody */
     ngx_atomic_t           idle;       /* it sleeps until it is woken */
+    ngx_atomic_t           loaded;     /* the log has a beginning */
 
-    ngx_uint_t             loaded;     /* the log has a beginning */
     uint64_t               ceiling;    /* no id above it may be given out */
     uint64_t               newest;     /* created_at of the newest event, ms */
 

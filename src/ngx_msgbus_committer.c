@@ -43,8 +43,9 @@ struct ngx_msgbus_committer_s {
     int                    posts;      /* wakes the committer */
     ngx_log_t             *log;
 
-    volatile ngx_uint_t    stop;
-    volatile ngx_uint_t    exiting;
+    /* words of the event loop's; the thread looks at them at each turn */
+    ngx_atomic_t           stop;
+    ngx_atomic_t           exiting;
 };
 
 

@@ -367,6 +367,7 @@ static ngx_msgbus_entry_t *
 ngx_msgbus_sync_match(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc)
 {
     size_t               offset;
+    uint32_t             state;
     ngx_msgbus_entry_t  *e;
 
     if (doc->token == NULL || !c->unsure) {
@@ -375,21 +376,25 @@ ngx_msgbus_sync_match(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc)
 
     /*
      * What was sent stands at the head.  The head moves in this thread only,
-     * and entries that were sent do not change.
+     * and entries that were sent do not change; one that is queued may be
+     * canceled by its poster at any time but this hold.
      */
 
     offset = c->pending.sh->head;
 
     for ( ;; ) {
         ngx_msgbus_commit_lock(c);
+
         e = ngx_msgbus_pending_at_locked(&c->pending, &offset);
+        state = e ? e->state : NGX_MSGBUS_QUEUED;
+
         ngx_msgbus_commit_unlock(c);
 
-        if (e == NULL || e->state == NGX_MSGBUS_QUEUED) {
+        if (state == NGX_MSGBUS_QUEUED) {
             return NULL;
         }
 
-        if (e->state == NGX_MSGBUS_SENT
+        if (state == NGX_MSGBUS_SENT
             && ngx_memcmp(e->token, doc->token, NGX_MSGBUS_TOKEN_LEN) == 0)
         {
             return e;

@@ -1,5 +1,5 @@
-# After the tests that "make asan" and "make valgrind" run, and so not in t/:
-# no nginx that they have started was caught at a wrong access.
+# After the tests that "make asan", "make tsan" and "make valgrind" run, and so
+# not in t/: no nginx that they have started was caught at a wrong access.
 
 use strict;
 use warnings;

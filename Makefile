@@ -131,9 +131,14 @@ run: deps
 	@$(MAKE) --no-print-directory all
 	@tools/run $(NGINX)
 
+# seconds for an answer: of Test::Nginx's own 3, a busy machine may stand still
+# for as long
+TIMEOUT      = 10
+
 TEST_ENV     = lib=$$(tools/test-nginx) && \
                export PERL5LIB="$(CURDIR)/t/lib:$$lib:$$PERL5LIB" \
-                      TEST_NGINX_SERVROOT=$(CURDIR)/build/servroot
+                      TEST_NGINX_SERVROOT=$(CURDIR)/build/servroot \
+                      TEST_NGINX_TIMEOUT=$${TEST_NGINX_TIMEOUT:-$(TIMEOUT)}
 
 # A choice of tests (TESTS=t/...) goes without the checks of style and docs.
 
@@ -163,10 +168,11 @@ tsan: test-deps
 	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
 	    tools/checked-prove tsan build/tsan $(NGINX) $(PROVE_OPTS) $(TSAN_TESTS)
 
+valgrind: TIMEOUT = 30
 valgrind: test-deps
 	@tools/deps valgrind
 	@$(MAKE) --no-print-directory all
-	@$(TEST_ENV) TEST_NGINX_TIMEOUT=$${TEST_NGINX_TIMEOUT:-30} && \
+	@$(TEST_ENV) && \
 	    tools/checked-prove valgrind $(BUILD) $(NGINX) $(PROVE_OPTS) $(VALGRIND_TESTS)
 
 # bash has a variable SECONDS of its own: the environment's does not count

@@ -22,7 +22,7 @@ my ($python) = grep { !system("$_ -c 'import h2' 2>/dev/null") }
 
 plan skip_all => 'needs python3-h2' if !$python;
 
-Msgbus::Nginx->limit(120);
+Msgbus::Nginx->limit(240);
 
 my $port = Msgbus::Nginx::free_port();
 
@@ -45,7 +45,8 @@ my $sockets = do { $plain->get('/quiet'); $nginx->open_sockets };
 sub scenario {
     my ($name) = @_;
 
-    my $said = `timeout 60 $python -B $FindBin::Bin/h2/client.py $port $name 2>&1`;
+    my $seconds = 60 * $Msgbus::Nginx::PATIENCE;
+    my $said = `timeout $seconds $python -B $FindBin::Bin/h2/client.py $port $name 2>&1`;
     my %times;
 
     return "failed: $said" if $?;

@@ -211,7 +211,7 @@ Preference-Applied: wait=1
 
 === TEST 13: to post does not wait, whatever is preferred
 --- more_headers eval: "$::agent\nPrefer: wait=20, return=representation"
---- timeout: 3
+--- timeout: 10
 --- request
 POST /bus/c
 []

@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep);
 use Msgbus::Nginx;
 
 
-Msgbus::Nginx->limit(120);
+Msgbus::Nginx->limit(180);
 
 my $nginx = Msgbus::Nginx->new(
     workers  => 2,
@@ -51,10 +51,11 @@ my %posters;
 END { kill KILL => keys %posters if $$ == $owner }
 
 
-# --- posters: processes that write down what they have posted
+# --- posters: processes that write down what they have posted, for so long and
+# so much at least; on a busy machine there would be too little to be missed
 
 sub start_posters {
-    my ($bus, $seconds) = @_;
+    my ($bus, $seconds, $least) = @_;
 
     for my $p (0 .. $#agents) {
         my $pid = fork // die "cannot fork: $!\n";
@@ -69,7 +70,10 @@ sub start_posters {
         my $client = $nginx->client(agent => $agents[$p]);
         my $until = Msgbus::Client::now() + $seconds;
 
-        for (my $n = $p; Msgbus::Client::now() < $until; $n++) {
+        for (my $n = $p;
+             Msgbus::Client::now() < $until || $n < $p + $least / @agents;
+             $n++)
+        {
             my $channel = $channels[$n * 5 % @channels];
             my $r = $client->post("/$bus$channel",
                                   '["' . 'x' x ($n * 7 % 50) . '"]');
@@ -120,7 +124,7 @@ sub posted {
 # --- readers: one for each scope and each max-events, who take turns
 
 sub run {
-    my ($bus, $seconds) = @_;
+    my ($bus, $seconds, $least) = @_;
 
     my $client = $nginx->client(agent => 'reader/1.0 uuid/me');
 
@@ -137,7 +141,7 @@ sub run {
     my @reading = @readers;
     my $newest;
 
-    start_posters($bus, $seconds);
+    start_posters($bus, $seconds, $least);
 
     while (@reading) {
 
@@ -218,14 +222,14 @@ sub faults {
 
 # --- the buses
 
-for ([all   => 1.5, 'nothing leaves'],
-     [aging => 2.5, 'events leave by their ttl'],
-     [few   => 1.5, 'events leave by number'],
-     [small => 2, 'events leave since the zone is full'])
+for ([all   => 1.5, 300, 'nothing leaves'],
+     [aging => 2.5, 300, 'events leave by their ttl'],
+     [few   => 1.5, 300, 'events leave by number'],
+     [small => 2, 1500, 'events leave since the zone is full'])
 {
-    my ($bus, $seconds, $how) = @$_;
+    my ($bus, $seconds, $least, $how) = @$_;
 
-    my @readers = run($bus, $seconds);
+    my @readers = run($bus, $seconds, $least);
     my $posted = posted($bus);
 
     cmp_ok(scalar keys %$posted, '>', 50, "$how: posters were busy");

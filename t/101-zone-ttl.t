@@ -26,9 +26,9 @@ __DATA__
 
 === TEST 1: an event older than ttl is gone
 --- http_config
-    msgbus_zone zone=bus:1m first_id=1 ttl=1s;
+    msgbus_zone zone=bus:1m first_id=1 ttl=5s;
 --- init
-::post(["/bus/c", '{"n":1}']); sleep 2.2; ::post(["/bus/c", '{"n":2}'])
+::post(["/bus/c", '{"n":1}']); sleep 5.2; ::post(["/bus/c", '{"n":2}'])
 --- request
 GET /bus/c
 --- response_headers

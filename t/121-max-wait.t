@@ -66,7 +66,7 @@ Preference-Applied: wait=299
 === TEST 5: with 0 nobody waits
 --- config
     location /bus/ { msgbus bus; msgbus_max_wait 0; }
---- timeout: 2
+--- timeout: 10
 --- request eval
 ["GET /bus/c?wait=20", "GET /bus/c"]
 --- error_code eval
@@ -78,7 +78,7 @@ Preference-Applied: wait=299
 === TEST 6: of less than a second, too, there is a wait
 --- config
     location /bus/ { msgbus bus; msgbus_max_wait 100ms; }
---- timeout: 2
+--- timeout: 10
 --- request eval
 ["GET /bus/c?wait=20", "GET /bus/c?wait=1"]
 --- error_code eval

@@ -19,12 +19,28 @@ sub waiting {
             PeerAddr => "127.0.0.1:" . Test::Nginx::Util::server_port_for_client(),
         ) or die "connect: $!";
 
-        print {$socket} "GET /others/c?wait=3 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: uuid/r\r\n\r\n";
+        print {$socket} "GET /others/c?wait=30 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: uuid/r\r\n\r\n";
 
         push @waiting, $socket;
     }
 
-    select undef, undef, undef, 0.2;
+    # they do wait
+
+    my $said = '';
+
+    for (1 .. 1000) {
+        my $socket = IO::Socket::INET->new(
+            PeerAddr => "127.0.0.1:" . Test::Nginx::Util::server_port_for_client(),
+        ) or die "connect: $!";
+
+        print {$socket} "GET /others/health?verbose=true HTTP/1.0\r\n\r\n";
+        $said = join "", <$socket>;
+
+        return if $said =~ /"waiting_readers":$n,/;
+        select undef, undef, undef, 0.01;
+    }
+
+    die "$n readers do not wait: $said";
 }
 
 our $full = '{ "message": "Too many readers wait" }';

@@ -34,50 +34,74 @@ my $nginx = Msgbus::Nginx->new(
     ',
 )->start;
 
-# in 2.2 seconds, but for the one that a stream begins with
+# When the pings came, but for the one that a stream begins with, since a moment
+# before it was asked for.  A busy machine may make them late, never early: so
+# n of them take n times as long as was said, at least, and less than by what
+# holds elsewhere.
 
-my %stream = map {
-    my ($to, $uri) = @$_;
+sub pings {
+    my ($seconds, $until, @streams) = @_;
 
-    ($uri => Msgbus::Stream->new(to => "127.0.0.1:$to", uri => $uri));
-} [ $port, '/http' ], [ $nginx->{port}, '/server' ],
-  [ $nginx->{port}, '/often/location' ], [ $nginx->{port}, '/default/none' ];
+    my %times = map { $_->{uri} => [] } @streams;
+    my $begun = Msgbus::Client::now();
 
-$_->open for values %stream;
+    $_->open or die "no connection: $!\n" for @streams;
 
-# an event is no reason for one more, or one less
+    # an event is no reason for one more, or one less
 
-$nginx->client->post('/often/location', '[1]');
+    $nginx->client->post('/often/location', '[1]');
 
-Msgbus::Stream->read_until(2.2, sub { 0 }, values %stream);
+    Msgbus::Stream->read_until($seconds, sub {
+        for my $stream (@streams) {
+            my $n = -1 + grep { !$_->{data} && defined $_->{id} }
+                         @{ $stream->{events} };
+            my $times = $times{ $stream->{uri} };
 
-my %pings = map {
-    ($_ => (grep { !$_->{data} && defined $_->{id} }
-            @{ $stream{$_}{events} }) - 1)
-} keys %stream;
+            push @$times, Msgbus::Client::now() - $begun while @$times < $n;
+        }
 
-is($pings{'/http'}, 5, "http's is for all");
-is($pings{'/server'}, 2, "a server's own wins");
-cmp_ok($pings{'/often/location'}, '>=', 15, "a location's own wins over both");
-cmp_ok($pings{'/often/location'}, '<=', 22, 'it is neither more often');
-is($pings{'/default/none'}, 0, 'nor less');
+        return $until->(\%times);
+    }, @streams);
+
+    return \%times;
+}
+
+my @streams = map { Msgbus::Stream->new(to => "127.0.0.1:$_->[0]",
+                                        uri => $_->[1]) }
+    [ $port, '/http' ], [ $nginx->{port}, '/server' ],
+    [ $nginx->{port}, '/often/location' ], [ $nginx->{port}, '/default/none' ];
+
+my %wanted = ('/http' => 6, '/server' => 3, '/often/location' => 20);
+
+my $times = pings(14, sub {
+    my ($times) = @_;
+
+    return !grep { @{ $times->{$_} } < $wanted{$_} } keys %wanted;
+}, @streams);
+
+my %took = map { $_ => $times->{$_}[$wanted{$_} - 1] // 'more than 14' }
+           keys %wanted;
+
+cmp_ok($took{'/http'}, '>=', 6 * 0.39, "http's is for all");
+cmp_ok($took{'/http'}, '<', 6 * 0.8, 'where a server has none of its own');
+cmp_ok($took{'/server'}, '>=', 3 * 0.79, "a server's own wins");
+cmp_ok($took{'/server'}, '<', 14, 'and is not as seldom as the default');
+cmp_ok($took{'/often/location'}, '>=', 20 * 0.095,
+       "a location's own wins over both");
+cmp_ok($took{'/often/location'}, '<', 20 * 0.4, 'it is no less often');
+is(scalar @{ $times->{'/default/none'} }, 0, 'nor more often');
 
 # without one
 
 $nginx->reload(location => 'location / { msgbus bus; }',
                http => 'msgbus_zone zone=bus:1m; msgbus_require_uuid off;');
 
-my $default = Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
-                                  uri => '/c');
-my $begun = Msgbus::Client::now();
-
-$default->open;
-Msgbus::Stream->read_until(20, sub { @{ $default->{events} } > 2 }, $default);
-
-my $took = Msgbus::Client::now() - $begun;
+my ($took) = @{ pings(30, sub { @{ $_[0]{'/c'} } },
+                      Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
+                                          uri => '/c'))->{'/c'} };
 
 cmp_ok($took, '>', 14.9, 'the default is 15 seconds');
-cmp_ok($took, '<', 15 + 1 * $Msgbus::Nginx::PATIENCE, 'and not more');
+cmp_ok($took, '<', 15 + 4 * $Msgbus::Nginx::PATIENCE, 'and not more');
 
 # what is refused
 

@@ -13,6 +13,8 @@ use Msgbus::Nginx;
 
 Msgbus::Nginx->limit(120);
 
+my $begun = Msgbus::Nginx::now();
+
 my $nginx = Msgbus::Nginx->new(
     workers  => 2,
     http     => 'msgbus_zone zone=bus:1m ttl=600s first_id=1;
@@ -55,8 +57,11 @@ my $post_many = sub {
     return \@failed;
 };
 
+# a worker's own: how much of the zone it has touched depends on which clients it
+# has had
+
 my $memory = sub {
-    return map { $nginx->memory($_, 'VmRSS') } $nginx->worker_pids;
+    return map { $nginx->memory($_, 'RssAnon') } $nginx->worker_pids;
 };
 
 
@@ -149,8 +154,11 @@ is($client->head("/busy?echo=true&last-known-id=$oldest")
 
 my @lines = $nginx->log(0, 'warn|error|crit|alert|emerg');
 
-cmp_ok(scalar @lines, '<=', 1,
-       "$posted events in a full zone are one line in the error log, at most")
+my $minutes = 1 + int((Msgbus::Nginx::now() - $begun) / 60);
+
+cmp_ok(scalar @lines, '<=', $minutes,
+       "$posted events in a full zone are a line a minute in the error log, "
+       . 'at most')
     || diag(join "\n", @lines[0 .. 4]);
 
 $nginx->quit;

@@ -109,7 +109,7 @@ my $length = length $small;
 $client->send("POST /expect HTTP/1.1\r\nHost: bus\r\n"
               . "Content-Length: $length\r\nExpect: 100-continue\r\n\r\n");
 
-ok($client->wait_for('read', $client->now + 5),
+ok($client->wait_for('read', $client->now + $client->{timeout}),
    'Expect: 100-continue is answered before there is a body');
 
 $client->send($small);
@@ -205,7 +205,7 @@ my $other = substr $silent->format(POST => '/impatient/a', $small), 0, -1;
 
 $silent->send($other);
 
-ok($silent->is_closed(5), 'a body that does not come in time is given up');
+ok($silent->is_closed(30), 'a body that does not come in time is given up');
 is($newest->('/impatient/a'), 204, 'and is not stored');
 
 for my $way (qw(close reset)) {
@@ -214,6 +214,9 @@ for my $way (qw(close reset)) {
     $hasty->send($hasty->format(POST => "/hasty/$way", $small));
     sleep 0.1;
     $hasty->$way;
+
+    $nginx->until(5, 'what a hasty client has posted',
+                  sub { $newest->("/hasty/$way") ne '204' });
 
     is($newest->("/hasty/$way"), $small,
        'an event whose poster did not wait for the answer is stored');

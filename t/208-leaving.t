@@ -8,7 +8,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Time::HiRes qw(sleep);
 
 use Msgbus::Nginx;
 
@@ -18,7 +17,8 @@ Msgbus::Nginx->limit(90);
 my $nginx = Msgbus::Nginx->new(
     workers  => 2,
     http     => 'msgbus_zone zone=bus:1m first_id=1;',
-    location => 'location / {
+    location => 'location / { msgbus bus; msgbus_require_uuid off; }
+                 location /short/ {
                      msgbus bus;
                      msgbus_require_uuid off;
                      client_body_timeout 3s;
@@ -27,10 +27,17 @@ my $nginx = Msgbus::Nginx->new(
 
 my $event = '{"a":1}';
 
+# what nothing ends takes 60 s and more
+
+my $soon = 10 * $Msgbus::Nginx::PATIENCE;
+
 # clients in all the states in which a worker can find them when it is told
 # to go
 
 my $clients_in_all_states = sub {
+    my ($uri) = @_;
+
+    my $had = $nginx->open_sockets;
     my %c = map { $_ => $nginx->client } qw(idle read silent head half);
 
     $c{idle}->post('/a', $event);
@@ -38,10 +45,18 @@ my $clients_in_all_states = sub {
     $c{silent}->connect;
     $c{head}->send("POST /a HTTP/1.1\r\nHost: bus\r\n");
 
-    my $half = $c{half}->format(POST => '/half', $event);
+    my $half = $c{half}->format(POST => $uri, $event,
+                                Expect => '100-continue');
 
-    $c{half}->send(substr $half, 0, -3);
-    sleep 0.2;
+    # a 100 says that a worker has the request, and waits for its body
+
+    $c{half}->send(substr $half, 0, -length $event);
+    $c{half}->wait_for('read', $c{half}->now + $c{half}{timeout})
+        or die "no 100 came\n";
+    $c{half}->send(substr $half, -length $event, -3);
+
+    $nginx->until(5, 'five connections to be taken',
+                  sub { $nginx->open_sockets >= $had + 5 });
 
     return (\%c, substr $half, -3);
 };
@@ -49,11 +64,11 @@ my $clients_in_all_states = sub {
 
 # reload
 
-my ($c, $rest) = $clients_in_all_states->();
+my ($c, $rest) = $clients_in_all_states->('/half');
 my $old = $nginx->reload(wait => 0);
 
-ok($c->{idle}->is_closed(2), 'a reload closes idle connections of posters');
-ok($c->{read}->is_closed(2), 'and of readers');
+ok($c->{idle}->is_closed($soon), 'a reload closes idle connections of posters');
+ok($c->{read}->is_closed($soon), 'and of readers');
 
 my $new = $nginx->client;
 
@@ -80,33 +95,33 @@ cmp_ok($next, '>', $r->id, 'and the next id comes after it');
 $c->{head}->close;
 $c->{silent}->close;
 
-cmp_ok($nginx->wait_for_end_of($old, 10), '<', 10,
+cmp_ok($nginx->wait_for_end_of($old, 20), '<', $soon,
        'then the old workers leave');
 
 
 # a client that never sends the other half
 
-($c, $rest) = $clients_in_all_states->();
+($c, $rest) = $clients_in_all_states->('/short/late');
 $old = $nginx->reload(wait => 0);
 
 $c->{head}->close;
 $c->{silent}->close;
 
-cmp_ok($nginx->wait_for_end_of($old, 10), '<', 8,
+cmp_ok($nginx->wait_for_end_of($old, 40), '<', 3 + $soon,
        'an old worker waits for the other half as long as '
        . 'client_body_timeout says');
 
-is(scalar @{ $new->get('/half?echo=true')->events }, 2,
+is($new->get('/late?echo=true')->status, 204,
    'and stores nothing of it');
 
 
 # quit
 
-($c, $rest) = $clients_in_all_states->();
+($c, $rest) = $clients_in_all_states->('/half');
 
 kill QUIT => $nginx->{pid};
 
-ok($c->{idle}->is_closed(2), 'quit closes idle connections');
+ok($c->{idle}->is_closed($soon), 'quit closes idle connections');
 
 $c->{half}->send($rest);
 $r = $c->{half}->response('POST');
@@ -117,7 +132,7 @@ is($r->status, 201, 'a worker that quits still takes the other half')
 $c->{head}->close;
 $c->{silent}->close;
 
-cmp_ok($nginx->quit(10), '<', 10, 'and ends');
+cmp_ok($nginx->quit(20), '<', $soon, 'and ends');
 
 is(scalar $nginx->log(0, undef, 'open socket'), 0, 'no socket is left open');
 

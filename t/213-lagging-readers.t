@@ -18,7 +18,7 @@ Msgbus::Nginx->limit(120);
 
 my $nginx = Msgbus::Nginx->new(
     workers  => 4,
-    http     => 'msgbus_zone zone=bus:1m ttl=120s;',
+    http     => 'msgbus_zone zone=bus:256k ttl=120s;',
     location => 'location / { msgbus bus; }',
 )->start;
 

@@ -16,7 +16,7 @@ use Msgbus::Law;
 use Msgbus::Nginx;
 
 
-Msgbus::Nginx->limit(150);
+Msgbus::Nginx->limit(240);
 
 # a connection to each worker, by pid
 
@@ -37,12 +37,15 @@ sub connections {
 }
 
 
+# Who does not answer soon may be busy: so nobody does who is given time.  Not
+# longer than until the given moment.
+
 sub kill_holder {
-    my ($nginx) = @_;
+    my ($nginx, $until) = @_;
 
     my $client = connections($nginx);
 
-    for my $try (1 .. 1000) {
+    while (Msgbus::Nginx::now() < $until) {
         my ($pid, $other) = sort { rand() <=> 0.5 } $nginx->worker_pids;
 
         if (!$other || !$client->{$other}) {
@@ -51,7 +54,9 @@ sub kill_holder {
 
         kill STOP => $pid;
 
-        if ($client->{$other}->get('/any?echo=true')->failure) {
+        if ($client->{$other}->get('/any?echo=true')->failure
+            && $nginx->client(timeout => 2)->get('/any?echo=true')->failure)
+        {
             $nginx->kill_worker($pid);
             return 1;
         }
@@ -61,6 +66,21 @@ sub kill_holder {
     }
 
     return 0;
+}
+
+
+# events that posters have written down so far
+
+sub stored {
+    my ($law) = @_;
+
+    my $n = 0;
+
+    for my $p (1 .. $law->{posters}) {
+        $n += () = Msgbus::Nginx::slurp("$law->{dir}/poster.$p") =~ /^stored/mg;
+    }
+
+    return $n;
 }
 
 
@@ -93,9 +113,16 @@ for my $case ([3, '128m', '/load', 240_000], [8, '1m', '/d' x 30, 1e9]) {
         noise_events => $noise,
     )->begin;
 
-    my $killed = grep { kill_holder($nginx) } 1 .. $kills;
+    my $until = Msgbus::Nginx::now() + 50;
+    my $killed = grep { kill_holder($nginx, $until) } 1 .. $kills;
+
+    # noise and murder leave the posters little on a busy machine
 
     sleep 1;
+    $nginx->until(60, 'the posters to get on', sub {
+        sleep 0.1;
+        return stored($law) >= 300;
+    });
 
     $law->end->kept($size eq '1m' ? 'gap' : ());
 

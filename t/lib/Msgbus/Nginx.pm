@@ -49,6 +49,7 @@ $binary //= $name;
 
 my $owner = $$;
 my @running;
+my %given;
 
 
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
@@ -104,14 +105,22 @@ sub new {
 }
 
 
+# Never the same one twice: nobody may have listened on the first one yet.
+
 sub free_port {
     my ($host) = @_;
 
-    my $sock = IO::Socket::IP->new(LocalHost => $host // '127.0.0.1',
-                                   LocalPort => 0, Listen => 1)
-        or die "no free port on " . ($host // '127.0.0.1') . ": $@\n";
+    my $port;
 
-    return $sock->sockport;
+    do {
+        my $sock = IO::Socket::IP->new(LocalHost => $host // '127.0.0.1',
+                                       LocalPort => 0, Listen => 1)
+            or die "no free port on " . ($host // '127.0.0.1') . ": $@\n";
+
+        $port = $sock->sockport;
+    } while ($given{$port}++);
+
+    return $port;
 }
 
 
@@ -524,6 +533,24 @@ sub client {
     my ($self, %o) = @_;
 
     return Msgbus::Client->new(to => "127.0.0.1:$self->{port}", %o);
+}
+
+
+# Comes back when so many readers wait on a bus, those of streams counted: the
+# bus that a path, "" or "/location", leads to.  Who has sent a request and
+# sleeps for a while does not know that it has been read.
+
+sub wait_for_readers {
+    my ($self, $n, $path) = @_;
+
+    my $client = $self->client;
+    my $uri = ($path // '') . '/health?verbose=true';
+
+    $self->until(10, "$n readers to wait", sub {
+        return $client->get($uri)->body =~ /"waiting_readers":$n,/;
+    });
+
+    return;
 }
 
 

@@ -57,8 +57,7 @@ sub open {
     $self->{$_} = '' for qw(head raw body rest ended);
     $self->{opened}++;
 
-    return !$client->connect(now() + 5)
-        && !$client->send($request, now() + 5)
+    return !$client->connect && !$client->send($request)
         && ($self->{client} = $client);
 }
 

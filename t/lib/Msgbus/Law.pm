@@ -119,10 +119,47 @@ sub begin {
 }
 
 
-# Posters finish the request in hand; then pollers read what is left.
+# So many events of each poster were acknowledged, however slow the machine is;
+# gives up where nobody posts any more, or it takes too long.
+
+sub wait_for_stored {
+    my ($self, $n, $within) = @_;
+
+    my $until = now() + ($within // 30) * $Msgbus::Nginx::PATIENCE;
+
+    until ($self->{ended} || now() > $until) {
+        my $stored = grep { $_->[0] eq 'stored' }
+                     map { @$_ } values %{ { $self->records('poster') } };
+
+        return 1 if $stored >= $n * $self->{posters};
+
+        sleep 0.1;
+    }
+
+    return 0;
+}
+
+
+# Posters are told to finish the request in hand.
+
+sub rest {
+    my ($self) = @_;
+
+    $self->{ended} = 1;
+    kill USR1 => @{ $self->{posting} };
+
+    return;
+}
+
+
+# Then pollers read what is left.
 
 sub end {
     my ($self) = @_;
+
+    # enough to judge by
+
+    $self->wait_for_stored(100);
 
     $self->{lasted} = now() - $self->{began};
 
@@ -162,6 +199,9 @@ sub child {
     }
 
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM);
+
+    # a poster's progress is looked at while it posts
+    $out->autoflush if $name =~ /^poster/;
 
     my $tell = sub { print $out join("\t", @_), "\n" };
 

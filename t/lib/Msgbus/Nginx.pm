@@ -332,6 +332,21 @@ sub kill_worker {
 }
 
 
+# Comes back when it stands still: until then it could still take connections.
+
+sub stop_worker {
+    my ($self, $pid) = @_;
+
+    kill STOP => $pid or die "cannot stop worker $pid: $!\n";
+
+    $self->until(15, "worker $pid to stand still", sub {
+        return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) [Tt] /s;
+    });
+
+    return;
+}
+
+
 # Graceful, and the seconds that it took; dies when it took too long.
 
 sub quit {
@@ -524,6 +539,23 @@ sub client {
     my ($self, %o) = @_;
 
     return Msgbus::Client->new(to => "127.0.0.1:$self->{port}", %o);
+}
+
+
+# Comes back when so many readers wait, streams among them, on the bus of the
+# location at this path: what is posted now comes after them.
+
+sub wait_for_readers {
+    my ($self, $n, $path) = @_;
+
+    my $uri = ($path // '') . '/health?verbose=true';
+    my $client = $self->client;
+
+    $self->until(15, "$n readers to wait", sub {
+        return $client->get($uri)->body =~ /"waiting_readers":$n\b/;
+    });
+
+    return;
 }
 
 

@@ -543,16 +543,17 @@ sub client {
 
 
 # Comes back when so many readers wait, streams among them, on the bus of the
-# location at this path: what is posted now comes after them.
+# location at this path, with headers where it asks for some: what is posted now
+# comes after them.
 
 sub wait_for_readers {
-    my ($self, $n, $path) = @_;
+    my ($self, $n, $path, @headers) = @_;
 
     my $uri = ($path // '') . '/health?verbose=true';
     my $client = $self->client;
 
     $self->until(15, "$n readers to wait", sub {
-        return $client->get($uri)->body =~ /"waiting_readers":$n\b/;
+        return $client->get($uri, @headers)->body =~ /"waiting_readers":$n\b/;
     });
 
     return;

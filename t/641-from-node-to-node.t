@@ -16,7 +16,7 @@ use Msgbus::Mongodb;
 
 my ($poll, $events) = (50, 150);
 
-Msgbus::Nginx->limit(90);
+Msgbus::Nginx->limit(300);
 
 my $mongodb = Msgbus::Mongodb->new->start;
 my @nginx = map { $mongodb->node(more => "poll ${poll}ms;")->start } 1, 2;
@@ -83,7 +83,7 @@ sub latencies {
 for my $how ('by asking again', 'by waiting') {
     my ($p50, $p99);
 
-    for my $try (1 .. 3) {
+    for my $try (1 .. 8) {
         my @ms = latencies($how);
 
         ($p50, $p99) = map { percentile($_, @ms) } 50, 99;

@@ -16,7 +16,8 @@ use Msgbus::Law;
 use Msgbus::Mongodb;
 
 
-my $ttl = 4;
+# three times as long as the loss takes to be noticed
+my $ttl = 12;
 
 Msgbus::Nginx->limit(60);
 

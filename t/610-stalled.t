@@ -37,9 +37,9 @@ my $law = Msgbus::Law->new(
 sleep 2;
 $law->wait_for_stored(20);
 
-my $stalled = Msgbus::Law::now();
-
 $mongodb->stall;
+
+my $stalled = Msgbus::Law::now();
 
 # no later than a command's time-out and a try to connect again take
 

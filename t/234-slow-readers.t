@@ -55,8 +55,8 @@ setsockopt $_->{client}{sock}, SOL_SOCKET, SO_RCVBUF, 16384 for @deaf;
 
 my $reads = stream();
 
-Msgbus::Stream->read_until(5, sub { $reads->{body} }, $reads);
-sleep 0.2;
+Msgbus::Stream->read_until(10, sub { $reads->{body} }, $reads);
+$nginx->wait_for_readers(21);
 
 my $event = '"' . 'x' x 10_000 . '"';
 
@@ -71,7 +71,7 @@ sub burst {
         $poster->pipeline(map { [ POST => '/c', "[$event]" ] } 1 .. 10);
 
         my $all = $reader ? $reader->{n} + 10 : 0;
-        Msgbus::Stream->read_until(5, sub { $reader->{n} >= $all }, $reader)
+        Msgbus::Stream->read_until(10, sub { $reader->{n} >= $all }, $reader)
             if $reader;
     }
 
@@ -107,13 +107,13 @@ $reads->close;
 
 my $back = $deaf[0];
 
-Msgbus::Stream->read_until(5, sub { $back->{ended} }, $back);
+Msgbus::Stream->read_until(10, sub { $back->{ended} }, $back);
 is($back->{ended}, 'cut', 'a client sees that it was cut off');
 
 cmp_ok($back->{n}, '<', 2000, 'before it had all');
 
 $back->open;
-Msgbus::Stream->read_until(10, sub { $back->{n} >= 2000 }, $back);
+Msgbus::Stream->read_until(20, sub { $back->{n} >= 2000 }, $back);
 
 my @ids = map { $_->{id} } grep { $_->{data} } @{ $back->{events} };
 
@@ -132,13 +132,13 @@ sleep 0.2;
 is(scalar $nginx->log(0, 'info', 'msgbus closes a stream'), 20,
    'who still reads what the bus had is not closed');
 
-Msgbus::Stream->read_until(10, sub { $slow->{n} >= 2100 }, $slow);
+Msgbus::Stream->read_until(20, sub { $slow->{n} >= 2100 }, $slow);
 is($slow->{n}, 2100, 'and gets all');
 
 # one event that is larger than the buffer
 
 my $large = stream(uri => '/large');
-Msgbus::Stream->read_until(5, sub { $large->{body} }, $large);
+Msgbus::Stream->read_until(10, sub { $large->{body} }, $large);
 $poster->post('/large', '["' . 'y' x 1_000_000 . '"]');
 Msgbus::Stream->read_until(10, sub { $large->{n} }, $large);
 

@@ -25,34 +25,35 @@ my $nginx = Msgbus::Nginx->new(
 # a poster that never gives up, in a process of its own
 
 my $enough = 0;
-pipe my $from, my $out or die "pipe: $!\n";
+
+local $SIG{USR1} = sub { $enough = 1 };
+
+# what became of each: a pipe could be full before it is read
+open my $out, '>', "$nginx->{dir}/posted" or die "posted: $!\n";
+
 my $pid = fork // die "fork: $!\n";
 
 if (!$pid) {
-    $SIG{USR1} = sub { $enough = 1 };
-    close $from;
-
     my $poster = $nginx->client(agent => 'poster');
     my $n = 0;
 
     while (!$enough) {
         my $r = $poster->post('/c', '[' . ++$n . ']');
 
-        syswrite $out, join(' ', $n, $r->status == 201 ? $r->id : 'lost') . "\n";
+        print $out join(' ', $n, $r->status == 201 ? $r->id : 'lost'), "\n";
         sleep 0.005;
     }
 
+    close $out;
     POSIX::_exit(0);
 }
-
-close $out;
 
 my @streams = map {
     Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}", uri => '/c',
                         sse => $_ % 4, follow => 1)
 } 1 .. 100;
 
-Msgbus::Stream->read_until(5, sub { !grep { $_->{n} < 2 } @streams },
+Msgbus::Stream->read_until(20, sub { !grep { $_->{n} < 2 } @streams },
                            @streams);
 
 my (@took, $ended);
@@ -63,28 +64,34 @@ for my $reload (1 .. 8) {
 
     $nginx->reload(wait => 0);
 
-    Msgbus::Stream->read_until(10, sub {
+    Msgbus::Stream->read_until(20, sub {
         !grep { $old{$_} } $nginx->child_pids;
     }, @streams);
 
     push @took, Msgbus::Client::now() - $begun;
 
-    Msgbus::Stream->read_until(5, sub {
+    Msgbus::Stream->read_until(20, sub {
         !grep { $_->{opened} <= $reload || !$_->{head} } @streams;
     }, @streams);
+}
 
-    }
+# one or the other may have been held up by what else runs on the machine
 
-cmp_ok((sort { $a <=> $b } @took)[-1], '<', 2 * $Msgbus::Nginx::PATIENCE,
+@took = sort { $a <=> $b } @took;
+diag(sprintf 'old workers were gone after %.2f s, %.2f s at most', @took[4, 7]);
+
+cmp_ok($took[4], '<', 2 * $Msgbus::Nginx::PATIENCE,
        'old workers are gone within a second or two');
+cmp_ok($took[7], '<', 10 * $Msgbus::Nginx::PATIENCE, 'each time');
 
 cmp_ok((sort { $a <=> $b } map { $_->{opened} } @streams)[0], '>=', 9,
        'each reload has ended every stream');
 
 kill USR1 => $pid;
-
-my %id = map { chomp; split ' ' } <$from>;
 waitpid $pid, 0;
+
+my %id = map { split ' ' }
+         split /\n/, Msgbus::Nginx::slurp("$nginx->{dir}/posted");
 
 my @lost = grep { $id{$_} eq 'lost' } keys %id;
 my $all = join ' ', map { "[$_]" } sort { $a <=> $b }
@@ -93,7 +100,9 @@ my %maybe = map { ("[$_]" => 1) } @lost;
 
 sub seen { return join ' ', grep { !$maybe{$_} } $_[0]->posted }
 
-Msgbus::Stream->read_until(5, sub { !grep { seen($_) ne $all } @streams },
+my ($newest) = sort { $b <=> $a } grep { $_ ne 'lost' } values %id;
+
+Msgbus::Stream->read_until(20, sub { !grep { $_->{cursor} < $newest } @streams },
                            @streams);
 
 cmp_ok(scalar(keys %id), '>', 100, 'there was something to miss');
@@ -112,14 +121,14 @@ if (!$quit) {
     POSIX::_exit(0);
 }
 
-Msgbus::Stream->read_until(5, sub { !grep { !$_->{ended} } @streams },
+Msgbus::Stream->read_until(10, sub { !grep { !$_->{ended} } @streams },
                            @streams);
 waitpid $quit, 0;
 
 is(scalar(grep { $_->{ended} eq 'whole' } @streams), 100,
    'a quit ends streams with their last chunk');
 
-cmp_ok($nginx->quit, '<', 2 * $Msgbus::Nginx::PATIENCE, 'and nginx goes');
+cmp_ok($nginx->quit, '<', 5 * $Msgbus::Nginx::PATIENCE, 'and nginx goes');
 $nginx->no_alerts;
 
 done_testing;

@@ -48,7 +48,7 @@ sub post {
 sub seen { return join ' ', grep { !$unknown{$_} } $_[0]->posted }
 
 post(20);
-Msgbus::Stream->read_until(5, sub { !grep { $_->{n} < 20 } @streams },
+Msgbus::Stream->read_until(20, sub { !grep { $_->{n} < 20 } @streams },
                            @streams);
 
 my @stayed;
@@ -69,7 +69,7 @@ for my $round (1 .. 6) {
 
 my $all = join ' ', @stored;
 
-Msgbus::Stream->read_until(5, sub { !grep { seen($_) ne $all } @streams },
+Msgbus::Stream->read_until(20, sub { !grep { seen($_) ne $all } @streams },
                            @streams);
 
 is(scalar(grep { seen($_) ne $all } @streams), 0,

@@ -58,11 +58,11 @@ sub stopped {
 
     push @pids, $pid;
 
-    $nginx->until(5, 'a stream to begin', sub {
+    $nginx->until(15, 'a stream to begin', sub {
         return Msgbus::Nginx::slurp("$dir/out.$pid") =~ /id: \d/;
     });
 
-    kill STOP => $pid;
+    $nginx->stop_worker($pid);
 
     return $pid;
 }

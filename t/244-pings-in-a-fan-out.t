@@ -38,7 +38,7 @@ for my $k (1 .. $posts) {
     Msgbus::Stream->read_until(0.02, sub { 0 }, @streams);
 }
 
-ok(Msgbus::Stream->read_until(20 * $Msgbus::Nginx::PATIENCE,
+ok(Msgbus::Stream->read_until(20,
        sub { !grep { $_->{n} < $posts } @streams }, @streams),
    'all events come to all');
 

@@ -26,7 +26,7 @@ if (!$floor) {
     exec $program, $to or POSIX::_exit(127);
 }
 
-for (1 .. 200) {
+for (1 .. 1500) {
     last if IO::Socket::IP->new(PeerAddr => $to);
     sleep 0.02;
 }
@@ -51,11 +51,11 @@ my $large = $load->ask('post 4 0 60 10 60000 0');
 
 is($large->{deliveries}, 500, 'so do large events, several at a time');
 
-my $rate = $load->ask('post 0 100 1 0 300 50');
+my $rate = $load->ask('post 0 100 3 0 300 50');
 
-cmp_ok($rate->{posts}, '>', 40, 'a rate is held');
-cmp_ok($rate->{posts}, '<', 250, '    and not outrun');
-cmp_ok(scalar @{ $rate->{probe} }, '>', 10, 'with probes beside it');
+cmp_ok($rate->{posts}, '>', 120, 'a rate is held');
+cmp_ok($rate->{posts}, '<', 750, '    and not outrun');
+cmp_ok(scalar @{ $rate->{probe} }, '>', 30, 'with probes beside it');
 
 for my $answer ($one, $large, $rate) {
     is(join(' ', map { $answer->{$_} } qw( lost twice closed errors

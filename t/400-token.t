@@ -108,6 +108,7 @@ is($client->get('/token', @good)->status, 401,
 
 $other->send($other->format(GET => '/a?last-known-id=latest&wait=10', undef,
                             @good));
+$nginx->wait_for_readers(1);
 $client->post('/a', '{"n":4}', @good);
 is($other->response->events->[0]{data}, '{"n":4}', 'a reader may wait');
 

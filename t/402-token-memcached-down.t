@@ -84,7 +84,7 @@ my $began = $client->now;
 
 is_unavailable('memcached does not answer',
                $client->get('/a?echo=true', @good));
-cmp_ok($client->now - $began, '<', 3 * $Msgbus::Nginx::PATIENCE,
+cmp_ok($client->now - $began, '<', 5 * $Msgbus::Nginx::PATIENCE,
        'that takes a second');
 
 close $silent;

@@ -19,6 +19,9 @@ for my $status (429, 503) {
     my $nginx = Msgbus::Documented->recipe('Posts a second');
 
     $nginx->{text} =~ s/^ *limit_req_status .*;\n//m if $status == 503;
+
+    # so that none comes to be allowed while it runs
+    $nginx->{text} =~ s/\brate=10r\/m;/rate=1r\/m;/ or die;
     $nginx->start;
 
     my $client = $nginx->client;

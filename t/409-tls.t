@@ -102,7 +102,9 @@ for my $option (@versions) {
                         . " $option $url$channel?last-known-id=$id&wait=15";
     }
 
-    sleep 1;
+    $nginx->until(15, 'a reader to wait', sub {
+        ask("$option '$url/health?verbose=true'") =~ /"waiting_readers":1\b/;
+    });
     is(ask("$option $url$channel -d '[\"waited for\"]'"), "\n201 $version",
        'a POST');
     $id++;

@@ -53,7 +53,7 @@ my $waiting = $nginx->client(agent => 'waiting/1.0 uuid/w');
 
 $waiting->send($waiting->format(GET => '/a?last-known-id=latest&wait=20',
                                 undef, @name));
-select undef, undef, undef, 0.3;
+$nginx->wait_for_readers(1, '', @name);
 is(told($client->post('/a', '[5]', @name)), '201 5', 'a POST');
 is(told($waiting->response), '200 [5]', 'wakes who was let wait');
 

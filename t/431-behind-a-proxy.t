@@ -31,12 +31,17 @@ sub same {
 
     is($proxied->status, $direct->status, "$method $uri: the status "
                                           . $direct->status);
+
+    # the second may be another one, and have one more digit
+    my @lengths = map { length } $proxied->{body}, $direct->{body};
+
     s/"age":\d+/"age":0/g for $proxied->{body}, $direct->{body};
 
     ok($proxied->body eq $direct->body, '    the body');
 
     for my $name (qw(Content-Type Msgbus-Last-Id Msgbus-Gap Allow Vary ETag
-                     Cache-Control Content-Length))
+                     Cache-Control),
+                  $lengths[0] == $lengths[1] ? 'Content-Length' : ())
     {
         is($proxied->header($name), $direct->header($name), "    $name");
     }
@@ -72,7 +77,7 @@ ok($front->{sock}, 'all on one connection');
 my $waiting = $nginx->client(agent => 'waiting/1.0');
 
 $waiting->send($waiting->format(GET => "/bus/a?last-known-id=$n&wait=20"));
-sleep 0.3;
+$nginx->wait_for_readers(1, '/bus');
 is($front->post('/bus/a', '["waited"]')->id, ++$n, 'a POST');
 is($waiting->response->events->[0]{data}, '["waited"]', 'wakes a reader');
 
@@ -89,9 +94,9 @@ my @leaving = map { $nginx->client } 1 .. 20;
 $_->send($_->format(GET => '/bus/b?last-known-id=latest&wait=20'))
     for @leaving;
 
-$nginx->until(5, 'twenty to wait',
-              sub { $nginx->open_sockets >= $sockets + 40 });
+$nginx->wait_for_readers(20, '/bus');
 $_->close for @leaving;
+$nginx->wait_for_readers(0, '/bus');
 $nginx->until(5, 'nobody to wait',
               sub { $nginx->open_sockets <= $sockets });
 pass('who leaves does not wait on behind the proxy');

@@ -120,7 +120,7 @@ my $waiting = $nginx->client(agent => 'waiting/1.0');
 
 $waiting->send($waiting->format(GET => '/gzip/c?last-known-id=latest&wait=20',
                                 undef, @accept));
-select undef, undef, undef, 0.3;
+$nginx->wait_for_readers(1, '/plain');
 $client->post('/gzip/c', '["' . 'x' x 1000 . '"]');
 like(unzipped($waiting->response), qr/"data":\["x{1000}"\]\}\]\}\z/,
      'who waits gets it compressed too');

@@ -74,7 +74,7 @@ for my $way ('', '/streamed') {
 
     $waiting->send($waiting->format(GET =>
                                     "$way/b?last-known-id=latest&wait=20"));
-    sleep 0.3;
+    $nginx->wait_for_readers(1);
     is($client->post('/b', '["waited"]')->id, ++$n, 'a POST');
     is($waiting->response->events->[0]{data}, '["waited"]',
        'wakes who waits');

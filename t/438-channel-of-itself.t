@@ -28,7 +28,7 @@ my $nginx = Msgbus::Nginx->new(
                             msgbus_channel $strings[$_]; }" } 0 .. $#strings),
 )->start;
 
-my $client = $nginx->client(timeout => 3);
+my $client = $nginx->client;
 
 STRING:
 for my $i (0 .. $#strings) {

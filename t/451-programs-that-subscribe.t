@@ -85,7 +85,7 @@ sub has {
     my ($name, $count) = @_;
 
     my $took = eval {
-        $nginx->until(20, "$count events",
+        $nginx->until(40, "$count events",
                       sub { return printed($name) >= $count });
     };
 
@@ -99,7 +99,7 @@ sub ended {
     my ($name, $status, $title) = @_;
 
     my $took = eval {
-        $nginx->until(20, "$name to end", sub {
+        $nginx->until(40, "$name to end", sub {
             return waitpid($pid{$name}, POSIX::WNOHANG) == $pid{$name};
         });
     };

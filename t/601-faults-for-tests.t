@@ -21,10 +21,10 @@ my $proxy = Msgbus::Proxy->new(to => $mongodb->{port})->start;
 
 my $through = $mongodb->for_child;
 
-# one try, and no patience
+# one try, and little patience
 $through->{port} = "$proxy->{port}";
-$through->{uri_options} = '?retryWrites=false&socketTimeoutMS=500'
-                          . '&serverSelectionTimeoutMS=500';
+$through->{uri_options} = '?retryWrites=false&socketTimeoutMS=1500'
+                          . '&serverSelectionTimeoutMS=1500';
 
 my $n = 0;
 
@@ -77,9 +77,9 @@ for (@faults) {
 
 # later than the driver waits
 
-$proxy->tell('late request', insert => 1000);
-is_deeply((insert())[0], ['NetworkTimeout', 0], 'late request 1000');
-$mongodb->until(5, 'what is late to come',
+$proxy->tell('late request', insert => 4000);
+is_deeply((insert())[0], ['NetworkTimeout', 0], 'late request 4000');
+$mongodb->until(15, 'what is late to come',
                 sub { $mongodb->ask(count => { _id => $n }) });
 pass('it is stored when the driver has given up');
 

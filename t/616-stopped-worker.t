@@ -57,9 +57,9 @@ $mongodb->until(10, 'a committer', sub {
 
 # a connection that the other worker has accepted, for it alone could
 
-kill STOP => $committer;
+$nginx->stop_worker($committer);
 
-my $client = $nginx->client(timeout => 20);
+my $client = $nginx->client(timeout => 30);
 
 is($client->get('/health')->status, 200, 'the other worker answers');
 
@@ -72,27 +72,27 @@ $mongodb->until(10, 'events to be stored',
 
 my $done = $proxy->done;
 
-$proxy->tell('late request', insert => 5000);
+$proxy->tell('late request', insert => 9000);
 
 $client->send($client->format('POST', '/late', '{}'),
-              Msgbus::Client::now() + 5);
+              Msgbus::Client::now() + 10);
 
-$mongodb->until(5, 'the insert to be on its way',
+$mongodb->until(10, 'the insert to be on its way',
                 sub { $proxy->done > $done });
 
-kill STOP => $other;
-sleep 3.5;
+$nginx->stop_worker($other);
+sleep 4;
 
 is($mongodb->ask(count => { channel => '/late' }), 0, 'it is not stored yet');
 
 kill CONT => $other;
 
-my $r = $client->response('POST', Msgbus::Client::now() + 10);
+my $r = $client->response('POST');
 
 is($r->status, 503, 'a POST whose worker stood still');
 like($r->body, qr/may have been stored/, 'may have been stored');
 
-$mongodb->until(10, 'what is late to come',
+$mongodb->until(20, 'what is late to come',
                 sub { $mongodb->ask(count => { channel => '/late' }) });
 
 is($mongodb->ask(count => { channel => '/late' }), 1, 'and then it was, once');

@@ -40,16 +40,21 @@ sub thread_time {
 }
 
 
-# The one whose thread has worked since a moment ago.
+# The one whose thread has worked since a moment ago; a slow machine may need
+# several.
 
 sub committer {
     my @pids = $nginx->worker_pids;
     my %before = map { $_ => thread_time($_) } @pids;
+    my ($pid, %used);
 
-    sleep 0.1;
+    for (1 .. 20) {
+        sleep 0.1;
 
-    my %used = map { $_ => thread_time($_) - $before{$_} } @pids;
-    my ($pid) = sort { $used{$b} <=> $used{$a} } @pids;
+        %used = map { $_ => thread_time($_) - $before{$_} } @pids;
+        ($pid) = sort { $used{$b} <=> $used{$a} } @pids;
+        last if $used{$pid};
+    }
 
     return ($pid, $used{$pid});
 }
@@ -62,7 +67,7 @@ my $law = Msgbus::Law->new(
 
 sleep 0.5;
 
-my @idle;
+my (@idle, @dead);
 
 for my $i (1 .. $kills) {
     sleep 0.1 + rand 0.2;
@@ -70,6 +75,7 @@ for my $i (1 .. $kills) {
     my ($pid, $used) = committer();
 
     push @idle, $pid if !$used;
+    push @dead, Msgbus::Law::now();
     $nginx->kill_worker($pid);
 }
 
@@ -80,9 +86,9 @@ is_deeply(\@idle, [], 'each was one whose thread was at work');
 is(scalar $nginx->log(0, 'alert', 'exited on signal 9'), $kills,
    "$kills workers were killed");
 
-# the heirs commit within 2 s of a death
+$law->is_back(2, 'the heirs commit within 2 s of a death', @dead);
 cmp_ok($law->longest_pause($law->{began}, $law->{began} + $law->{lasted}),
-       '<', 2 * $Msgbus::Nginx::PATIENCE, 'there is no long pause');
+       '<', 4 * $Msgbus::Nginx::PATIENCE, 'there is no long pause');
 
 $mongodb->has_all_of($law);
 $nginx->quit;

@@ -52,8 +52,7 @@ $law->end->kept;
 
 cmp_ok(scalar(keys %old), '>=', 2 * $reloads,
        "$reloads reloads have replaced " . keys(%old) . ' workers');
-cmp_ok($law->first_after($resumed), '<', 2 * $Msgbus::Nginx::PATIENCE,
-       'within 2 s it is back');
+$law->is_back(2, 'within 2 s it is back', $resumed);
 
 $mongodb->has_all_of($law);
 $nginx->quit;

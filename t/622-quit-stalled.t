@@ -44,6 +44,7 @@ for my $how (qw(quit stop)) {
                                rate => 50, prefix => "/$how")->begin;
 
     sleep 2;
+    $law->wait_for_stored(20);
     $mongodb->stall;
     sleep 1;
 
@@ -52,7 +53,7 @@ for my $how (qw(quit stop)) {
     cmp_ok($report->{mongodb}{pending}, '>', 0, "$how: posts are waiting");
 
     # nobody who comes back may keep it busy
-    kill USR1 => @{ $law->{posting} };
+    $law->rest;
 
     my $master = $nginx->{pid};
     my @pids = $nginx->worker_pids;

@@ -27,7 +27,22 @@ my $law = Msgbus::Law->new(
     settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
 )->begin;
 
-sleep 10;
+my ($theirs, $ours) = (0, 0);
+my $until = Msgbus::Law::now() + 10;
+
+# until both have done enough to be judged
+
+while (Msgbus::Law::now() < $until
+       || ($theirs <= 60 || $ours <= 120)
+          && Msgbus::Law::now() < $until + 30)
+{
+    my %stored = map { $_->[0] => $_->[1] } $law->stored;
+
+    $theirs = $stored{1} + $stored{2};
+    $ours = $stored{3} + $stored{4} + $stored{5} + $stored{6};
+    sleep 0.5;
+}
+
 $law->end->kept;
 
 my %records = $law->records('poster');

@@ -18,7 +18,7 @@ use Msgbus::Mongodb;
 
 my $seconds = 30;
 
-Msgbus::Nginx->limit(150);
+Msgbus::Nginx->limit(240);
 
 my $mongodb = Msgbus::Mongodb->new(own => 1)->start;
 
@@ -39,7 +39,9 @@ my $law = Msgbus::Law->new(
 my $over = $law->{began} + $seconds;
 my ($reloads, $kills, @back) = (0, 0);
 
-while (Msgbus::Law::now() < $over) {
+# fewer rounds than four say little, however slow they are
+
+while (Msgbus::Law::now() < $over || @back < 4) {
     for my $nginx (@nginx) {
         sleep 0.7;
         $nginx->reload(wait => 0);
@@ -67,11 +69,7 @@ cmp_ok($reloads, '>=', 8, "nodes were reloaded $reloads times");
 cmp_ok($kills, '>=', 8, "$kills workers were killed");
 cmp_ok(scalar @back, '>=', 4, 'the database stood still ' . @back . ' times');
 
-my @took = map { $law->first_after($_) } @back;
-
-is_deeply([grep { $_ >= 2 * $Msgbus::Nginx::PATIENCE } @took], [],
-          'it was back within 2 s, each time')
-    || diag "@took";
+$law->is_back(2, 'it was back within 2 s', @back);
 
 my %by;
 $by{$_->[0] % 2}++ for $law->acknowledged;

@@ -15,7 +15,8 @@ use Msgbus::Mongodb;
 use Msgbus::Proxy;
 
 
-my $ttl = 4;
+# three times as long as the loss takes to be noticed
+my $ttl = 12;
 
 Msgbus::Nginx->limit(60);
 

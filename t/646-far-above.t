@@ -40,7 +40,7 @@ sub post_for {
 }
 
 
-cmp_ok(post_for(1), '>', 20, 'posts without a pause');
+cmp_ok(post_for(2), '>', 10, 'posts without a pause');
 
 my $far = $last + 5000;
 

@@ -46,7 +46,7 @@ for my $kind (sort keys %uri) {
 
 my @all = map { @$_ } values %streams;
 
-Msgbus::Stream->read_until(5, sub { !grep { $_->{head} eq '' } @all }, @all);
+Msgbus::Stream->read_until(20, sub { !grep { $_->{head} eq '' } @all }, @all);
 
 my @client = map { $_->client } @nginx;
 my (%expected, $first);
@@ -78,11 +78,14 @@ my $waiter = $nginx[1]->client;
 $waiter->send($waiter->format(GET =>
     '/a/b?echo=true&wait=20&last-known-id=latest'));
 
+# beside half of the streams
+$nginx[1]->wait_for_readers(1 + @all / 2);
+
 my $bad = grep { post($_) != 201 } 0 .. 63;
 
 is($bad, 0, 'all posts are stored');
 
-my $r = $waiter->response(10);
+my $r = $waiter->response;
 
 is($r->status, 200, 'who waits on the other node is woken');
 is($r->events->[0]{id}, $first, 'by the first event');
@@ -102,7 +105,7 @@ for my $kind (sort keys %streams) {
 
     my $n = @{ $expected{$kind} };
 
-    Msgbus::Stream->read_until(10 * $Msgbus::Nginx::PATIENCE, sub {
+    Msgbus::Stream->read_until(20, sub {
         !grep { $_->{n} < $n } @{ $streams{$kind} }
     }, @{ $streams{$kind} });
 

@@ -26,7 +26,7 @@ package Msgbus::Law;
 use strict;
 use warnings;
 
-use List::Util qw(max min);
+use List::Util qw(max min sum);
 use POSIX qw(WNOHANG);
 use Test::More ();
 use Time::HiRes qw(sleep);
@@ -119,10 +119,59 @@ sub begin {
 }
 
 
-# Posters finish the request in hand; then pollers read what is left.
+# So many events a poster were acknowledged, however slow the machine is;
+# gives up where nobody posts any more, or it takes too long.
+
+sub wait_for_stored {
+    my ($self, $n, $within) = @_;
+
+    my $until = now() + ($within // 30) * $Msgbus::Nginx::PATIENCE;
+
+    until ($self->{ended} || now() > $until) {
+        my $stored = sum(map { $_->[1] } $self->stored);
+
+        return 1 if $stored >= $n * $self->{posters};
+
+        sleep 0.1;
+    }
+
+    return 0;
+}
+
+
+# [p, how many of its events were acknowledged so far] of each poster.
+
+sub stored {
+    my ($self) = @_;
+
+    my %records = $self->records('poster');
+
+    return map {
+        [$_, scalar grep { $_->[0] eq 'stored' } @{ $records{"poster.$_"} }]
+    } 1 .. $self->{posters};
+}
+
+
+# Posters are told to finish the request in hand.
+
+sub rest {
+    my ($self) = @_;
+
+    $self->{ended} = 1;
+    kill USR1 => @{ $self->{posting} };
+
+    return;
+}
+
+
+# Then pollers read what is left.
 
 sub end {
     my ($self) = @_;
+
+    # enough to judge by
+
+    $self->wait_for_stored(100);
 
     $self->{lasted} = now() - $self->{began};
 
@@ -162,6 +211,9 @@ sub child {
     }
 
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM);
+
+    # a poster's progress is looked at while it posts
+    $out->autoflush if $name =~ /^poster/;
 
     my $tell = sub { print $out join("\t", @_), "\n" };
 
@@ -692,7 +744,7 @@ sub acknowledged {
 
 
 # How long after this moment the next event was acknowledged, whenever it was
-# posted; and the longest time in which none was.
+# posted.
 
 sub first_after {
     my ($self, $moment) = @_;
@@ -704,6 +756,30 @@ sub first_after {
     return 9e99;
 }
 
+
+# A test: after most of these moments events were acknowledged again within so
+# many seconds.  What else runs on the machine may hold it up, but not as long as
+# a driver rests that has met an error, which is 5 s.
+
+sub is_back {
+    my ($self, $seconds, $title, @moments) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my @took = sort { $a <=> $b } map { $self->first_after($_) } @moments;
+    my $limit = $seconds * $Msgbus::Nginx::PATIENCE;
+    my $fine = $took[-1] < 2 * $limit;
+
+    $fine &&= $took[@took / 2] < $limit if @took > 2;
+
+    Test::More::diag(join ' ', 'events were acknowledged again after',
+                               map { sprintf '%.2f s', $_ } @took);
+
+    return Test::More::ok($fine, $title);
+}
+
+
+# The longest time in which none was.
 
 sub longest_pause {
     my ($self, $from, $to) = @_;

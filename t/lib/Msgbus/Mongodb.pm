@@ -132,7 +132,7 @@ sub start {
     $self->start_server;
 
     # a server that has begun to listen may still refuse to work
-    $self->until(30, 'the first answer of the database', sub {
+    $self->until(60, 'the first answer of the database', sub {
         eval { $self->ask(count => {}); 1 } and return 1;
         die $@ if $@ =~ /driver has ended/;
         return 0;
@@ -209,7 +209,7 @@ sub spawn {
 sub wait_for_port {
     my ($self, $port, $pid) = @_;
 
-    $self->until(30, 'the database to start', sub {
+    $self->until(60, 'the database to start', sub {
         die "the database ended at once: $self->{dir}/log\n"
             if waitpid($pid, WNOHANG) == $pid;
 
@@ -263,13 +263,19 @@ sub all {
 sub stall {
     my ($self) = @_;
 
-    my @pids = $self->all;
+    my @pids;
 
-    CORE::kill(STOP => @pids);
+    # more than once: one that was about to stop may have made another
 
-    $self->until(5, 'the database to stand still', sub {
-        return !grep { Msgbus::Nginx::slurp("/proc/$_/stat")
-                       !~ /^\d+ \(.*\) [TtZ] /s } @pids;
+    $self->until(15, 'the database to stand still', sub {
+        @pids = $self->all;
+
+        my @run = grep { Msgbus::Nginx::slurp("/proc/$_/stat")
+                         =~ /^\d+ \(.*\) [^TtZX] /s } @pids;
+
+        CORE::kill(STOP => @run);
+
+        return !@run;
     });
 
     return scalar @pids;
@@ -291,11 +297,7 @@ sub kill {
     my ($self) = @_;
 
     my $pid = delete $self->{server} // die "no server to kill\n";
-
-    CORE::kill(KILL => family($pid));
-    waitpid $pid, 0;
-
-    my $signal = $? & 127;
+    my $signal = $self->murder($pid);
 
     # the driver would find out with its next question, and fail
     $self->leave;
@@ -309,14 +311,31 @@ sub kill {
 sub restart_postgres {
     my ($self) = @_;
 
-    my $pid = delete $self->{postgres};
-
-    CORE::kill(KILL => family($pid));
-    waitpid $pid, 0;
-
+    $self->murder(delete $self->{postgres});
     $self->start_postgres;
 
     return;
+}
+
+
+# Of a child of ours and all below it; its signal.  Comes back when all are
+# gone: what starts next may use the same data.
+
+sub murder {
+    my ($self, $pid) = @_;
+
+    my @pids = family($pid);
+
+    CORE::kill(KILL => @pids);
+    waitpid $pid, 0;
+
+    my $signal = $? & 127;
+
+    $self->until(15, 'the end of what was killed', sub {
+        return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
+    });
+
+    return $signal;
 }
 
 

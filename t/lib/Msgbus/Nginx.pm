@@ -341,6 +341,21 @@ sub kill_worker {
 }
 
 
+# Comes back when it stands still: until then it could still take connections.
+
+sub stop_worker {
+    my ($self, $pid) = @_;
+
+    kill STOP => $pid or die "cannot stop worker $pid: $!\n";
+
+    $self->until(15, "worker $pid to stand still", sub {
+        return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) [Tt] /s;
+    });
+
+    return;
+}
+
+
 # Graceful, and the seconds that it took; dies when it took too long.
 
 sub quit {
@@ -536,18 +551,18 @@ sub client {
 }
 
 
-# Comes back when so many readers wait on a bus, those of streams counted: the
-# bus that a path, "" or "/location", leads to.  Who has sent a request and
-# sleeps for a while does not know that it has been read.
+# Comes back when so many readers wait, streams among them, on the bus of the
+# location at this path, with headers where it asks for some: what is posted now
+# comes after them.
 
 sub wait_for_readers {
-    my ($self, $n, $path) = @_;
+    my ($self, $n, $path, @headers) = @_;
 
-    my $client = $self->client;
     my $uri = ($path // '') . '/health?verbose=true';
+    my $client = $self->client;
 
-    $self->until(10, "$n readers to wait", sub {
-        return $client->get($uri)->body =~ /"waiting_readers":$n,/;
+    $self->until(15, "$n readers to wait", sub {
+        return $client->get($uri, @headers)->body =~ /"waiting_readers":$n\b/;
     });
 
     return;

@@ -8,15 +8,15 @@ package Msgbus::Stream;
 #
 # $stream->{body} is what came, chunks taken off; {head} the header; {events}
 # what was in it: { id, data, event, block }, a ping has an id alone; {cursor}
-# the id to come back with; {n} how many events there were.  {ended} says how it ended: "whole" by a last
-# chunk, "cut" without one.
+# the id to come back with; {n} how many events there were.  {ended} says how it
+# ended: "whole" by a last chunk, "cut" without one.
 #
 # With follow => 1 it comes back by itself, with its cursor; {opened} counts.
 
 use strict;
 use warnings;
 
-use Msgbus::Client;
+use Msgbus::Nginx;
 
 
 sub new {
@@ -80,13 +80,13 @@ sub reset {
 }
 
 
-# Reads all of @streams until done() is true, at most so many seconds.  Returns
-# what done() does.
+# Reads all of @streams until done() is true, at most so many seconds, and more
+# where TEST_NGINX_PATIENCE says so.  Returns what done() does.
 
 sub read_until {
     my ($class, $seconds, $done, @streams) = @_;
 
-    my $until = now() + $seconds;
+    my $until = now() + $seconds * $Msgbus::Nginx::PATIENCE;
 
     for ( ;; ) {
         for my $stream (grep { $_->{follow} && !$_->{client} } @streams) {

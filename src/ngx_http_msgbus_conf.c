@@ -651,8 +651,6 @@ ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
 void
 ngx_http_msgbus_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                    i;
-    ngx_msgbus_t                **bus;
     ngx_http_msgbus_main_conf_t  *mcf;
 
     if (ngx_process != NGX_PROCESS_WORKER
@@ -667,9 +665,5 @@ ngx_http_msgbus_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
-    bus = mcf->buses.elts;
-
-    for (i = 0; i < mcf->buses.nelts; i++) {
-        ngx_msgbus_exit_worker(bus[i]);
-    }
+    ngx_msgbus_exit_worker(mcf->buses.elts, mcf->buses.nelts);
 }

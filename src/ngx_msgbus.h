@@ -101,9 +101,14 @@ ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_event_size(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_batch_size(ngx_msgbus_t *bus);
 
-/* in a worker, before its event loop, NGX_OK or NGX_ERROR; and after it */
+/* in a worker, before its event loop: NGX_OK or NGX_ERROR */
 ngx_int_t ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle);
-void ngx_msgbus_exit_worker(ngx_msgbus_t *bus);
+
+/*
+ * After it: n buses at once, so that databases that do not answer are waited
+ * for together.  Blocks for a few seconds at most.
+ */
+void ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n);
 
 /*
  * Is it a channel's name?  Then ch is ready for a query or an event of this

@@ -28,12 +28,16 @@
 /* how long a post may wait once its worker is to exit, ms */
 #define NGX_MSGBUS_EXIT_PATIENCE  3000
 
+/* how long an exit waits for the committers' threads, s */
+#define NGX_MSGBUS_EXIT_JOIN      3
+
 /* readers woken in one turn of the event loop */
 #define NGX_MSGBUS_WAKES          64
 
 
 static ngx_int_t ngx_msgbus_init_posts(ngx_msgbus_t *bus,
     ngx_cycle_t *cycle);
+static void ngx_msgbus_exit_bus(ngx_msgbus_t *bus, struct timespec *until);
 static void ngx_msgbus_last_hook(void *data);
 static void ngx_msgbus_kick_handler(ngx_event_t *ev);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
@@ -144,10 +148,31 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 
 
 void
-ngx_msgbus_exit_worker(ngx_msgbus_t *bus)
+ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n)
+{
+    ngx_uint_t       i;
+    struct timespec  until;
+
+    for (i = 0; i < n; i++) {
+        if (bus[i]->committer) {
+            ngx_msgbus_committer_stop(bus[i]->committer);
+        }
+    }
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += NGX_MSGBUS_EXIT_JOIN;
+
+    for (i = 0; i < n; i++) {
+        ngx_msgbus_exit_bus(bus[i], &until);
+    }
+}
+
+
+static void
+ngx_msgbus_exit_bus(ngx_msgbus_t *bus, struct timespec *until)
 {
     if (bus->committer
-        && ngx_msgbus_committer_stop(bus->committer) == NGX_AGAIN)
+        && ngx_msgbus_committer_join(bus->committer, until) == NGX_AGAIN)
     {
         /* the cycle's pool goes last, and with it the process */
 

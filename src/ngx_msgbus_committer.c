@@ -124,19 +124,20 @@ failed:
 }
 
 
-ngx_int_t
+void
 ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer)
 {
-    struct timespec  ts;
-
     committer->stop = 1;
 
     ngx_msgbus_committer_write(committer->fd, committer->log);
+}
 
-    clock_gettime(CLOCK_REALTIME, &ts);
-    ts.tv_sec += NGX_MSGBUS_COMMITTER_PATIENCE;
 
-    if (pthread_timedjoin_np(committer->thread, NULL, &ts) != 0) {
+ngx_int_t
+ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
+    struct timespec *until)
+{
+    if (pthread_timedjoin_np(committer->thread, NULL, until) != 0) {
         return NGX_AGAIN;
     }
 

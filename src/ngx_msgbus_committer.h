@@ -26,15 +26,17 @@ ngx_msgbus_committer_t *ngx_msgbus_committer_start(
     ngx_msgbus_commit_t *template, ngx_msgbus_mongodb_conf_t *conf,
     uint64_t ttl, ngx_log_t *log);
 
-/*
- * Ends the thread, and frees it.  NGX_OK; NGX_AGAIN: it is in a call of the
- * database that does not end, the process has to end by _exit().  On the
- * event loop, when nothing of this worker waits any more; blocks for
- * NGX_MSGBUS_COMMITTER_PATIENCE seconds at most.
- */
-ngx_int_t ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer);
+/* Tells the thread to end, and comes back at once; on the event loop. */
+void ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer);
 
-#define NGX_MSGBUS_COMMITTER_PATIENCE  3
+/*
+ * Frees one that was told to stop, when its thread has ended.  NGX_OK;
+ * NGX_AGAIN: at this time of CLOCK_REALTIME it still is in a call of the
+ * database, and the process has to end by _exit().  On the event loop, when
+ * nothing of this worker waits any more; blocks until then at most.
+ */
+ngx_int_t ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
+    struct timespec *until);
 
 /* posts are pending: wakes the node's committer if it sleeps */
 void ngx_msgbus_committer_wake(ngx_msgbus_committer_t *committer);

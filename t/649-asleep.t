@@ -37,7 +37,7 @@ open my $out, '>', $clocks or die "$clocks: $!\n";
 close $out;
 truncate $clocks, 8;
 
-system($ENV{CC} || 'cc', qw(-shared -fPIC -O1 -o), "$clocks.so",
+system(split(' ', $ENV{CC} || 'cc'), qw(-shared -fPIC -O1 -o), "$clocks.so",
        "$FindBin::Bin/unit/asleep.c") == 0 or die "cannot compile\n";
 
 {

@@ -10,6 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/unit";
 
+use List::Util qw( max );
 use Test::More;
 
 use Unit;
@@ -23,20 +24,10 @@ my @sanitize = Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE : qw( -g -O1 );
 diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
-my $run = Unit->new('log_model')
+my $program = Unit->new('log_model')
     ->compile([qw( channel filing log view log_model check_log unit )],
               \@sanitize)
-    ->link(@sanitize, '-Wl,--wrap=clock_gettime')
-    ->run($steps);
-
-my $said = $run->{said};
-
-if (!ok($run->{ok}, 'the log does what the model foretells')) {
-    done_testing;
-    exit;
-}
-
-is($said->{steps}, $steps, 'all steps are done');
+    ->link(@sanitize, '-Wl,--wrap=clock_gettime');
 
 # each corner is reached, and often enough to trust it
 
@@ -62,13 +53,35 @@ my @corners = (
     'cursors forgotten'        => 'cursors are forgotten',
 );
 
-while (my ($name, $title) = splice @corners, 0, 2) {
-    cmp_ok($said->{$name} // 0, '>', $steps / 100_000, $title);
+my %reached = map { $_ => 0 } @corners[map { 2 * $_ } 0 .. $#corners / 2];
+my $longest = 0;
+
+# few rounds come to some of them, and no seed is sure to have enough
+
+for my $try (1 .. 3) {
+    my $run = $program->run($steps);
+    my $said = $run->{said};
+
+    note($run->{text});
+
+    if (!ok($run->{ok}, 'the log does what the model foretells')) {
+        done_testing;
+        exit;
+    }
+
+    is($said->{steps}, $steps, 'all steps are done');
+
+    $longest = max($longest, $said->{'longest list'} // 0);
+    $reached{$_} += $said->{$_} // 0 for keys %reached;
+    last if $longest > $steps / 100
+            && !grep { $_ <= $steps / 100_000 } values %reached;
 }
 
-cmp_ok($said->{'longest list'} // 0, '>', $steps / 100,
-       'lists are long enough to tell the length of a search');
+while (my ($name, $title) = splice @corners, 0, 2) {
+    cmp_ok($reached{$name}, '>', $steps / 100_000, $title);
+}
 
-note($run->{text});
+cmp_ok($longest, '>', $steps / 100,
+       'lists are long enough to tell the length of a search');
 
 done_testing;

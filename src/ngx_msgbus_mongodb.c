@@ -424,9 +424,7 @@ ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
     bson_error_t   error;
 
     bson_init(&command);
-
-    (void) BSON_APPEND_UTF8(&command, "createIndexes", "events");
-    (void) BSON_APPEND_ARRAY_BEGIN(&command, "indexes", &list);
+    bson_init(&list);
 
     at = "0";
 
@@ -454,11 +452,15 @@ ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
         (void) bson_append_document_end(&list, &index);
     }
 
-    (void) bson_append_array_end(&command, &list);
+    /* a whole array: what begins one in place is no more liked by 2.x */
+
+    (void) BSON_APPEND_UTF8(&command, "createIndexes", "events");
+    (void) BSON_APPEND_ARRAY(&command, "indexes", &list);
 
     ok = mongoc_client_command_simple(db->client,
                                       (char *) db->conf->database.data,
                                       &command, NULL, &reply, &error);
+    bson_destroy(&list);
     bson_destroy(&command);
     bson_destroy(&reply);
 

@@ -91,7 +91,9 @@ sub should {
 
 for my $kind (sort keys %streams) {
     for my $stream (@{ $streams{$kind} }) {
-        $stream->{all} = () = split ' ', should($kind, $stream);
+        my @all = split ' ', should($kind, $stream);
+
+        $stream->{all} = @all;
     }
 }
 

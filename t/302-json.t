@@ -1,6 +1,6 @@
 # What is posted is JSON, or it is refused; what is rendered is JSON.
 #
-# The check of src/ngx_msgbus_json.c against a plain reader of RFC 8259, under
+# The check of src/base/ngx_msgbus_json.c against a plain reader of RFC 8259, under
 # the address and the undefined behaviour sanitizer: t/unit/json_check.c.
 
 use strict;

@@ -19,8 +19,8 @@ plan skip_all => 'the headers need build/: run "make" first'
 
 my $root = tempdir(CLEANUP => 1);
 my $main = 'ngx_http_msgbus_module.c';
-my $log_c = 'src/ngx_msgbus_log.c';
-my $log_h = 'src/ngx_msgbus_log.h';
+my $log_c = 'src/log/ngx_msgbus_log.c';
+my $log_h = 'src/log/ngx_msgbus_log.h';
 
 # the real one only where it matters: it takes its time
 my $cc = 'gcc';
@@ -157,7 +157,7 @@ ngx_msgbus_log_append(ngx_msgbus_log_sh_t *log)
 }
 END
 
-$good{'src/ngx_msgbus_json.c'} = $copyright . <<'END';
+$good{'src/base/ngx_msgbus_json.c'} = $copyright . <<'END';
 /*
  * JSON.
  *
@@ -214,8 +214,8 @@ ngx_msgbus_log_size(ngx_msgbus_log_sh_t *log)
 }
 END
 
-$good{'src/ngx_msgbus_json.h'} = header('_JSON', '');
-$good{'src/ngx_msgbus.h'} = header('', qq(#include "ngx_msgbus_log.h"\n));
+$good{'src/base/ngx_msgbus_json.h'} = header('_JSON', '');
+$good{'src/bus/ngx_msgbus.h'} = header('', qq(#include "ngx_msgbus_log.h"\n));
 
 $good{config} = "ngx_module_deps=\"\n"
     . join('', map { "    \$ngx_addon_dir/$_ \\\n" } sort keys %good) . "\"\n";
@@ -377,23 +377,23 @@ spoil('log includes bus, which is above it', $log_c,
       $own, "$own\n#include \"ngx_msgbus.h\"");
 spoil('log includes store, which is above it', $log_c,
       $own, "$own\n#include \"ngx_msgbus_store.h\"");
-spoil('json includes log, which is above it', 'src/ngx_msgbus_json.c',
+spoil('json includes log, which is above it', 'src/base/ngx_msgbus_json.c',
       '#include "ngx_msgbus_json.h"', $own);
 spoil('a handler sees of the engine only', $main,
       '"ngx_msgbus_json.h"', '"ngx_msgbus_log.h"');
-spoil('yajl is for src/ngx_msgbus_json.c only', $log_c,
+spoil('yajl is for src/base/ngx_msgbus_json.c only', $log_c,
       $own, "$own\n#include <yajl/yajl_gen.h>");
-spoil('mongoc is for src/ngx_msgbus_mongodb.h only', $log_c,
+spoil('mongoc is for src/store/ngx_msgbus_mongodb.h only', $log_c,
       $own, "$own\n#include <mongoc/mongoc.h>");
-spoil('mongoc is for src/ngx_msgbus_mongodb.h only', $log_c,
+spoil('mongoc is for src/store/ngx_msgbus_mongodb.h only', $log_c,
       $own, "$own\n#include <libmongoc-1.0/mongoc.h>");
 
-$good{'src/ngx_msgbus_room.c'} = $good{$log_c};
-$good{config} =~ s/\n"/\n\$ngx_addon_dir\/src\/ngx_msgbus_room.c\n"/;
+$good{'src/log/ngx_msgbus_room.c'} = $good{$log_c};
+$good{config} =~ s/\n"/\n\$ngx_addon_dir\/src\/log\/ngx_msgbus_room.c\n"/;
 
-spoil('room "room" has no level', 'src/ngx_msgbus_room.c');
+spoil('room "room" has no level', 'src/log/ngx_msgbus_room.c');
 
-delete $good{'src/ngx_msgbus_room.c'};
+delete $good{'src/log/ngx_msgbus_room.c'};
 $good{config} =~ s/.*room.*\n//;
 
 
@@ -408,12 +408,18 @@ for (qw( Lock Writers Readers Lifetime Crash Layout )) {
 
 # config
 
-spoil('does not name src/ngx_msgbus_log.h', 'config',
+spoil('does not name src/log/ngx_msgbus_log.h', 'config',
       "\$ngx_addon_dir/$log_h \\\n", '');
-spoil('there is no src/ngx_msgbus_gone.c', 'config',
-      '"', '"$ngx_addon_dir/src/ngx_msgbus_gone.c ');
+spoil('there is no src/log/ngx_msgbus_gone.c', 'config',
+      '"', '"$ngx_addon_dir/src/log/ngx_msgbus_gone.c ');
 spoil("there is no $log_h, or it is named twice", 'config',
       '"', "\"\$ngx_addon_dir/$log_h ");
+spoil("there is no src/log/ngx_msgbus_gone.c", 'config',
+      'ngx_module_deps', "ngx_msgbus_log=\"gone\"\nngx_module_deps");
+spoil("there is no src/http/ngx_http_msgbus_gone.c", 'config',
+      'ngx_module_deps', "ngx_msgbus_http=\"\n gone\"\nngx_module_deps");
+spoil("there is no src/log/ngx_msgbus_log.c, or it is named twice", 'config',
+      "\\\n\"\n", "\\\n\"\nngx_msgbus_log=\"log\"\n");
 spoil('longer than 120 lines', 'config', "\n", "\n" x 120);
 
 
@@ -421,7 +427,7 @@ spoil('longer than 120 lines', 'config', "\n", "\n" x 120);
 
 $cc = 'gcc';
 
-spoil('does not compile alone', 'src/ngx_msgbus_json.h',
+spoil('does not compile alone', 'src/base/ngx_msgbus_json.h',
       "<ngx_core.h>\n", "<ngx_core.h>\n\n\nextern ngx_nothing_t  nothing;\n");
 
 done_testing();

@@ -63,7 +63,7 @@ my %level = ( EMERG => 'emerg', ALERT => 'alert', CRIT => 'crit',
 
 my (%line, %message, %numbered);
 
-for my $file (glob '*.c src/*.c') {
+for my $file (glob '*.c src/*/*.c') {
     my $code = slurp($file);
 
     $code =~ s{/\*.*?\*/}{}gs;
@@ -133,7 +133,7 @@ for my $format (sort keys %numbered) {
        "docs/api.md has the error: $format");
 }
 
-my $sources = join '', map { slurp($_) } glob 'src/*.c';
+my $sources = join '', map { slurp($_) } glob 'src/*/*.c';
 
 $sources =~ s/"\s*\n\s*"//g;
 

@@ -37,7 +37,7 @@ my @warnings = qw( -W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter
                    -Werror );
 my @includes = map { "-I$_" }
                (map { "$nginx/src/$_" } qw( core event event/modules os/unix )),
-               $build, $src, "$root/t/unit";
+               $build, glob("$src/*/"), "$root/t/unit";
 
 
 # what finds wrong accesses while the test runs
@@ -87,7 +87,7 @@ sub compile {
 
     for my $file (@$files) {
         my ($source) = grep { -f } "$root/t/unit/$file.c",
-                                   "$src/ngx_msgbus_$file.c";
+                                   glob("$src/*/ngx_msgbus_$file.c");
         my $object = "$build/unit/$self->{name}-$file.o";
 
         $self->command($cc, @warnings, @{ $flags || [] }, @includes,

@@ -15,7 +15,6 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_log.h"
 #include "ngx_msgbus_time.h"
 
 

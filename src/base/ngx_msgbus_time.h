@@ -12,6 +12,10 @@
 #include <ngx_core.h>
 
 
+/* "2012-03-16 13:25:29Z" */
+#define NGX_MSGBUS_TIME_LEN  20
+
+
 /* all of it from any thread: from the system and not from nginx's cache */
 
 /* since 1970, ms: for display and ttl only, it decides no order */

@@ -10,7 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_log.h"
+#include "ngx_msgbus_ring.h"
 
 
 /*

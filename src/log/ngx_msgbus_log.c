@@ -22,6 +22,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_log.h"
 #include "ngx_msgbus_filing.h"
 
 

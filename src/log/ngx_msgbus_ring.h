@@ -1,0 +1,204 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_RING_H_INCLUDED_
+#define _NGX_MSGBUS_RING_H_INCLUDED_
+
+
+/*
+ * What the log consists of: its head in the shared zone, its records, and a
+ * process's view of both.  Layouts, and the way from a serial to a record; the
+ * log's own room and its lists both stand on it.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_channel.h"
+#include "ngx_msgbus_time.h"
+
+
+#if (NGX_PTR_SIZE != 8)
+#error "msgbus needs a 64-bit platform: its commit words are 64 bits wide"
+#endif
+
+
+/* raised whenever something that lives in the zone changes its layout */
+#define NGX_MSGBUS_LOG_VERSION    2
+
+/* what one hold of the mutex may cost at most */
+#define NGX_MSGBUS_HOLD_RECORDS   256
+#define NGX_MSGBUS_HOLD_BYTES     65536
+#define NGX_MSGBUS_HOLD_NODES     64
+
+/* digits of an id, which stays below 2^53 */
+#define NGX_MSGBUS_ID_LEN         16
+
+/* cursors from other nodes that are remembered */
+#define NGX_MSGBUS_CLAIMS         16
+
+/* of the poster's User-Agent and uuid, as posted */
+#define NGX_MSGBUS_UA_LEN         1024
+
+
+/*
+ * Keeps the compiler from moving stores in shared memory over each other.
+ * More is not needed: what one worker wrote under the mutex, another sees
+ * under the mutex; and the stores of a killed worker that were not done are
+ * those that come last in program order.
+ */
+#define ngx_msgbus_barrier()      __asm__ volatile ("" ::: "memory")
+
+
+/*
+ * A record's membership in one list of one node: filing[0] in the exact list
+ * of its channel, filing[n] in the tree list of the channel's n-th level.
+ * Distances are in serials, so that nothing dangles when records leave:
+ * 0 is none, and what lies before the log's head is gone.
+ *
+ *     filing:   1   2   3   4   5   6   7   8    of one list
+ *     prev:     .   1   2   3   4   5   6   7
+ *     jump:     .   1   2   1   4   5   4   1    skew-binary, O(log n)
+ */
+typedef struct {
+    uint32_t               node;
+    uint32_t               prev;
+    uint32_t               next;
+    uint32_t               jump;
+    uint32_t               span;       /* filings from jump to this one */
+} ngx_msgbus_filing_t;
+
+
+/*
+ * An event in the ring.  Behind the filings, without padding between them:
+ *
+ *     channel | uuid | front | data
+ *
+ * front is the event's JSON up to and with "age":, so that a read copies
+ * bytes and adds an age.
+ */
+typedef struct {
+    uint32_t               size;       /* multiple of 8; 0: go on at offset 0 */
+    uint32_t               front_len;
+    uint64_t               serial;
+    uint64_t               id;
+    uint64_t               created;    /* ms since 1970 */
+    uint32_t               data_len;
+    uint16_t               uuid_len;
+    uint8_t                channel_len;
+    uint8_t                filings;
+    ngx_msgbus_filing_t    filing[1];
+} ngx_msgbus_record_t;
+
+
+/* a cursor above the newest event, and when it was first seen */
+typedef struct {
+    uint64_t               id;
+    uint64_t               since;      /* monotonic, us */
+} ngx_msgbus_claim_t;
+
+
+/*
+ * Head of the event log; lives in the shared zone.
+ *
+ * Lock      shpool->mutex, for all fields not marked constant
+ * Writers   any worker, in the functions *_locked() of the log's rooms
+ * Readers   any worker; copy out under the lock, keep no pointers
+ * Lifetime  made by the first cycle to declare the zone; kept over reload;
+ *           lost on restart, binary upgrade and change of the zone's size
+ * Crash     the master unlocks after a dead worker, it repairs nothing.
+ *           "busy" is set while anything but the ring may be torn; whoever
+ *           finds it set rebuilds all else from the ring.  The ring itself
+ *           is whole at every instruction: a record is filled first, then
+ *           "tail" moves over it; "evicted_id" rises first, then "head".
+ * Layout    NGX_MSGBUS_LOG_VERSION
+ */
+typedef struct {
+    ngx_uint_t             version;       /* constant */
+    uint64_t               seed;          /* constant: of the names' hash */
+    uint64_t               first_id;      /* constant: of this log's life */
+    uint64_t               born;          /* constant: monotonic, us */
+
+    ngx_atomic_t           busy;
+
+    size_t                 head;          /* offset of the oldest record */
+    size_t                 tail;          /* offset past the newest; equal to
+                                             head only when none is there */
+    uint64_t               head_serial;   /* of the oldest record */
+    uint64_t               next_serial;   /* of the next record; from 1 on */
+    uint64_t               last_id;       /* newest ever; at first: the id
+                                             before the first one */
+    uint64_t               evicted_id;    /* newest that has left; at first:
+                                             as last_id */
+    uint64_t               created;       /* of the newest record, ms */
+    u_char                 created_text[NGX_MSGBUS_TIME_LEN];
+
+    uint64_t               pressed;       /* evicted before their time, */
+    uint64_t               refused;       /*   refused for want of room, */
+    uint64_t               pressed_told;  /*   how many of these were told */
+    uint64_t               refused_told;  /*   in the error log, */
+    uint64_t               told_at;       /*   and when last, ms */
+    uint64_t               rebuilds;
+
+    uint64_t               caught_up;     /* monotonic us: when the last look
+                                             at a database began */
+    uint64_t               lapsed_id;     /* newest that may have passed the
+                                             log by, while it was cut off */
+    ngx_uint_t             claimed;       /* place of the next claim */
+    ngx_msgbus_claim_t     claims[NGX_MSGBUS_CLAIMS];
+
+    ngx_msgbus_nodes_sh_t  nodes;
+} ngx_msgbus_log_sh_t;
+
+
+/* this process's view of the log, made at zone initialization */
+typedef struct {
+    ngx_msgbus_log_sh_t   *sh;
+    ngx_slab_pool_t       *shpool;
+    uint32_t              *index;         /* serial -> offset / 8 */
+    u_char                *ring;
+    size_t                 size;          /* of the ring */
+    uint64_t               mask;          /* places in the index - 1 */
+    ngx_msgbus_nodes_t     nodes;
+
+    /* may differ from cycle to cycle */
+    uint64_t               ttl;           /* ms */
+    uint64_t               max_events;
+    size_t                 max_event_size;
+    ngx_uint_t             reject;        /* rather than evict before ttl */
+    ngx_uint_t             follows;       /* a database, and may be behind */
+
+    /* of this hold, told in the error log after it */
+    ngx_uint_t             rebuilt;
+    uint64_t               pressed;
+    uint64_t               refused;
+} ngx_msgbus_log_t;
+
+
+/* the record of a serial between head_serial and next_serial - 1 */
+static ngx_inline ngx_msgbus_record_t *
+ngx_msgbus_log_record(ngx_msgbus_log_t *log, uint64_t serial)
+{
+    return (ngx_msgbus_record_t *)
+               (log->ring + (size_t) log->index[serial & log->mask] * 8);
+}
+
+
+#define ngx_msgbus_record_channel(rec)                                        \
+    ((u_char *) (rec) + offsetof(ngx_msgbus_record_t, filing)                 \
+     + (rec)->filings * sizeof(ngx_msgbus_filing_t))
+
+#define ngx_msgbus_record_uuid(rec)                                           \
+    (ngx_msgbus_record_channel(rec) + (rec)->channel_len)
+
+#define ngx_msgbus_record_front(rec)                                          \
+    (ngx_msgbus_record_uuid(rec) + (rec)->uuid_len)
+
+#define ngx_msgbus_record_data(rec)                                           \
+    (ngx_msgbus_record_front(rec) + (rec)->front_len)
+
+
+#endif /* _NGX_MSGBUS_RING_H_INCLUDED_ */

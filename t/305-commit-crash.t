@@ -18,7 +18,7 @@ use Unit;
 
 plan skip_all => Unit->lacks if Unit->lacks;
 
-my @rooms = qw( channel filing log pending commit sync );
+my @rooms = qw( channel filing log pending ledger commit sync );
 my @plain = qw( commit_crash check_log check_pending crash unit );
 
 my @ways = (

@@ -15,6 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_msgbus_direct.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_zone.h"
 
@@ -74,7 +75,7 @@ ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
 
     size = ngx_msgbus_log_max_record(&bus->log);
 
-    return bus->store->db ? ngx_min(size, ngx_msgbus_zone_max_posts(bus))
+    return bus->store ? ngx_min(size, ngx_msgbus_zone_max_posts(bus))
                           : size;
 }
 
@@ -116,7 +117,7 @@ ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return bus->store->db ? ngx_msgbus_init_posts(bus, cycle) : NGX_OK;
+    return bus->store ? ngx_msgbus_init_posts(bus, cycle) : NGX_OK;
 }
 
 
@@ -138,9 +139,9 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    bus->commit.log = bus->log;
+    bus->ledger.log = bus->log;
 
-    bus->committer = ngx_msgbus_committer_start(&bus->commit, bus->mongodb,
+    bus->committer = ngx_msgbus_committer_start(&bus->ledger, bus->mongodb,
                                                 bus->conf.ttl, cycle->log);
 
     return bus->committer ? NGX_OK : NGX_ERROR;
@@ -364,7 +365,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     post->unsure = 0;
     post->waiting = 0;
 
-    if (bus->store->db) {
+    if (bus->store) {
         rc = ngx_msgbus_post_queue(&bus->posts, post);
 
         if (rc == NGX_AGAIN) {
@@ -386,7 +387,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
         ngx_memcpy(ev->created_text, ngx_msgbus_now_text(),
                    NGX_MSGBUS_TIME_LEN);
 
-        rc = ngx_msgbus_commit(&bus->log, bus->store, ev);
+        rc = ngx_msgbus_direct_commit(&bus->log, ev);
 
         if (rc != NGX_OK) {
             break;
@@ -413,7 +414,7 @@ ngx_msgbus_forget(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 ngx_uint_t
 ngx_msgbus_may_wait(ngx_msgbus_t *bus)
 {
-    return bus->store->db != NULL;
+    return bus->store != NULL;
 }
 
 
@@ -422,7 +423,7 @@ ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 {
     ngx_uint_t  loaded;
 
-    if (bus->store->db == NULL) {
+    if (bus->store == NULL) {
         return 1;
     }
 
@@ -631,7 +632,7 @@ ngx_msgbus_health(ngx_msgbus_t *bus)
 {
     ngx_msgbus_status_t  status;
 
-    if (bus->store->db == NULL) {
+    if (bus->store == NULL) {
         return NGX_OK;
     }
 
@@ -660,13 +661,19 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->refused = sh->refused;
     status->rebuilds = sh->rebuilds;
 
-    if (bus->store->db) {
+    if (bus->store) {
         ngx_msgbus_status_db_locked(bus, status);
     }
 
     ngx_msgbus_log_unlock(log);
 
-    status->store = bus->store->name;
+    if (bus->store) {
+        status->store = bus->store->name;
+
+    } else {
+        ngx_str_set(&status->store, "memory");
+    }
+
     status->parked = ngx_msgbus_notify_total(&bus->notify);
 }
 
@@ -675,10 +682,10 @@ static void
 ngx_msgbus_status_db_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
 {
     uint64_t                    look;
-    ngx_msgbus_commit_sh_t     *sh;
+    ngx_msgbus_ledger_sh_t     *sh;
     ngx_msgbus_mongodb_conf_t  *conf;
 
-    sh = bus->commit.sh;
+    sh = bus->ledger.sh;
     conf = bus->mongodb;
 
     status->mongodb = conf;

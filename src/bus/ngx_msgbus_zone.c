@@ -17,6 +17,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_msgbus_direct.h"
 #include "ngx_msgbus_random.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_zone.h"
@@ -41,11 +42,16 @@ typedef struct {
     /* NULL where the log is all there is */
     u_char                *pending;
     size_t                 pending_size;
-    ngx_msgbus_commit_sh_t  *commit;
+    ngx_msgbus_ledger_sh_t  *ledger;
 } ngx_msgbus_root_t;
 
 
 static ngx_int_t ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_msgbus_adopt_store(ngx_msgbus_t *bus,
+    ngx_msgbus_t *old, ngx_msgbus_root_t *root);
+static ngx_int_t ngx_msgbus_init_log(ngx_msgbus_t *bus,
+    ngx_msgbus_root_t *root, ngx_uint_t fresh);
+static ngx_int_t ngx_msgbus_init_limit(ngx_msgbus_t *bus);
 static ngx_int_t ngx_msgbus_init_commit(ngx_msgbus_t *bus,
     ngx_msgbus_root_t *root, ngx_uint_t fresh);
 static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
@@ -100,11 +106,8 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
     ngx_uint_t   i;
 
     name = &bus->conf.store;
-    bus->store = &ngx_msgbus_store_memory;
 
-    if (name->len == bus->store->name.len
-        && ngx_strncmp(name->data, bus->store->name.data, name->len) == 0)
-    {
+    if (ngx_strcmp(name->data, "memory") == 0) {
         return NGX_OK;
     }
 
@@ -153,8 +156,6 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
     ngx_msgbus_t       *old = data;
 
-    size_t              limit;
-    uint64_t            seed;
     ngx_uint_t          fresh;
     ngx_msgbus_t       *bus;
     ngx_slab_pool_t    *shpool;
@@ -179,11 +180,34 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     root = shpool->data;
     bus->notify.sh = root->slots;
 
-    if ((root->commit != NULL) != (bus->store->db != NULL)) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+    if (ngx_msgbus_adopt_store(bus, old, root) != NGX_OK
+        || ngx_msgbus_init_log(bus, root, fresh) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (bus->store && ngx_msgbus_init_commit(bus, root, fresh) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_init_limit(bus) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_msgbus_init_eventfds(bus, old);
+}
+
+
+/* may the zone go on with what its store is now? */
+static ngx_int_t
+ngx_msgbus_adopt_store(ngx_msgbus_t *bus, ngx_msgbus_t *old,
+    ngx_msgbus_root_t *root)
+{
+    if ((root->ledger != NULL) != (bus->store != NULL)) {
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
                       "the store of msgbus zone \"%V\" can not change from or "
                       "to \"memory\" at a reload, restart nginx or use another "
-                      "name", &shm_zone->shm.name);
+                      "name", &bus->shm_zone->shm.name);
         return NGX_ERROR;
     }
 
@@ -192,17 +216,32 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     {
         /* its ids are others, and what was sent to the old one may be there */
 
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
                       "the database of msgbus zone \"%V\" can not change at a "
                       "reload, restart nginx or use another name",
-                      &shm_zone->shm.name);
+                      &bus->shm_zone->shm.name);
         return NGX_ERROR;
     }
 
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_init_log(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
+    ngx_uint_t fresh)
+{
+    uint64_t           seed, first_id;
+    ngx_shm_t         *shm;
+    ngx_msgbus_log_t  *log;
+
+    log = &bus->log;
+    shm = &bus->shm_zone->shm;
+
     if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+        ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
                       "msgbus zone \"%V\" is too small, %uz bytes",
-                      &shm_zone->shm.name, shm_zone->shm.size);
+                      &shm->name, shm->size);
         return NGX_ERROR;
     }
 
@@ -210,30 +249,40 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
         /* nobody outside may know what the names' hash starts from */
 
-        if (ngx_msgbus_random(&seed, sizeof(uint64_t), shm_zone->shm.log)
-            != NGX_OK)
-        {
+        if (ngx_msgbus_random(&seed, sizeof(uint64_t), shm->log) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        ngx_msgbus_log_start(log, bus->store->first_id(bus->conf.first_id),
-                             seed, ngx_msgbus_time_monotonic());
+        /* a store is asked for the log's beginning later on */
+
+        first_id = bus->store
+                   ? 1 : ngx_msgbus_direct_first_id(bus->conf.first_id);
+
+        ngx_msgbus_log_start(log, first_id, seed,
+                             ngx_msgbus_time_monotonic());
 
     } else if (log->sh->version != NGX_MSGBUS_LOG_VERSION) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+        ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
                       "msgbus zone \"%V\" was made by another version of the "
-                      "module, restart nginx", &shm_zone->shm.name);
+                      "module, restart nginx", &shm->name);
         return NGX_ERROR;
     }
 
+    return NGX_OK;
+}
+
+
+/* what an event may have at most */
+static ngx_int_t
+ngx_msgbus_init_limit(ngx_msgbus_t *bus)
+{
+    size_t             limit;
+    ngx_msgbus_log_t  *log;
+
+    log = &bus->log;
     limit = log->size / 8;
 
-    if (bus->store->db) {
-
-        if (ngx_msgbus_init_commit(bus, root, fresh) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
+    if (bus->store) {
         limit = ngx_min(limit, ngx_msgbus_zone_max_posts(bus));
     }
 
@@ -242,14 +291,14 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                           : ngx_min(1024 * 1024, limit);
 
     if (log->max_event_size > limit) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
                       "max_event_size %uz is too large for msgbus zone "
                       "\"%V\", which takes %uz",
-                      log->max_event_size, &shm_zone->shm.name, limit);
+                      log->max_event_size, &bus->shm_zone->shm.name, limit);
         return NGX_ERROR;
     }
 
-    return ngx_msgbus_init_eventfds(bus, old);
+    return NGX_OK;
 }
 
 
@@ -258,7 +307,7 @@ static ngx_int_t
 ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
     ngx_uint_t fresh)
 {
-    ngx_msgbus_commit_t   *c;
+    ngx_msgbus_ledger_t   *c;
     ngx_msgbus_pending_t  *p;
 
     p = &bus->posts.pending;
@@ -280,12 +329,12 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
     bus->posts.slot = &bus->notify.slot;
     bus->posts.patience = bus->mongodb->tries * bus->mongodb->delay;
 
-    c = &bus->commit;
+    c = &bus->ledger;
 
-    c->sh = root->commit;
+    c->sh = root->ledger;
     c->pending = *p;
     c->notify = &bus->notify;
-    c->ops = bus->store->db;
+    c->store = bus->store;
 
     return NGX_OK;
 }
@@ -318,17 +367,17 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
     }
 
     root->pending = NULL;
-    root->commit = NULL;
+    root->ledger = NULL;
 
-    if (bus->store->db) {
-        root->commit = ngx_slab_calloc(shpool,
-                                       sizeof(ngx_msgbus_commit_sh_t));
+    if (bus->store) {
+        root->ledger = ngx_slab_calloc(shpool,
+                                       sizeof(ngx_msgbus_ledger_sh_t));
 
         root->pending_size = shpool->pfree * ngx_pagesize
                              / NGX_MSGBUS_PENDING_SHARE;
         root->pending = ngx_slab_alloc(shpool, root->pending_size);
 
-        if (root->commit == NULL || root->pending == NULL) {
+        if (root->ledger == NULL || root->pending == NULL) {
             return NGX_ERROR;
         }
     }

@@ -12,9 +12,9 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_msgbus.h"
-#include "ngx_msgbus_commit.h"
 #include "ngx_msgbus_committer.h"
 #include "ngx_msgbus_frame.h"
+#include "ngx_msgbus_ledger.h"
 #include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_store.h"
 
@@ -22,7 +22,7 @@
 /* a bus as its own rooms see it: one for each cycle that declares its zone */
 struct ngx_msgbus_s {
     ngx_msgbus_conf_t      conf;
-    ngx_msgbus_store_t    *store;
+    ngx_msgbus_store_t    *store;          /* NULL: the log is all there is */
     ngx_msgbus_log_t       log;
     ngx_shm_zone_t        *shm_zone;
     ngx_pool_cleanup_t    *cleanup;        /* of the cycle */
@@ -38,7 +38,7 @@ struct ngx_msgbus_s {
     /* where a database is the store */
     ngx_msgbus_mongodb_conf_t  *mongodb;
     ngx_msgbus_posts_t     posts;
-    ngx_msgbus_commit_t    commit;         /* what a committer starts from */
+    ngx_msgbus_ledger_t    ledger;         /* what a committer starts from */
     ngx_msgbus_committer_t *committer;
     ngx_event_t            kick;           /* posts wait for the committer */
 };

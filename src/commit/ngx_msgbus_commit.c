@@ -5,12 +5,11 @@
 
 
 /*
- * The one way by which an event gets its id and becomes visible.  Where the
- * store has ids at hand (memory), the id is chosen and the event appended in
- * one hold of the mutex.  Where a database has them, one committer for the
- * node has what is pending inserted with the next ids, and appends it to the
- * log when it is durable; one insert is in flight at a time, for a failed one
- * below a successful one would leave a hole in the order:
+ * How an event gets its id and becomes visible where a store decides who has
+ * it.  One committer for the node has what is pending inserted with the next
+ * ids, and appends it to the log when it is durable; one insert is in flight
+ * at a time, for a failed one below a successful one would leave a hole in
+ * the order:
  *
  *     queued --> sent --> settled
  *                 |  an id was taken, or no answer came: look at what the
@@ -35,113 +34,23 @@
 /* how long to wait for an event that is there, but can not be read yet, ms */
 #define NGX_MSGBUS_CONFLICT_DELAY  10
 
-/* a database that stays away is told of this often, us */
-#define NGX_MSGBUS_AWAY_PERIOD     60000000
 
-/* appends of one event: each makes room for some */
-#define NGX_MSGBUS_APPEND_TRIES    10000
-
-
-static ngx_int_t ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c);
-static void ngx_msgbus_commit_gather(ngx_msgbus_commit_t *c);
-static ngx_int_t ngx_msgbus_commit_gather_locked(ngx_msgbus_commit_t *c,
+static ngx_int_t ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c);
+static void ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c);
+static ngx_int_t ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c,
     size_t *offset, size_t *bytes);
-static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c,
+static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e);
-static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c);
-static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c,
+static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c);
+static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c,
     uint64_t first);
-static void ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
+static void ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, uint64_t first,
     uint64_t begin);
-static void ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c);
-static void ngx_msgbus_commit_failed(ngx_msgbus_commit_t *c);
-static void ngx_msgbus_commit_well(ngx_msgbus_commit_t *c);
-static void ngx_msgbus_commit_wake(ngx_msgbus_commit_t *c);
-
-
-ngx_int_t
-ngx_msgbus_commit(ngx_msgbus_log_t *log, ngx_msgbus_store_t *store,
-    ngx_msgbus_event_t *ev)
-{
-    ngx_int_t  rc;
-
-    do {
-        ngx_msgbus_log_lock(log);
-
-        /*
-         * the id again at each turn: when evicting goes over several holds,
-         * others may append in between
-         */
-
-        rc = store->next_id_locked(log, &ev->id);
-
-        if (rc == NGX_OK) {
-            rc = ngx_msgbus_log_append_locked(log, ev, ev->created);
-
-        } else {
-            rc = NGX_ABORT;
-        }
-
-        ngx_msgbus_log_unlock(log);
-
-    } while (rc == NGX_AGAIN);
-
-    return rc;
-}
-
-
-ngx_int_t
-ngx_msgbus_commit_create(ngx_msgbus_commit_t *c,
-    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl)
-{
-    c->term = ttl * 1000 / 8;
-    c->look = conf->poll ? (uint64_t) conf->poll * 1000
-                         : ngx_min((uint64_t) NGX_MSGBUS_LOOK * 1000,
-                                   c->term / 2);
-    c->delay = conf->delay;
-    c->patience = (uint64_t) conf->tries * conf->delay * 1000;
-
-    c->entries = ngx_alloc(NGX_MSGBUS_BATCH_EVENTS
-                           * sizeof(ngx_msgbus_entry_t *), c->error_log);
-    c->docs = ngx_alloc(NGX_MSGBUS_BATCH_EVENTS * sizeof(ngx_msgbus_doc_t),
-                        c->error_log);
-
-    c->agents_size = NGX_MSGBUS_UA_LEN * NGX_MSGBUS_JSON_ESCAPED;
-    c->agents = ngx_alloc(c->agents_size, c->error_log);
-
-    c->db = c->ops->create(conf, ttl, c->error_log);
-
-    if (c->entries == NULL || c->docs == NULL || c->agents == NULL
-        || c->db == NULL)
-    {
-        ngx_msgbus_commit_destroy(c);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_msgbus_commit_destroy(ngx_msgbus_commit_t *c)
-{
-    if (c->db) {
-        c->ops->destroy(c->db);
-    }
-
-    ngx_free(c->agents);
-    ngx_free(c->docs);
-    ngx_free(c->entries);
-
-    c->db = NULL;
-    c->agents = NULL;
-    c->docs = NULL;
-    c->entries = NULL;
-}
+static void ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c);
 
 
 ngx_msec_t
-ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
+ngx_msgbus_commit_turn(ngx_msgbus_ledger_t *c, ngx_uint_t *idle)
 {
     uint64_t   due, now, last_id;
     ngx_int_t  rc;
@@ -151,8 +60,8 @@ ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
     last_id = c->log.sh->last_id;
 
     if (ngx_msgbus_commit_prepare(c) != NGX_OK) {
-        ngx_msgbus_commit_failed(c);
-        ngx_msgbus_commit_wake(c);
+        ngx_msgbus_ledger_failed(c);
+        ngx_msgbus_ledger_wake(c);
 
         return c->delay;
     }
@@ -164,22 +73,22 @@ ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
     switch (rc) {
 
     case NGX_OK:
-        ngx_msgbus_commit_well(c);
+        ngx_msgbus_ledger_well(c);
         break;
 
     case NGX_DECLINED:
-        ngx_msgbus_commit_lock(c);
+        ngx_msgbus_ledger_lock(c);
         c->sh->conflicts++;
-        ngx_msgbus_commit_unlock(c);
+        ngx_msgbus_ledger_unlock(c);
 
         c->unsure = 1;
         break;
 
     default:
-        ngx_msgbus_commit_failed(c);
+        ngx_msgbus_ledger_failed(c);
     }
 
-    ngx_msgbus_commit_wake(c);
+    ngx_msgbus_ledger_wake(c);
 
     if (rc == NGX_ERROR) {
         return c->delay;
@@ -201,14 +110,14 @@ ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
 
     /* whoever posts from here on finds "idle", and wakes us */
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     if (c->pending.sh->entries == 0) {
         c->sh->idle = 1;
         *idle = 1;
     }
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     return *idle ? (ngx_msec_t) ((due - now) / 1000 + 1) : 0;
 }
@@ -216,13 +125,13 @@ ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle)
 
 /* connected, in sync, and nothing that was sent unaccounted for */
 static ngx_int_t
-ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c)
+ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
 {
     uint64_t  now;
 
     if (!c->connected) {
 
-        if (c->ops->connect(c->db) != NGX_OK) {
+        if (c->store->connect(c->db) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -230,13 +139,13 @@ ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c)
         c->stale = 1;
         c->unsure = 1;
 
-        ngx_msgbus_commit_lock(c);
+        ngx_msgbus_ledger_lock(c);
 
-        (void) ngx_cpystrn(c->sh->version, (u_char *) c->ops->version(c->db),
+        (void) ngx_cpystrn(c->sh->version, (u_char *) c->store->version(c->db),
                            NGX_MSGBUS_VERSION_LEN);
-        c->sh->warnings = c->ops->warnings(c->db);
+        c->sh->warnings = c->store->warnings(c->db);
 
-        ngx_msgbus_commit_unlock(c);
+        ngx_msgbus_ledger_unlock(c);
     }
 
     if (c->stale || !ngx_msgbus_sync_is_fresh(c)) {
@@ -258,7 +167,7 @@ ngx_msgbus_commit_prepare(ngx_msgbus_commit_t *c)
 
 /* what is to be sent: first what was sent before, then what is queued */
 static void
-ngx_msgbus_commit_gather(ngx_msgbus_commit_t *c)
+ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c)
 {
     size_t     offset, bytes;
     ngx_int_t  rc;
@@ -266,7 +175,7 @@ ngx_msgbus_commit_gather(ngx_msgbus_commit_t *c)
     c->n = 0;
     bytes = 0;
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     ngx_msgbus_pending_sweep_locked(&c->pending);
     ngx_msgbus_pending_trim_locked(&c->pending);
@@ -278,17 +187,17 @@ ngx_msgbus_commit_gather(ngx_msgbus_commit_t *c)
     {
         /* the head moves by our doing only, so the offset stays good */
 
-        ngx_msgbus_commit_unlock(c);
-        ngx_msgbus_commit_lock(c);
+        ngx_msgbus_ledger_unlock(c);
+        ngx_msgbus_ledger_lock(c);
     }
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 }
 
 
 /* NGX_AGAIN: there is more, but this hold has done its share */
 static ngx_int_t
-ngx_msgbus_commit_gather_locked(ngx_msgbus_commit_t *c, size_t *offset,
+ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
     size_t *bytes)
 {
     ngx_uint_t           i;
@@ -324,7 +233,7 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_commit_t *c, size_t *offset,
 
 
 static ngx_uint_t
-ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
+ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 {
     uint64_t  age;
 
@@ -336,7 +245,7 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
 
         /* it is in the log; a committer died before it could tell */
 
-        ngx_msgbus_commit_settle_locked(c, e, e->id, c->log.sh->created);
+        ngx_msgbus_ledger_settle_locked(c, e, e->id, c->log.sh->created);
         return 0;
     }
 
@@ -350,12 +259,12 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
          * it not yet, but what was sent may still arrive
          */
 
-        ngx_msgbus_commit_settle_locked(c, e, NGX_MSGBUS_ID_UNSURE, 0);
+        ngx_msgbus_ledger_settle_locked(c, e, NGX_MSGBUS_ID_UNSURE, 0);
         return 0;
     }
 
     if (age > 2 * c->patience) {
-        ngx_msgbus_commit_settle_locked(c, e, 0, 0);
+        ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
         return 0;
     }
 
@@ -364,7 +273,7 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_commit_t *c, ngx_msgbus_entry_t *e)
 
 
 static ngx_int_t
-ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c)
+ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
 {
     uint64_t   first, begin;
     ngx_int_t  rc;
@@ -394,7 +303,7 @@ ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c)
 
     begin = ngx_msgbus_time_monotonic();
 
-    rc = c->ops->insert(c->db, c->docs, c->n);
+    rc = c->store->insert(c->db, c->docs, c->n);
 
     switch (rc) {
 
@@ -415,7 +324,7 @@ ngx_msgbus_commit_insert(ngx_msgbus_commit_t *c)
 
 /* the batch as the store sees it; NGX_OK, or NGX_ERROR: no memory */
 static ngx_int_t
-ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c, uint64_t first)
+ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c, uint64_t first)
 {
     size_t               size;
     u_char              *p;
@@ -468,7 +377,7 @@ ngx_msgbus_commit_docs(ngx_msgbus_commit_t *c, uint64_t first)
 
 /* the batch is durable: into the log with it */
 static void
-ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
+ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, uint64_t first,
     uint64_t begin)
 {
     ngx_str_t              name;
@@ -487,18 +396,18 @@ ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
         ev.id = first + i;
         ev.created = c->docs[i].created;
 
-        ngx_msgbus_commit_lock(c);
+        ngx_msgbus_ledger_lock(c);
 
         e->id = ev.id;
         ngx_msgbus_barrier();
 
-        ngx_msgbus_commit_append_locked(c, &ev);
-        ngx_msgbus_commit_settle_locked(c, e, ev.id, ev.created);
+        ngx_msgbus_ledger_append_locked(c, &ev);
+        ngx_msgbus_ledger_settle_locked(c, e, ev.id, ev.created);
 
         c->sh->newest = c->docs[i].created;
         c->sh->committed++;
 
-        ngx_msgbus_commit_unlock(c);
+        ngx_msgbus_ledger_unlock(c);
     }
 
     /*
@@ -506,12 +415,12 @@ ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
      * have said: nobody had written anything.
      */
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     c->log.sh->caught_up = begin;
     c->sh->commits++;
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     c->seen = 1;
 }
@@ -519,185 +428,23 @@ ngx_msgbus_commit_done(ngx_msgbus_commit_t *c, uint64_t first,
 
 /* nothing of the batch is stored: what was not sent before can be taken back */
 static void
-ngx_msgbus_commit_unsent(ngx_msgbus_commit_t *c)
+ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c)
 {
     ngx_uint_t           i;
     ngx_msgbus_entry_t  *e;
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     for (i = 0; i < c->n; i++) {
         e = c->entries[i];
 
         if (e->cell == NGX_MSGBUS_CELL_NONE) {
-            ngx_msgbus_commit_settle_locked(c, e, 0, 0);
+            ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
 
         } else if (!e->doubt) {
             e->state = NGX_MSGBUS_QUEUED;
         }
     }
 
-    ngx_msgbus_commit_unlock(c);
-}
-
-
-void
-ngx_msgbus_commit_append_locked(ngx_msgbus_commit_t *c,
-    ngx_msgbus_event_t *ev)
-{
-    ngx_int_t   rc;
-    ngx_uint_t  n;
-
-    ngx_msgbus_time_text(ev->created_text, ev->created);
-
-    for (n = 0; n < NGX_MSGBUS_APPEND_TRIES; n++) {
-
-        rc = ngx_msgbus_log_append_locked(&c->log, ev,
-                                          ngx_msgbus_time_wall());
-
-        if (rc != NGX_AGAIN && rc != NGX_BUSY) {
-            break;
-        }
-
-        /* a hold has done its share of evictions */
-
-        ngx_msgbus_commit_unlock(c);
-        ngx_msgbus_commit_lock(c);
-    }
-
-    if (rc != NGX_OK) {
-
-        /* what is posted here is checked to fit, so it is another node's */
-
-        ngx_log_error(NGX_LOG_CRIT, c->error_log, 0,
-                      "msgbus has no room for event %uL of the database%s",
-                      ev->id, c->log.shpool->log_ctx);
-
-        c->log.sh->last_id = ev->id;
-    }
-}
-
-
-void
-ngx_msgbus_commit_settle_locked(ngx_msgbus_commit_t *c,
-    ngx_msgbus_entry_t *e, uint64_t id, uint64_t created)
-{
-    ngx_int_t  slot;
-
-    slot = ngx_msgbus_pending_settle_locked(&c->pending, e, id, created);
-
-    if (slot != -1) {
-        c->wake[slot / 64] |= (ngx_atomic_uint_t) 1 << slot % 64;
-    }
-}
-
-
-void
-ngx_msgbus_commit_leave(ngx_msgbus_commit_t *c)
-{
-    if (c->connected) {
-        c->ops->disconnect(c->db);
-        c->connected = 0;
-    }
-}
-
-
-static void
-ngx_msgbus_commit_failed(ngx_msgbus_commit_t *c)
-{
-    uint64_t     now, failures;
-    ngx_uint_t   first;
-    const char  *error;
-
-    error = c->ops->error(c->db);
-    now = ngx_msgbus_time_monotonic();
-
-    ngx_msgbus_commit_leave(c);
-
-    ngx_msgbus_commit_lock(c);
-
-    first = !c->sh->down;
-
-    c->sh->down = 1;
-    c->sh->failures = first ? 1 : c->sh->failures + 1;
-
-    (void) ngx_cpystrn(c->sh->error, (u_char *) error, NGX_MSGBUS_ERROR_LEN);
-
-    failures = c->sh->failures;
-
-    if (first || now - c->sh->told_at >= NGX_MSGBUS_AWAY_PERIOD) {
-        c->sh->told_at = now;
-
-    } else {
-        failures = 0;
-    }
-
-    ngx_msgbus_commit_unlock(c);
-
-    if (failures) {
-        ngx_log_error(NGX_LOG_ERR, c->error_log, 0,
-                      "msgbus can not use its database%s, failed %uL times: "
-                      "%s", c->log.shpool->log_ctx, failures, error);
-    }
-}
-
-
-static void
-ngx_msgbus_commit_well(ngx_msgbus_commit_t *c)
-{
-    uint64_t  failures;
-
-    if (!c->sh->down) {
-        return;
-    }
-
-    ngx_msgbus_commit_lock(c);
-
-    failures = c->sh->failures;
-
-    c->sh->down = 0;
-    c->sh->failures = 0;
-
-    ngx_msgbus_commit_unlock(c);
-
-    ngx_log_error(NGX_LOG_NOTICE, c->error_log, 0,
-                  "msgbus uses its database%s again, after %uL failures",
-                  c->log.shpool->log_ctx, failures);
-}
-
-
-/* the owners of what was settled, and the readers of what was appended */
-static void
-ngx_msgbus_commit_wake(ngx_msgbus_commit_t *c)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_MSGBUS_SLOT_WORDS; i++) {
-
-        if (c->seen) {
-            c->wake[i] |= c->notify->sh->waiting[i];
-        }
-
-        if (c->wake[i]) {
-            ngx_msgbus_notify_signal(c->notify, i, c->wake[i]);
-            c->wake[i] = 0;
-        }
-    }
-
-    c->seen = 0;
-}
-
-
-void
-ngx_msgbus_commit_lock(ngx_msgbus_commit_t *c)
-{
-    ngx_msgbus_log_lock(&c->log);
-    ngx_msgbus_pending_check_locked(&c->pending);
-}
-
-
-void
-ngx_msgbus_commit_unlock(ngx_msgbus_commit_t *c)
-{
-    ngx_msgbus_log_unlock(&c->log);
+    ngx_msgbus_ledger_unlock(c);
 }

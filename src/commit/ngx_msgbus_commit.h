@@ -10,118 +10,8 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_log.h"
-#include "ngx_msgbus_notify.h"
-#include "ngx_msgbus_pending.h"
-#include "ngx_msgbus_store.h"
+#include "ngx_msgbus_ledger.h"
 
-
-/* documents of one insert, and bytes: less than one message of the wire */
-#define NGX_MSGBUS_BATCH_EVENTS  1000
-#define NGX_MSGBUS_BATCH_BYTES   (8 * 1024 * 1024)
-
-/* between two looks at a database with poll off, ms: is it still there? */
-#define NGX_MSGBUS_LOOK          2000
-
-/*
- * Between two looks whatever was committed meanwhile, us: somebody may have
- * written an id far above the newest, which no insert meets
- */
-#define NGX_MSGBUS_LOOK_AT_LEAST 500000
-
-
-/*
- * Gives the event the next id and makes it visible, for a store that has an
- * id at hand; ev->id is the id after NGX_OK.  ev->created and created_text
- * are set.
- *
- * NGX_OK        committed
- * NGX_BUSY      no room in the log
- * NGX_DECLINED  larger than the log takes
- * NGX_ABORT     the store gives out no id now
- *
- * On the event loop.  Nothing of ev is kept.
- */
-ngx_int_t ngx_msgbus_commit(ngx_msgbus_log_t *log, ngx_msgbus_store_t *store,
-    ngx_msgbus_event_t *ev);
-
-
-/*
- * What the committers of a node know of a database, one after the other; in
- * the shared zone.
- *
- * Lock      shpool->mutex, but for "role", "idle" and "loaded", which are
- *           atomic words and change under it too; the committer alone reads
- *           what only it writes without it
- * Writers   the committer; role: who becomes it; idle: whoever wakes it
- * Readers   any worker: health
- * Lifetime  as the zone's
- * Crash     each field is one word, or text for a report; a dead committer's
- *           successor looks at the database before it commits
- * Layout    NGX_MSGBUS_LOG_VERSION
- */
-typedef struct {
-    ngx_atomic_t           role;       /* an owner of a slot; 0: nobody */
-    ngx_atomic_t           idle;       /* it sleeps until it is woken */
-    ngx_atomic_t           loaded;     /* the log has a beginning */
-
-    uint64_t               ceiling;    /* no id above it may be given out */
-    uint64_t               newest;     /* created_at of the newest event, ms */
-
-    ngx_uint_t             down;       /* the last command failed */
-    uint64_t               failures;   /* since it is down */
-    uint64_t               told_at;    /* when they were last told, us */
-    uint64_t               rtt;        /* of a look that found nothing, us */
-    ngx_uint_t             warnings;
-    uint64_t               commits;    /* inserts that went well, */
-    uint64_t               committed;  /*   and events in them */
-    uint64_t               foreign;    /* events of other nodes */
-    uint64_t               conflicts;  /* inserts that met a taken id */
-    u_char                 version[NGX_MSGBUS_VERSION_LEN];
-    u_char                 error[NGX_MSGBUS_ERROR_LEN];
-} ngx_msgbus_commit_sh_t;
-
-
-/* a committer's own; used in its thread only */
-typedef struct {
-    ngx_msgbus_commit_sh_t      *sh;
-    ngx_msgbus_log_t             log;      /* a view of the thread's own */
-    ngx_msgbus_pending_t         pending;
-    ngx_msgbus_notify_t         *notify;   /* constant parts of it */
-    ngx_msgbus_db_ops_t         *ops;
-    ngx_msgbus_db_t             *db;
-    ngx_log_t                   *error_log;
-
-    uint64_t                     term;     /* an eighth of the ttl, us */
-    uint64_t                     look;     /* between two looks, us */
-    uint64_t                     looked;   /* when the last one began, us */
-    uint64_t                     patience; /* with a post, us */
-    ngx_msec_t                   delay;    /* after a failure */
-
-    ngx_msgbus_entry_t         **entries;  /* of the batch, */
-    ngx_msgbus_doc_t            *docs;     /*   and as the store sees them */
-    ngx_uint_t                   n;
-    u_char                      *agents;   /* room for User-Agents, decoded */
-    size_t                       agents_size;
-
-    ngx_atomic_uint_t            wake[NGX_MSGBUS_SLOT_WORDS];
-
-    unsigned                     connected:1;
-    unsigned                     stale:1;  /* sync before the next insert */
-    unsigned                     unsure:1; /* some of what was sent may be
-                                              in the database unseen */
-    unsigned                     lapsed:1; /* events may have expired unseen */
-    unsigned                     seen:1;   /* readers are to be woken */
-} ngx_msgbus_commit_t;
-
-
-/*
- * Allocates what a committer needs; log, pending, notify, sh and ops are set.
- * NGX_OK or NGX_ERROR.  And frees it.
- */
-ngx_int_t ngx_msgbus_commit_create(ngx_msgbus_commit_t *c,
-    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl);
-void ngx_msgbus_commit_destroy(ngx_msgbus_commit_t *c);
 
 /*
  * A turn of the committer: looks at the database if it is time to, commits
@@ -129,22 +19,7 @@ void ngx_msgbus_commit_destroy(ngx_msgbus_commit_t *c);
  * holds the mutex for short steps only.  Returns how many ms may pass until
  * the next turn; *idle: a post should end them early.
  */
-ngx_msec_t ngx_msgbus_commit_turn(ngx_msgbus_commit_t *c, ngx_uint_t *idle);
+ngx_msec_t ngx_msgbus_commit_turn(ngx_msgbus_ledger_t *c, ngx_uint_t *idle);
 
-/* lets the connection go; before another becomes the committer */
-void ngx_msgbus_commit_leave(ngx_msgbus_commit_t *c);
-
-
-/*
- * For the rooms of the commit alone: the mutex, with a log and pending posts
- * that are whole; append an event whose id is set, for which room is made
- * whatever it takes; and mark a failure of the database.
- */
-void ngx_msgbus_commit_lock(ngx_msgbus_commit_t *c);
-void ngx_msgbus_commit_unlock(ngx_msgbus_commit_t *c);
-void ngx_msgbus_commit_append_locked(ngx_msgbus_commit_t *c,
-    ngx_msgbus_event_t *ev);
-void ngx_msgbus_commit_settle_locked(ngx_msgbus_commit_t *c,
-    ngx_msgbus_entry_t *e, uint64_t id, uint64_t created);
 
 #endif /* _NGX_MSGBUS_COMMIT_H_INCLUDED_ */

@@ -37,7 +37,7 @@
 
 
 struct ngx_msgbus_committer_s {
-    ngx_msgbus_commit_t    commit;
+    ngx_msgbus_ledger_t    commit;
     pthread_t              thread;
     int                    fd;         /* wakes this thread */
     int                    posts;      /* wakes the committer */
@@ -59,12 +59,12 @@ static void ngx_msgbus_committer_write(int fd, ngx_log_t *log);
 
 
 ngx_msgbus_committer_t *
-ngx_msgbus_committer_start(ngx_msgbus_commit_t *template,
+ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
     ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl, ngx_log_t *log)
 {
     int                      err;
     sigset_t                 all, old;
-    ngx_msgbus_commit_t     *c;
+    ngx_msgbus_ledger_t     *c;
     ngx_msgbus_committer_t  *committer;
 
     committer = ngx_calloc(sizeof(ngx_msgbus_committer_t), log);
@@ -86,7 +86,7 @@ ngx_msgbus_committer_start(ngx_msgbus_commit_t *template,
         goto failed;
     }
 
-    if (ngx_msgbus_commit_create(c, conf, ttl) != NGX_OK) {
+    if (ngx_msgbus_ledger_create(c, conf, ttl) != NGX_OK) {
         goto failed;
     }
 
@@ -106,7 +106,7 @@ ngx_msgbus_committer_start(ngx_msgbus_commit_t *template,
     if (err) {
         ngx_log_error(NGX_LOG_EMERG, log, err, "pthread_create() failed");
 
-        ngx_msgbus_commit_destroy(c);
+        ngx_msgbus_ledger_destroy(c);
         goto failed;
     }
 
@@ -141,7 +141,7 @@ ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
         return NGX_AGAIN;
     }
 
-    ngx_msgbus_commit_destroy(&committer->commit);
+    ngx_msgbus_ledger_destroy(&committer->commit);
 
     (void) close(committer->fd);
     ngx_free(committer);
@@ -183,7 +183,7 @@ ngx_msgbus_committer_cycle(void *data)
 
     ngx_msec_t            ms;
     ngx_uint_t            idle, waited;
-    ngx_msgbus_commit_t  *c;
+    ngx_msgbus_ledger_t  *c;
 
     c = &committer->commit;
     waited = 0;
@@ -229,7 +229,7 @@ ngx_msgbus_committer_lead(ngx_msgbus_committer_t *committer,
 {
     ngx_uint_t            lead;
     ngx_atomic_uint_t     role;
-    ngx_msgbus_commit_t  *c;
+    ngx_msgbus_ledger_t  *c;
 
     c = &committer->commit;
     role = c->sh->role;
@@ -249,7 +249,7 @@ ngx_msgbus_committer_lead(ngx_msgbus_committer_t *committer,
         return 0;
     }
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     lead = c->sh->role == role;
 
@@ -258,7 +258,7 @@ ngx_msgbus_committer_lead(ngx_msgbus_committer_t *committer,
         c->sh->idle = 0;
     }
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     return lead;
 }
@@ -268,19 +268,19 @@ static void
 ngx_msgbus_committer_resign(ngx_msgbus_committer_t *committer)
 {
     ngx_uint_t            i;
-    ngx_msgbus_commit_t  *c;
+    ngx_msgbus_ledger_t  *c;
 
     c = &committer->commit;
 
-    ngx_msgbus_commit_leave(c);
+    ngx_msgbus_ledger_leave(c);
 
     if (c->sh->role != c->notify->owner) {
         return;
     }
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
     c->sh->role = 0;
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     /* each worker's event loop looks after the role when it is woken */
 

@@ -19,11 +19,11 @@ typedef struct ngx_msgbus_committer_s  ngx_msgbus_committer_t;
 
 /*
  * Starts the thread of a worker.  What template holds is copied: log,
- * pending, notify, sh and ops; conf outlives it.  In init_process.  NULL
+ * pending, notify, sh and store; conf outlives it.  In init_process.  NULL
  * after it has logged why not.
  */
 ngx_msgbus_committer_t *ngx_msgbus_committer_start(
-    ngx_msgbus_commit_t *template, ngx_msgbus_mongodb_conf_t *conf,
+    ngx_msgbus_ledger_t *template, ngx_msgbus_mongodb_conf_t *conf,
     uint64_t ttl, ngx_log_t *log);
 
 /* Tells the thread to end, and comes back at once; on the event loop. */

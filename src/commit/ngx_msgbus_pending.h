@@ -12,9 +12,8 @@
 #include <ngx_core.h>
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_notify.h"
+#include "ngx_msgbus_store.h"
 
-
-#define NGX_MSGBUS_TOKEN_LEN   16
 
 #define NGX_MSGBUS_CELL_NONE   0xffffffff
 

@@ -42,17 +42,17 @@
 #define NGX_MSGBUS_DEPTH        65536
 
 
-static ngx_int_t ngx_msgbus_sync_once(ngx_msgbus_commit_t *c);
-static ngx_int_t ngx_msgbus_sync_begin(ngx_msgbus_commit_t *c);
+static ngx_int_t ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c);
+static ngx_int_t ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c);
 static void ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc);
-static ngx_msgbus_entry_t *ngx_msgbus_sync_match(ngx_msgbus_commit_t *c,
+static ngx_msgbus_entry_t *ngx_msgbus_sync_match(ngx_msgbus_ledger_t *c,
     ngx_msgbus_doc_t *doc);
-static ngx_int_t ngx_msgbus_sync_foreign(ngx_msgbus_commit_t *c,
+static ngx_int_t ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c,
     ngx_msgbus_doc_t *doc, ngx_msgbus_event_t *ev);
 
 
 ngx_int_t
-ngx_msgbus_sync(ngx_msgbus_commit_t *c)
+ngx_msgbus_sync(ngx_msgbus_ledger_t *c)
 {
     uint64_t    begin;
     ngx_int_t   rc;
@@ -87,17 +87,17 @@ ngx_msgbus_sync(ngx_msgbus_commit_t *c)
 
 /* NGX_OK; NGX_AGAIN: the database has changed meanwhile; NGX_ERROR */
 static ngx_int_t
-ngx_msgbus_sync_once(ngx_msgbus_commit_t *c)
+ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
 {
     uint64_t          now, counter, id, created;
     ngx_int_t         rc;
     ngx_msgbus_doc_t  anchor;
 
-    if (c->ops->counter(c->db, &counter) != NGX_OK) {
+    if (c->store->counter(c->db, &counter) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rc = c->ops->newest(c->db, &id, &created);
+    rc = c->store->newest(c->db, &id, &created);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
@@ -118,14 +118,14 @@ ngx_msgbus_sync_once(ngx_msgbus_commit_t *c)
         anchor.created = now;
         anchor.since = now;
 
-        rc = c->ops->insert(c->db, &anchor, 1);
+        rc = c->store->insert(c->db, &anchor, 1);
 
         return rc == NGX_OK || rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
     }
 
     if (now > created && now - created > c->log.ttl / 2) {
 
-        rc = c->ops->touch(c->db, id, now);
+        rc = c->store->touch(c->db, id, now);
 
         if (rc != NGX_OK) {
             return rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
@@ -134,12 +134,12 @@ ngx_msgbus_sync_once(ngx_msgbus_commit_t *c)
         created = now;
     }
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     c->sh->newest = created;
     c->sh->ceiling = counter;
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     if (ngx_msgbus_sync_raise(c, ngx_max(id, c->log.sh->last_id)) != NGX_OK) {
         return NGX_ERROR;
@@ -151,13 +151,13 @@ ngx_msgbus_sync_once(ngx_msgbus_commit_t *c)
 
 /* where the log begins: with as many events as it can hold at most */
 static ngx_int_t
-ngx_msgbus_sync_begin(ngx_msgbus_commit_t *c)
+ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c)
 {
     uint64_t              id;
     ngx_int_t             rc;
     ngx_msgbus_log_sh_t  *sh;
 
-    rc = c->ops->oldest(c->db, ngx_min(c->log.mask, c->log.max_events), &id);
+    rc = c->store->oldest(c->db, ngx_min(c->log.mask, c->log.max_events), &id);
 
     if (rc != NGX_OK) {
         return rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
@@ -165,7 +165,7 @@ ngx_msgbus_sync_begin(ngx_msgbus_commit_t *c)
 
     sh = c->log.sh;
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     /* what was there before it, readers may have missed */
 
@@ -175,14 +175,14 @@ ngx_msgbus_sync_begin(ngx_msgbus_commit_t *c)
 
     c->sh->loaded = 1;
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     return NGX_OK;
 }
 
 
 ngx_uint_t
-ngx_msgbus_sync_is_fresh(ngx_msgbus_commit_t *c)
+ngx_msgbus_sync_is_fresh(ngx_msgbus_ledger_t *c)
 {
     uint64_t  now;
 
@@ -195,7 +195,7 @@ ngx_msgbus_sync_is_fresh(ngx_msgbus_commit_t *c)
 
 
 ngx_int_t
-ngx_msgbus_sync_raise(ngx_msgbus_commit_t *c, uint64_t last)
+ngx_msgbus_sync_raise(ngx_msgbus_ledger_t *c, uint64_t last)
 {
     uint64_t  ceiling;
 
@@ -205,20 +205,20 @@ ngx_msgbus_sync_raise(ngx_msgbus_commit_t *c, uint64_t last)
 
     ceiling = last + NGX_MSGBUS_RAISE;
 
-    if (c->ops->raise(c->db, ceiling) != NGX_OK) {
+    if (c->store->raise(c->db, ceiling) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
     c->sh->ceiling = ceiling;
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     return NGX_OK;
 }
 
 
 ngx_int_t
-ngx_msgbus_sync_anchor(ngx_msgbus_commit_t *c)
+ngx_msgbus_sync_anchor(ngx_msgbus_ledger_t *c)
 {
     uint64_t          now;
     ngx_int_t         rc;
@@ -240,7 +240,7 @@ ngx_msgbus_sync_anchor(ngx_msgbus_commit_t *c)
         return NGX_ERROR;
     }
 
-    rc = c->ops->insert(c->db, &anchor, 1);
+    rc = c->store->insert(c->db, &anchor, 1);
 
     if (rc != NGX_OK) {
         return rc == NGX_DECLINED ? NGX_DECLINED : NGX_ERROR;
@@ -253,7 +253,7 @@ ngx_msgbus_sync_anchor(ngx_msgbus_commit_t *c)
 
 
 ngx_int_t
-ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
+ngx_msgbus_sync_look(ngx_msgbus_ledger_t *c)
 {
     uint64_t   begin, now;
     ngx_int_t  n;
@@ -267,7 +267,7 @@ ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
     do {
         begin = ngx_msgbus_time_monotonic();
 
-        n = c->ops->after(c->db, c->log.sh->last_id, NGX_MSGBUS_LOOK_EVENTS,
+        n = c->store->after(c->db, c->log.sh->last_id, NGX_MSGBUS_LOOK_EVENTS,
                           ngx_msgbus_sync_take, c);
 
         if (n == NGX_ERROR) {
@@ -278,7 +278,7 @@ ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
 
     now = ngx_msgbus_time_monotonic();
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     c->log.sh->caught_up = begin;
     c->looked = begin;
@@ -287,7 +287,7 @@ ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
         c->sh->rtt = now - begin;
     }
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 
     c->unsure = 0;
 
@@ -299,7 +299,7 @@ ngx_msgbus_sync_look(ngx_msgbus_commit_t *c)
 static void
 ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
 {
-    ngx_msgbus_commit_t *c = data;
+    ngx_msgbus_ledger_t *c = data;
 
     ngx_int_t              rc;
     ngx_str_t              name;
@@ -323,7 +323,7 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
         rc = ngx_msgbus_sync_foreign(c, doc, &ev);
     }
 
-    ngx_msgbus_commit_lock(c);
+    ngx_msgbus_ledger_lock(c);
 
     if (doc->id > c->log.sh->last_id) {
 
@@ -337,7 +337,7 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
         }
 
         if (rc == NGX_OK) {
-            ngx_msgbus_commit_append_locked(c, &ev);
+            ngx_msgbus_ledger_append_locked(c, &ev);
             c->seen = 1;
 
         } else {
@@ -348,7 +348,7 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
         }
 
         if (e) {
-            ngx_msgbus_commit_settle_locked(c, e, doc->id, ev.created);
+            ngx_msgbus_ledger_settle_locked(c, e, doc->id, ev.created);
             c->sh->committed++;
 
         } else if (rc == NGX_OK) {
@@ -358,13 +358,13 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
         c->sh->newest = doc->since;
     }
 
-    ngx_msgbus_commit_unlock(c);
+    ngx_msgbus_ledger_unlock(c);
 }
 
 
 /* the post that an event was, if it was sent and nothing was heard of it */
 static ngx_msgbus_entry_t *
-ngx_msgbus_sync_match(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc)
+ngx_msgbus_sync_match(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc)
 {
     size_t               offset;
     uint32_t             state;
@@ -383,12 +383,12 @@ ngx_msgbus_sync_match(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc)
     offset = c->pending.sh->head;
 
     for ( ;; ) {
-        ngx_msgbus_commit_lock(c);
+        ngx_msgbus_ledger_lock(c);
 
         e = ngx_msgbus_pending_at_locked(&c->pending, &offset);
         state = e ? e->state : NGX_MSGBUS_QUEUED;
 
-        ngx_msgbus_commit_unlock(c);
+        ngx_msgbus_ledger_unlock(c);
 
         if (state == NGX_MSGBUS_QUEUED) {
             return NULL;
@@ -407,7 +407,7 @@ ngx_msgbus_sync_match(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc)
 
 /* NGX_OK, or NGX_DECLINED: it can not be shown */
 static ngx_int_t
-ngx_msgbus_sync_foreign(ngx_msgbus_commit_t *c, ngx_msgbus_doc_t *doc,
+ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
     ngx_msgbus_event_t *ev)
 {
     ngx_str_t  agent;

@@ -34,6 +34,10 @@ typedef struct {
 } ngx_msgbus_source_t;
 
 
+static ngx_int_t ngx_msgbus_view_begin(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view);
+static ngx_int_t ngx_msgbus_view_event(ngx_msgbus_view_t *view,
+    ngx_msgbus_record_t *rec, u_char *buf, u_char **last, uint64_t now);
 static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
 static void ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id);
@@ -68,44 +72,20 @@ ngx_int_t
 ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     u_char *buf, u_char **last, uint64_t now)
 {
-    u_char               *p, *text;
-    size_t                bytes;
     ngx_int_t             rc;
-    ngx_str_t             age;
     ngx_uint_t            n, examined;
     ngx_msgbus_query_t   *q;
     ngx_msgbus_record_t  *rec;
     ngx_msgbus_source_t  *s, sources[NGX_MSGBUS_CHANNEL_DEPTH];
-    u_char                digits[NGX_INT64_LEN];
 
     q = view->query;
-    p = buf;
-    age.data = digits;
+    *last = buf;
 
-    if (!view->started) {
-        view->started = 1;
-
-        if (q->latest) {
-            q->after = log->sh->last_id;
-        }
-
-        if (q->after > log->sh->last_id) {
-
-            /* from another life of the bus, or of a node that is ahead */
-
-            view->gap = ngx_msgbus_log_invented_locked(log, q->after);
-            view->last_id = view->gap ? log->sh->last_id : q->after;
-
-            *last = p;
-            return NGX_OK;
-        }
-
-        view->place = q->newest_first ? (uint64_t) -1 : q->after;
-        view->last_id = log->sh->last_id;
+    if (!view->started && ngx_msgbus_view_begin(log, view) != NGX_OK) {
+        return NGX_OK;
     }
 
     n = ngx_msgbus_view_open(log, view, sources);
-    rc = NGX_AGAIN;
 
     for (examined = 0; examined < NGX_MSGBUS_HOLD_RECORDS; examined++) {
 
@@ -117,62 +97,115 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
                 view->last_id = log->sh->last_id;
             }
 
-            rc = NGX_OK;
-            break;
+            return NGX_OK;
         }
 
         rec = ngx_msgbus_log_record(log, s->serial);
 
         if (!ngx_msgbus_view_hidden(q, rec)) {
 
-            ngx_msgbus_view_age(&age, rec, now);
-            bytes = ngx_msgbus_view_len(q, rec, &age);
+            rc = ngx_msgbus_view_event(view, rec, buf, last, now);
 
-            if (view->events == q->max_events
-                || (view->events && view->bytes + bytes > q->max_bytes))
-            {
-                if (!q->newest_first) {
-                    view->last_id = view->place;
-                }
-
-                view->cut = 1;
-                rc = NGX_OK;
-                break;
+            if (rc != NGX_OK) {
+                return rc == NGX_DONE ? NGX_OK : NGX_AGAIN;
             }
-
-            if (p != buf
-                && (size_t) (p - buf) + bytes > NGX_MSGBUS_HOLD_BYTES)
-            {
-                break;
-            }
-
-            if (view->events == 0) {
-                view->first = rec->id;
-
-            } else if (view->marks == NULL) {
-                *p++ = ',';
-            }
-
-            text = p;
-            p = ngx_msgbus_view_render(q, rec, &age, p);
-
-            if (view->marks) {
-                p = ngx_msgbus_view_mark(&view->marks[view->events], rec,
-                                         text, p);
-            }
-
-            view->last = rec->id;
-            view->events++;
-            view->bytes += bytes;
         }
 
         view->place = rec->id;
         ngx_msgbus_view_step(log, view, s);
     }
 
+    return NGX_AGAIN;
+}
+
+
+/* where to begin; NGX_DECLINED: the cursor is above the newest event */
+static ngx_int_t
+ngx_msgbus_view_begin(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view)
+{
+    ngx_msgbus_query_t  *q;
+
+    q = view->query;
+    view->started = 1;
+
+    if (q->latest) {
+        q->after = log->sh->last_id;
+    }
+
+    if (q->after > log->sh->last_id) {
+
+        /* from another life of the bus, or of a node that is ahead */
+
+        view->gap = ngx_msgbus_log_invented_locked(log, q->after);
+        view->last_id = view->gap ? log->sh->last_id : q->after;
+
+        return NGX_DECLINED;
+    }
+
+    view->place = q->newest_first ? (uint64_t) -1 : q->after;
+    view->last_id = log->sh->last_id;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Renders an event, if there is room for it: NGX_OK; NGX_AGAIN: not in this
+ * buffer; NGX_DONE: not in this page.
+ */
+static ngx_int_t
+ngx_msgbus_view_event(ngx_msgbus_view_t *view, ngx_msgbus_record_t *rec,
+    u_char *buf, u_char **last, uint64_t now)
+{
+    u_char              *p, *text;
+    size_t               bytes;
+    ngx_str_t            age;
+    ngx_msgbus_query_t  *q;
+    u_char               digits[NGX_INT64_LEN];
+
+    q = view->query;
+    p = *last;
+    age.data = digits;
+
+    ngx_msgbus_view_age(&age, rec, now);
+    bytes = ngx_msgbus_view_len(q, rec, &age);
+
+    if (view->events == q->max_events
+        || (view->events && view->bytes + bytes > q->max_bytes))
+    {
+        if (!q->newest_first) {
+            view->last_id = view->place;
+        }
+
+        view->cut = 1;
+        return NGX_DONE;
+    }
+
+    if (p != buf && (size_t) (p - buf) + bytes > NGX_MSGBUS_HOLD_BYTES) {
+        return NGX_AGAIN;
+    }
+
+    if (view->events == 0) {
+        view->first = rec->id;
+
+    } else if (view->marks == NULL) {
+        *p++ = ',';
+    }
+
+    text = p;
+    p = ngx_msgbus_view_render(q, rec, &age, p);
+
+    if (view->marks) {
+        p = ngx_msgbus_view_mark(&view->marks[view->events], rec, text, p);
+    }
+
+    view->last = rec->id;
+    view->events++;
+    view->bytes += bytes;
+
     *last = p;
 
-    return rc;
+    return NGX_OK;
 }
 
 

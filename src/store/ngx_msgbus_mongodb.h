@@ -39,7 +39,7 @@ struct ngx_msgbus_db_s {
 
 
 /*
- * As ngx_msgbus_db_ops_t has them.  create() connects to nothing and returns
+ * As ngx_msgbus_store_t has them.  create() connects to nothing and returns
  * NULL when it has no memory; connect() makes RSE's indexes where they are
  * missing.
  */

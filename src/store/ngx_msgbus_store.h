@@ -10,12 +10,13 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_log.h"
-#include "ngx_msgbus_pending.h"
 
 
 #define NGX_MSGBUS_ERROR_LEN     256
 #define NGX_MSGBUS_VERSION_LEN   32
+
+/* bytes that tell a post from all others */
+#define NGX_MSGBUS_TOKEN_LEN     16
 
 /* of a database: what an administrator should know */
 #define NGX_MSGBUS_WARN_CONCERN     0x01
@@ -60,11 +61,15 @@ typedef struct ngx_msgbus_db_s  ngx_msgbus_db_t;
 
 
 /*
- * A database as the commit sees it.  All of it blocks, up to the time-outs of
+ * What makes an acknowledged event durable, and decides who gets an id, as
+ * the commit sees it; the log serves the reads whatever the store is.  A bus
+ * in memory has none.  All of it blocks, up to the time-outs of
  * its configuration, and is called in the committer's thread only.  After
  * NGX_ERROR or NGX_ABORT, error() says why and disconnect() is due.
  */
 typedef struct {
+    ngx_str_t              name;
+
     ngx_msgbus_db_t     *(*create)(ngx_msgbus_mongodb_conf_t *conf,
                                    uint64_t ttl, ngx_log_t *log);
     void                 (*destroy)(ngx_msgbus_db_t *db);
@@ -111,36 +116,9 @@ typedef struct {
     /* no id above it was ever given out; NGX_OK or NGX_ERROR */
     ngx_int_t            (*counter)(ngx_msgbus_db_t *db, uint64_t *c);
     ngx_int_t            (*raise)(ngx_msgbus_db_t *db, uint64_t c);
-} ngx_msgbus_db_ops_t;
-
-
-/*
- * What makes an acknowledged event durable, and where ids come from.  The
- * log serves the reads whatever the store is.
- */
-typedef struct {
-    ngx_str_t              name;
-
-    /*
-     * The first id of a log that is new; configured is 0 where the store is
-     * to choose.  In the master, at zone initialization.
-     */
-    uint64_t             (*first_id)(uint64_t configured);
-
-    /*
-     * The id of the next event.  NGX_OK; NGX_BUSY: none may be given out at
-     * this moment.  Under the mutex, on the event loop.  NULL where a
-     * committer has to ask a database for it.
-     */
-    ngx_int_t            (*next_id_locked)(ngx_msgbus_log_t *log,
-                                           uint64_t *id);
-
-    /* the database; NULL: the log is all there is */
-    ngx_msgbus_db_ops_t   *db;
 } ngx_msgbus_store_t;
 
 
-extern ngx_msgbus_store_t  ngx_msgbus_store_memory;
 extern ngx_msgbus_store_t  ngx_msgbus_store_mongodb;
 
 

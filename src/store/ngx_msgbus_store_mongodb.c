@@ -30,7 +30,6 @@
 #define NGX_MSGBUS_COUNTER  "last_known_id"
 
 
-static uint64_t ngx_msgbus_mongodb_first_id(uint64_t configured);
 static ngx_int_t ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db,
     ngx_msgbus_doc_t *docs, ngx_uint_t n);
 static ngx_int_t ngx_msgbus_mongodb_room(ngx_msgbus_db_t *db, ngx_uint_t n);
@@ -55,7 +54,8 @@ static ngx_int_t ngx_msgbus_mongodb_counter(ngx_msgbus_db_t *db,
 static ngx_int_t ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c);
 
 
-static ngx_msgbus_db_ops_t  ngx_msgbus_mongodb_ops = {
+ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
+    ngx_string("mongodb"),
     ngx_msgbus_mongodb_create,
     ngx_msgbus_mongodb_destroy,
     ngx_msgbus_mongodb_connect,
@@ -71,25 +71,6 @@ static ngx_msgbus_db_ops_t  ngx_msgbus_mongodb_ops = {
     ngx_msgbus_mongodb_counter,
     ngx_msgbus_mongodb_raise
 };
-
-
-ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
-    ngx_string("mongodb"),
-    ngx_msgbus_mongodb_first_id,
-    NULL,
-    &ngx_msgbus_mongodb_ops
-};
-
-
-static uint64_t
-ngx_msgbus_mongodb_first_id(uint64_t configured)
-{
-    (void) configured;
-
-    /* the log begins when the database has been asked */
-
-    return 1;
-}
 
 
 static ngx_int_t

@@ -63,7 +63,7 @@ static ngx_uint_t crash_inherit(u_char *addr, ngx_uint_t level);
 static void crash_take_over(void);
 static void crash_autopsy(ngx_uint_t level, ngx_uint_t busy);
 static void crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh);
-static void crash_whole(ngx_msgbus_commit_t *c);
+static void crash_whole(ngx_msgbus_ledger_t *c);
 static void crash_turn(void);
 static void crash_post(ngx_uint_t n);
 static void crash_foreign(void);
@@ -109,7 +109,7 @@ static crash_subject_t  subject = {
 };
 
 
-static ngx_msgbus_commit_t        commits[CRASH_LEVELS], saved_commit;
+static ngx_msgbus_ledger_t        commits[CRASH_LEVELS], saved_commit;
 static ngx_msgbus_notify_t        notifies[CRASH_LEVELS];
 static ngx_slab_pool_t            the_pool;
 static ngx_log_t                  the_log;
@@ -302,7 +302,8 @@ db_raise(ngx_msgbus_db_t *db, uint64_t c)
 }
 
 
-static ngx_msgbus_db_ops_t  ops = {
+static ngx_msgbus_store_t  ops = {
+    ngx_string("array"),
     db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
     db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
     db_counter, db_raise
@@ -393,10 +394,10 @@ main(int argc, char **argv)
     conf.poll = 50;
 
     for (heir = 0; heir < CRASH_LEVELS; heir++) {
-        commits[heir].ops = &ops;
+        commits[heir].store = &ops;
         commits[heir].error_log = &the_log;
 
-        unit_check(ngx_msgbus_commit_create(&commits[heir], &conf, 120000)
+        unit_check(ngx_msgbus_ledger_create(&commits[heir], &conf, 120000)
                    == NGX_OK, "no committer");
     }
 
@@ -422,14 +423,14 @@ main(int argc, char **argv)
 static void
 crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh)
 {
-    ngx_msgbus_commit_t  *c;
+    ngx_msgbus_ledger_t  *c;
 
     c = &commits[level];
 
-    c->sh = (ngx_msgbus_commit_sh_t *) addr;
+    c->sh = (ngx_msgbus_ledger_sh_t *) addr;
 
     notifies[level].sh = (ngx_msgbus_slots_sh_t *)
-                             (addr + ngx_align(sizeof(ngx_msgbus_commit_sh_t),
+                             (addr + ngx_align(sizeof(ngx_msgbus_ledger_sh_t),
                                                64));
     c->notify = &notifies[level];
 
@@ -497,8 +498,8 @@ crash_inherit(u_char *addr, ngx_uint_t level)
 static void
 crash_take_over(void)
 {
-    ngx_msgbus_commit_lock(&commits[heir]);
-    ngx_msgbus_commit_unlock(&commits[heir]);
+    ngx_msgbus_ledger_lock(&commits[heir]);
+    ngx_msgbus_ledger_unlock(&commits[heir]);
 }
 
 
@@ -527,7 +528,7 @@ crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
 
 /* database, log and what is told are the same */
 static void
-crash_whole(ngx_msgbus_commit_t *c)
+crash_whole(ngx_msgbus_ledger_t *c)
 {
     u_char                 token[NGX_MSGBUS_TOKEN_LEN];
     uint64_t               serial, ids[CRASH_POSTS];

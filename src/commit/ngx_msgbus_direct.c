@@ -5,7 +5,8 @@
 
 
 /*
- * The memory store: an event is stored when it is in the log.
+ * The commit of a bus without a store: an event is stored when it is in the
+ * log, so its id is chosen and the event appended in one hold of the mutex.
  *
  * Ids count on from the newest.  The first id of a log is the clock, in
  * microseconds, and no id is given out ahead of the time that has passed
@@ -17,29 +18,20 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_store.h"
+#include "ngx_msgbus_direct.h"
 #include "ngx_msgbus_time.h"
 
 
 /* 2012-01-01 00:00:00 UTC: keeps ids below 2^53 until the year 2297 */
-#define NGX_MSGBUS_STORE_EPOCH  1325376000
+#define NGX_MSGBUS_DIRECT_EPOCH 1325376000
 
 
-static uint64_t ngx_msgbus_store_memory_first_id(uint64_t configured);
-static ngx_int_t ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log,
+static ngx_int_t ngx_msgbus_direct_next_id_locked(ngx_msgbus_log_t *log,
     uint64_t *id);
 
 
-ngx_msgbus_store_t  ngx_msgbus_store_memory = {
-    ngx_string("memory"),
-    ngx_msgbus_store_memory_first_id,
-    ngx_msgbus_store_memory_next_id,
-    NULL
-};
-
-
-static uint64_t
-ngx_msgbus_store_memory_first_id(uint64_t configured)
+uint64_t
+ngx_msgbus_direct_first_id(uint64_t configured)
 {
     struct timeval  tv;
 
@@ -49,17 +41,47 @@ ngx_msgbus_store_memory_first_id(uint64_t configured)
 
     ngx_gettimeofday(&tv);
 
-    if (tv.tv_sec <= NGX_MSGBUS_STORE_EPOCH) {
+    if (tv.tv_sec <= NGX_MSGBUS_DIRECT_EPOCH) {
         return 1;
     }
 
-    return (uint64_t) (tv.tv_sec - NGX_MSGBUS_STORE_EPOCH) * 1000000
+    return (uint64_t) (tv.tv_sec - NGX_MSGBUS_DIRECT_EPOCH) * 1000000
            + (uint64_t) tv.tv_usec;
 }
 
 
+ngx_int_t
+ngx_msgbus_direct_commit(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev)
+{
+    ngx_int_t  rc;
+
+    do {
+        ngx_msgbus_log_lock(log);
+
+        /*
+         * the id again at each turn: when evicting goes over several holds,
+         * others may append in between
+         */
+
+        rc = ngx_msgbus_direct_next_id_locked(log, &ev->id);
+
+        if (rc == NGX_OK) {
+            rc = ngx_msgbus_log_append_locked(log, ev, ev->created);
+
+        } else {
+            rc = NGX_ABORT;
+        }
+
+        ngx_msgbus_log_unlock(log);
+
+    } while (rc == NGX_AGAIN);
+
+    return rc;
+}
+
+
 static ngx_int_t
-ngx_msgbus_store_memory_next_id(ngx_msgbus_log_t *log, uint64_t *id)
+ngx_msgbus_direct_next_id_locked(ngx_msgbus_log_t *log, uint64_t *id)
 {
     uint64_t              due;
     ngx_msgbus_log_sh_t  *sh;

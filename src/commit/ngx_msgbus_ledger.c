@@ -1,0 +1,239 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The node's ledger with its store: what whoever commits goes by and keeps,
+ * and the entries that the commit and the sync both make in it.  An event
+ * goes to the log, a post is told what became of it, a failure is noted.
+ *
+ * It decides nothing: what is sent, and what to make of what the store has,
+ * is decided in the rooms of the commit and of the sync.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_json.h"
+#include "ngx_msgbus_ledger.h"
+#include "ngx_msgbus_time.h"
+
+
+/* a store that stays away is told of this often, us */
+#define NGX_MSGBUS_AWAY_PERIOD    60000000
+
+/* appends of one event: each makes room for some */
+#define NGX_MSGBUS_APPEND_TRIES   10000
+
+
+ngx_int_t
+ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
+    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl)
+{
+    c->term = ttl * 1000 / 8;
+    c->look = conf->poll ? (uint64_t) conf->poll * 1000
+                         : ngx_min((uint64_t) NGX_MSGBUS_LOOK * 1000,
+                                   c->term / 2);
+    c->delay = conf->delay;
+    c->patience = (uint64_t) conf->tries * conf->delay * 1000;
+
+    c->entries = ngx_alloc(NGX_MSGBUS_BATCH_EVENTS
+                           * sizeof(ngx_msgbus_entry_t *), c->error_log);
+    c->docs = ngx_alloc(NGX_MSGBUS_BATCH_EVENTS * sizeof(ngx_msgbus_doc_t),
+                        c->error_log);
+
+    c->agents_size = NGX_MSGBUS_UA_LEN * NGX_MSGBUS_JSON_ESCAPED;
+    c->agents = ngx_alloc(c->agents_size, c->error_log);
+
+    c->db = c->store->create(conf, ttl, c->error_log);
+
+    if (c->entries == NULL || c->docs == NULL || c->agents == NULL
+        || c->db == NULL)
+    {
+        ngx_msgbus_ledger_destroy(c);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c)
+{
+    if (c->db) {
+        c->store->destroy(c->db);
+    }
+
+    ngx_free(c->agents);
+    ngx_free(c->docs);
+    ngx_free(c->entries);
+
+    c->db = NULL;
+    c->agents = NULL;
+    c->docs = NULL;
+    c->entries = NULL;
+}
+
+
+void
+ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c)
+{
+    ngx_msgbus_log_lock(&c->log);
+    ngx_msgbus_pending_check_locked(&c->pending);
+}
+
+
+void
+ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c)
+{
+    ngx_msgbus_log_unlock(&c->log);
+}
+
+
+void
+ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
+    ngx_msgbus_event_t *ev)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  n;
+
+    ngx_msgbus_time_text(ev->created_text, ev->created);
+
+    for (n = 0; n < NGX_MSGBUS_APPEND_TRIES; n++) {
+
+        rc = ngx_msgbus_log_append_locked(&c->log, ev,
+                                          ngx_msgbus_time_wall());
+
+        if (rc != NGX_AGAIN && rc != NGX_BUSY) {
+            break;
+        }
+
+        /* a hold has done its share of evictions */
+
+        ngx_msgbus_ledger_unlock(c);
+        ngx_msgbus_ledger_lock(c);
+    }
+
+    if (rc != NGX_OK) {
+
+        /* what is posted here is checked to fit, so it is another node's */
+
+        ngx_log_error(NGX_LOG_CRIT, c->error_log, 0,
+                      "msgbus has no room for event %uL of the database%s",
+                      ev->id, c->log.shpool->log_ctx);
+
+        c->log.sh->last_id = ev->id;
+    }
+}
+
+
+void
+ngx_msgbus_ledger_settle_locked(ngx_msgbus_ledger_t *c,
+    ngx_msgbus_entry_t *e, uint64_t id, uint64_t created)
+{
+    ngx_int_t  slot;
+
+    slot = ngx_msgbus_pending_settle_locked(&c->pending, e, id, created);
+
+    if (slot != -1) {
+        c->wake[slot / 64] |= (ngx_atomic_uint_t) 1 << slot % 64;
+    }
+}
+
+
+void
+ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c)
+{
+    if (c->connected) {
+        c->store->disconnect(c->db);
+        c->connected = 0;
+    }
+}
+
+
+void
+ngx_msgbus_ledger_failed(ngx_msgbus_ledger_t *c)
+{
+    uint64_t     now, failures;
+    ngx_uint_t   first;
+    const char  *error;
+
+    error = c->store->error(c->db);
+    now = ngx_msgbus_time_monotonic();
+
+    ngx_msgbus_ledger_leave(c);
+
+    ngx_msgbus_ledger_lock(c);
+
+    first = !c->sh->down;
+
+    c->sh->down = 1;
+    c->sh->failures = first ? 1 : c->sh->failures + 1;
+
+    (void) ngx_cpystrn(c->sh->error, (u_char *) error, NGX_MSGBUS_ERROR_LEN);
+
+    failures = c->sh->failures;
+
+    if (first || now - c->sh->told_at >= NGX_MSGBUS_AWAY_PERIOD) {
+        c->sh->told_at = now;
+
+    } else {
+        failures = 0;
+    }
+
+    ngx_msgbus_ledger_unlock(c);
+
+    if (failures) {
+        ngx_log_error(NGX_LOG_ERR, c->error_log, 0,
+                      "msgbus can not use its database%s, failed %uL times: "
+                      "%s", c->log.shpool->log_ctx, failures, error);
+    }
+}
+
+
+void
+ngx_msgbus_ledger_well(ngx_msgbus_ledger_t *c)
+{
+    uint64_t  failures;
+
+    if (!c->sh->down) {
+        return;
+    }
+
+    ngx_msgbus_ledger_lock(c);
+
+    failures = c->sh->failures;
+
+    c->sh->down = 0;
+    c->sh->failures = 0;
+
+    ngx_msgbus_ledger_unlock(c);
+
+    ngx_log_error(NGX_LOG_NOTICE, c->error_log, 0,
+                  "msgbus uses its database%s again, after %uL failures",
+                  c->log.shpool->log_ctx, failures);
+}
+
+
+void
+ngx_msgbus_ledger_wake(ngx_msgbus_ledger_t *c)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_MSGBUS_SLOT_WORDS; i++) {
+
+        if (c->seen) {
+            c->wake[i] |= c->notify->sh->waiting[i];
+        }
+
+        if (c->wake[i]) {
+            ngx_msgbus_notify_signal(c->notify, i, c->wake[i]);
+            c->wake[i] = 0;
+        }
+    }
+
+    c->seen = 0;
+}

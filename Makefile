@@ -3,9 +3,9 @@
 # The module, its tests and its tools; "make help" says what there is.
 #
 # nginx's own configure and Makefile do the building, in build/, from config.
-# They bring -W (which is -Wextra), -Wall, -Wpointer-arith and -Werror, with
-# one exception, that nginx's own callbacks need: -Wno-unused-parameter.  They
-# get what else the compiler can see of the house style: no array of variable
+# They bring -W (which is -Wextra), -Wall and -Wpointer-arith, with one
+# exception, that nginx's own callbacks need: -Wno-unused-parameter.  They get
+# what else the compiler can see of the house style: no array of variable
 # length, and no function that neither a header declares nor is static.
 
 SHELL        = /bin/bash
@@ -16,6 +16,10 @@ NGINX       ?= nginx
 PORT        ?= 8080
 TESTS       ?= $(sort $(wildcard t/*.t))
 PROVE_OPTS  ?=
+
+# not empty: a warning is an error, as in our own CI.  Another compiler has
+# other warnings, and they are not to stop a user's build.
+WERROR      ?=
 
 # those of TESTS that run nginx; and some that go through most of the module,
 # for valgrind is 10 times slower and hides nginx's processes from the others;
@@ -52,7 +56,7 @@ endif
 
 # Debian's nginx is in /usr/sbin, which not every user's path has
 export PATH := $(PATH):/usr/sbin:/sbin
-export NGINX_SRC NGINX_FLAGS PORT BUILD CC CC_OPT LD_OPT
+export NGINX_SRC NGINX_FLAGS PORT BUILD CC CC_OPT LD_OPT WERROR
 
 # nginx itself reads $NGINX: the sockets it inherits at a binary upgrade
 unexport NGINX
@@ -259,4 +263,4 @@ help:
 #: NGINX=nginx       the nginx that runs, and
 #: NGINX_SRC=...     its sources, with NGINX_FLAGS=... for their configure;
 #:                   Debian's own, from nginx-dev, when not said
-#: CC=clang          another compiler
+#: CC=clang          another compiler; WERROR=1: its warnings are errors

@@ -70,8 +70,9 @@ int
 main(int argc, char **argv)
 {
     int             n, c;
-    char           *p, text[256];
+    char            text[256];
     uint64_t        before, give_up, have;
+    const char     *p;
     struct rlimit   rl;
 
     static struct option  names[] = {

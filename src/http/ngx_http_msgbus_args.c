@@ -426,7 +426,7 @@ ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     last = ngx_http_msgbus_prefer_end(p, last, ';');
 
-    eq = memchr(p, '=', last - p);
+    eq = ngx_strlchr(p, last, '=');
     if (eq == NULL) {
         return;
     }

@@ -314,16 +314,22 @@ ngx_http_msgbus_stream_open(ngx_http_msgbus_stream_t *st)
 static ngx_uint_t
 ngx_http_msgbus_stream_is_filtered(ngx_http_request_t *r)
 {
-#if (NGX_HTTP_V2)
-    if (r->stream) {
+    /*
+     * Not by the macros of HTTP/2, HTTP/3 and TLS: a module that was built
+     * with --with-compat alone does not have them, and runs in an nginx that
+     * has all three.  The fields are there in each.
+     */
+
+    if (r->stream || r->http_version > NGX_HTTP_VERSION_11) {
         return 1;
     }
-#endif
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL || NGX_COMPAT)
+
     if (r->connection->ssl) {
         return 1;
     }
+
 #endif
 
     /*

@@ -15,7 +15,7 @@
 
 
 #include "ngx_http_msgbus.h"
-#if (NGX_SSL)
+#if (NGX_SSL || NGX_MSGBUS_SHA512)
 #include <openssl/sha.h>
 #endif
 
@@ -264,7 +264,7 @@ static ngx_int_t
 ngx_http_msgbus_variable_hash(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, u_char *key, size_t len)
 {
-#if (NGX_SSL)
+#if (NGX_SSL || NGX_MSGBUS_SHA512)
 
     u_char         *p, *text, digest[SHA512_DIGEST_LENGTH];
     ngx_uint_t      i;
@@ -293,7 +293,7 @@ ngx_http_msgbus_variable_hash(ngx_http_request_t *r,
 #else
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "msgbus hashes no long token: nginx was built without SSL");
+                  "msgbus hashes no long token: it was built without OpenSSL");
 
     v->not_found = 1;
 

@@ -15,8 +15,8 @@ package Unit;
 #     my @runs = map { $_->() } @started;
 #
 # A line "name: value" that a program prints is found in $run->{said}.  From
-# the environment, as in the Makefile: NGINX_SRC, BUILD, CC, CC_OPT; UNIT_SRC
-# is another folder instead of src/, to see a test fail.
+# the environment, as in the Makefile: NGINX_SRC, BUILD, CC, CC_OPT, WERROR;
+# UNIT_SRC is another folder instead of src/, to see a test fail.
 
 use strict;
 use warnings;
@@ -27,17 +27,15 @@ use Test::More ();
 
 
 my $root = "$FindBin::Bin/..";
-my $nginx = $ENV{NGINX_SRC} || '/usr/share/nginx/src';
 my $src = $ENV{UNIT_SRC} || "$root/src";
 my $build = $ENV{BUILD} || 'build';
 $build = "$root/$build" if $build !~ m{^/};
 
 my $cc = $ENV{CC} || 'gcc';
-my @warnings = qw( -W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter
-                   -Werror );
-my @includes = map { "-I$_" }
-               (map { "$nginx/src/$_" } qw( core event event/modules os/unix )),
-               $build, glob("$src/*/"), "$root/t/unit";
+my @warnings = (qw( -W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter ),
+                $ENV{WERROR} ? '-Werror' : ());
+my @includes = map { "-I$_" } glob("$src/*/"), "$root/t/unit",
+                              split /\n/, `'$root/tools/includes' 2> /dev/null`;
 
 
 # what finds wrong accesses while the test runs

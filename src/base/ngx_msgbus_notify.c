@@ -54,7 +54,7 @@ static void ngx_msgbus_bit_clear(ngx_atomic_t *words, ngx_uint_t n);
 
 
 ngx_msgbus_eventfds_t *
-ngx_msgbus_eventfds_create(ngx_log_t *log)
+ngx_msgbus_eventfds_create(ngx_str_t *zone, ngx_log_t *log)
 {
     ngx_uint_t              i;
     ngx_msgbus_eventfds_t  *eventfds;
@@ -70,7 +70,9 @@ ngx_msgbus_eventfds_create(ngx_log_t *log)
         eventfds->fd[i] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
         if (eventfds->fd[i] == -1) {
-            ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "eventfd() failed");
+            ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                          "eventfd() failed for msgbus zone \"%V\", which "
+                          "needs %d descriptors", zone, NGX_MSGBUS_EVENTFDS);
 
             while (i) {
                 (void) close(eventfds->fd[--i]);

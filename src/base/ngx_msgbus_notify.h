@@ -81,7 +81,8 @@ typedef struct {
 
 
 /* in the master, at zone initialization; NULL after it has logged why not */
-ngx_msgbus_eventfds_t *ngx_msgbus_eventfds_create(ngx_log_t *log);
+ngx_msgbus_eventfds_t *ngx_msgbus_eventfds_create(ngx_str_t *zone,
+    ngx_log_t *log);
 void ngx_msgbus_eventfds_release(ngx_msgbus_eventfds_t *eventfds);
 
 /*

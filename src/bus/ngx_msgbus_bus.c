@@ -83,16 +83,6 @@ ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
 ngx_int_t
 ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 {
-    /* most of it is never touched, and so costs address space only */
-
-    bus->scratch = ngx_palloc(cycle->pool,
-                              NGX_MSGBUS_HOLD_BYTES
-                              + ngx_msgbus_log_max_record(&bus->log)
-                              + NGX_MSGBUS_VIEW_OVERHEAD);
-    if (bus->scratch == NULL) {
-        return NGX_ERROR;
-    }
-
     bus->expire.handler = ngx_msgbus_expire_handler;
     bus->expire.data = bus;
     bus->expire.log = cycle->log;

@@ -17,6 +17,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include <pthread.h>
 #include "ngx_msgbus_direct.h"
 #include "ngx_msgbus_random.h"
 #include "ngx_msgbus_time.h"
@@ -56,6 +57,11 @@ static ngx_int_t ngx_msgbus_init_commit(ngx_msgbus_t *bus,
     ngx_msgbus_root_t *root, ngx_uint_t fresh);
 static ngx_int_t ngx_msgbus_make_root(ngx_msgbus_t *bus,
     ngx_slab_pool_t *shpool);
+static ngx_int_t ngx_msgbus_init_workers(ngx_msgbus_t *bus);
+static ngx_int_t ngx_msgbus_check_connections(ngx_msgbus_t *bus,
+    ngx_uint_t zones);
+static ngx_int_t ngx_msgbus_check_threads(ngx_msgbus_t *bus,
+    ngx_uint_t stores);
 static ngx_int_t ngx_msgbus_init_eventfds(ngx_msgbus_t *bus,
     ngx_msgbus_t *old);
 static void ngx_msgbus_cleanup_eventfds(void *data);
@@ -72,6 +78,7 @@ ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
     }
 
     bus->conf = *conf;
+    bus->cycle = cf->cycle;
     bus->notify.slot = -1;
 
     bus->cleanup = ngx_pool_cleanup_add(cf->pool, 0);
@@ -190,7 +197,9 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    if (ngx_msgbus_init_limit(bus) != NGX_OK) {
+    if (ngx_msgbus_init_limit(bus) != NGX_OK
+        || ngx_msgbus_init_workers(bus) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -395,6 +404,143 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
 }
 
 
+/*
+ * What each worker is going to need for the zone.  A worker that finds it
+ * missing ends at once, and nginx does not start another one: so it is for
+ * the master to refuse the configuration.
+ */
+static ngx_int_t
+ngx_msgbus_init_workers(ngx_msgbus_t *bus)
+{
+    size_t            size;
+    ngx_uint_t        i, zones, stores;
+    ngx_msgbus_t     *other;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+
+    /*
+     * Made here, and so each worker has one of its own by being forked; most
+     * of it is never touched, and costs address space only.
+     */
+
+    size = NGX_MSGBUS_HOLD_BYTES + ngx_msgbus_log_max_record(&bus->log)
+           + NGX_MSGBUS_VIEW_OVERHEAD;
+
+    bus->scratch = ngx_palloc(bus->cycle->pool, size);
+
+    if (bus->scratch == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
+                      "no address space for msgbus zone \"%V\", which needs "
+                      "%uz bytes of it in each process, beside its own",
+                      &bus->conf.name, size);
+        return NGX_ERROR;
+    }
+
+    zones = 0;
+    stores = 0;
+
+    part = &bus->cycle->shared_memory.part;
+    zone = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            zone = part->elts;
+            i = 0;
+        }
+
+        if (zone[i].init == ngx_msgbus_init_zone) {
+            other = zone[i].data;
+
+            zones++;
+            stores += other->store != NULL;
+        }
+    }
+
+    if (ngx_msgbus_check_connections(bus, zones) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return stores ? ngx_msgbus_check_threads(bus, stores) : NGX_OK;
+}
+
+
+/* a worker listens to its eventfds, its master and its clients */
+static ngx_int_t
+ngx_msgbus_check_connections(ngx_msgbus_t *bus, ngx_uint_t zones)
+{
+    ngx_uint_t        i, n;
+    ngx_cycle_t      *cycle;
+    ngx_listening_t  *ls;
+
+    cycle = bus->cycle;
+    ls = cycle->listening.elts;
+    n = 0;
+
+    for (i = 0; i < cycle->listening.nelts; i++) {
+        if (!ls[i].reuseport || ls[i].worker == 0) {
+            n++;
+        }
+    }
+
+    if (cycle->connection_n >= n + zones + 2) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
+                  "%ui worker_connections are not enough: with %ui listening "
+                  "sockets and %ui msgbus zones a worker needs %ui to take "
+                  "a client", cycle->connection_n, n, zones, n + zones + 2);
+
+    return NGX_ERROR;
+}
+
+
+/* a thread for each store, by its stack */
+static ngx_int_t
+ngx_msgbus_check_threads(ngx_msgbus_t *bus, ngx_uint_t stores)
+{
+    void            *p;
+    size_t           size;
+    pthread_attr_t   attr;
+
+    if (pthread_attr_init(&attr) != 0) {
+        return NGX_OK;
+    }
+
+    if (pthread_attr_getstacksize(&attr, &size) != 0) {
+        size = 0;
+    }
+
+    (void) pthread_attr_destroy(&attr);
+
+    if (size == 0) {
+        return NGX_OK;
+    }
+
+    size *= stores;
+
+    p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE|MAP_ANON|MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED) {
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, ngx_errno,
+                      "no address space for the thread of msgbus zone \"%V\" "
+                      "in each worker, those of all zones take %uz bytes",
+                      &bus->conf.name, size);
+        return NGX_ERROR;
+    }
+
+    (void) munmap(p, size);
+
+    return NGX_OK;
+}
+
+
 /* what wakes the workers goes on from cycle to cycle */
 static ngx_int_t
 ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
@@ -409,7 +555,8 @@ ngx_msgbus_init_eventfds(ngx_msgbus_t *bus, ngx_msgbus_t *old)
         return NGX_OK;
     }
 
-    bus->notify.eventfds = ngx_msgbus_eventfds_create(bus->shm_zone->shm.log);
+    bus->notify.eventfds = ngx_msgbus_eventfds_create(&bus->conf.name,
+                                                     bus->shm_zone->shm.log);
 
     return bus->notify.eventfds ? NGX_OK : NGX_ERROR;
 }

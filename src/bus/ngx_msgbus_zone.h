@@ -25,10 +25,11 @@ struct ngx_msgbus_s {
     ngx_msgbus_store_t    *store;          /* NULL: the log is all there is */
     ngx_msgbus_log_t       log;
     ngx_shm_zone_t        *shm_zone;
+    ngx_cycle_t           *cycle;          /* the one that declares it */
     ngx_pool_cleanup_t    *cleanup;        /* of the cycle */
 
     /* this worker's */
-    u_char                *scratch;
+    u_char                *scratch;        /* made by the master */
     ngx_event_t            expire;
     ngx_event_t            more;           /* readers are still to be woken */
     ngx_msgbus_notify_t    notify;

@@ -82,7 +82,8 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
     committer->fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
     if (committer->fd == -1) {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "eventfd() failed");
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "eventfd() failed%s",
+                      template->log.shpool->log_ctx);
         goto failed;
     }
 
@@ -104,7 +105,8 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
     }
 
     if (err) {
-        ngx_log_error(NGX_LOG_EMERG, log, err, "pthread_create() failed");
+        ngx_log_error(NGX_LOG_EMERG, log, err, "pthread_create() failed%s",
+                      template->log.shpool->log_ctx);
 
         ngx_msgbus_ledger_destroy(c);
         goto failed;

@@ -7,13 +7,21 @@
 /*
  * A message bus inside nginx: table of contents.
  *
- * The directives, where they may stand, and what the module hooks into.
- * What they set and the defaults are in src/ngx_http_msgbus_conf.c; what
- * happens to a request starts in src/ngx_http_msgbus_request.c.
+ * The directives, where they may stand, what the module hooks into, and how
+ * a worker begins and ends.  What directives set and the defaults are in
+ * src/http/ngx_http_msgbus_conf.c; what happens to a request starts in
+ * src/http/ngx_http_msgbus_request.c.
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_conf.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_mongodb.h"
+#include "ngx_http_msgbus_variable.h"
+
+
+static ngx_int_t ngx_http_msgbus_init_process(ngx_cycle_t *cycle);
+static void ngx_http_msgbus_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_bitmask_t  ngx_http_msgbus_methods[] = {
@@ -187,3 +195,57 @@ ngx_module_t  ngx_http_msgbus_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static ngx_int_t
+ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                    i;
+    ngx_msgbus_t                **bus;
+    ngx_http_msgbus_main_conf_t  *mcf;
+
+    /* the cache manager and loader come here too */
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_msgbus_module);
+
+    if (mcf == NULL) {
+        return NGX_OK;    /* a configuration without http */
+    }
+
+    bus = mcf->buses.elts;
+
+    for (i = 0; i < mcf->buses.nelts; i++) {
+        if (ngx_msgbus_init_worker(bus[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_msgbus_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_msgbus_main_conf_t  *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_msgbus_module);
+
+    if (mcf == NULL) {
+        return;
+    }
+
+    ngx_msgbus_exit_worker(mcf->buses.elts, mcf->buses.nelts);
+}

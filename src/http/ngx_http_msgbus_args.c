@@ -13,7 +13,8 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_error.h"
 
 
 #define ngx_http_msgbus_is_nocase(s, text)                                    \
@@ -165,6 +166,16 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
     default:
         return NULL;
     }
+}
+
+
+ngx_uint_t
+ngx_http_msgbus_is_publish(ngx_http_request_t *r,
+    ngx_http_msgbus_args_t *args)
+{
+    return r->method == NGX_HTTP_POST
+           || (r->method == NGX_HTTP_GET
+               && ngx_http_msgbus_is(&args->method, "POST"));
 }
 
 

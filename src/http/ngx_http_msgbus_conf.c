@@ -10,12 +10,13 @@
  * A bus is named before or after it is declared: names are resolved when
  * the locations are merged, and with them the content handler is set, so
  * that "if" and "limit_except" blocks inherit it as they do proxy_pass.
- * Nothing here runs after the configuration is read, but the start of a
- * worker.
+ * Nothing here runs after the configuration is read.
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_conf.h"
+#include "ngx_http_msgbus_health.h"
+#include "ngx_http_msgbus_request.h"
 
 
 static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
@@ -612,58 +613,4 @@ ngx_http_msgbus_conf_ping(ngx_conf_t *cf, void *post, void *data)
     ngx_msec_t  *ping = data;
 
     return *ping == 0 ? "must not be 0" : NGX_CONF_OK;
-}
-
-
-ngx_int_t
-ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
-{
-    ngx_uint_t                    i;
-    ngx_msgbus_t                **bus;
-    ngx_http_msgbus_main_conf_t  *mcf;
-
-    /* the cache manager and loader come here too */
-
-    if (ngx_process != NGX_PROCESS_WORKER
-        && ngx_process != NGX_PROCESS_SINGLE)
-    {
-        return NGX_OK;
-    }
-
-    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_msgbus_module);
-
-    if (mcf == NULL) {
-        return NGX_OK;    /* a configuration without http */
-    }
-
-    bus = mcf->buses.elts;
-
-    for (i = 0; i < mcf->buses.nelts; i++) {
-        if (ngx_msgbus_init_worker(bus[i], cycle) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_msgbus_exit_process(ngx_cycle_t *cycle)
-{
-    ngx_http_msgbus_main_conf_t  *mcf;
-
-    if (ngx_process != NGX_PROCESS_WORKER
-        && ngx_process != NGX_PROCESS_SINGLE)
-    {
-        return;
-    }
-
-    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_msgbus_module);
-
-    if (mcf == NULL) {
-        return;
-    }
-
-    ngx_msgbus_exit_worker(mcf->buses.elts, mcf->buses.nelts);
 }

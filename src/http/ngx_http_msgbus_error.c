@@ -12,15 +12,27 @@
  * is about to send its built-in page for one, the filters here send JSON in
  * its place.  An error_page of the user leads to another location, or sends
  * a redirect, and is left alone; so is "return 403 text".
+ *
+ * Errors of our own are sent as ordinary answers, because nginx's way to send
+ * them closes the connection after a 400; only where the user has an
+ * error_page for the status is it left to nginx.
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_reply.h"
 
 
 static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_uint_t ngx_http_msgbus_has_error_page(ngx_http_request_t *r,
+    ngx_uint_t status);
+static ngx_buf_t *ngx_http_msgbus_error_body(ngx_http_request_t *r,
+    ngx_uint_t status, const char *message);
 static const char *ngx_http_msgbus_error_message(ngx_uint_t status);
 
 
@@ -158,7 +170,98 @@ ngx_http_msgbus_error_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-ngx_buf_t *
+ngx_int_t
+ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    if (rc < NGX_HTTP_BAD_REQUEST) {
+        return rc;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx == NULL || ctx->replied) {
+        return rc;
+    }
+
+    if (ngx_http_msgbus_has_error_page(r, rc)) {
+        return rc;
+    }
+
+    return ngx_http_msgbus_send_error(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_int_t               rc;
+    ngx_chain_t             out;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    static ngx_str_t        retry_after = ngx_string("1");
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    rc = ngx_http_msgbus_body_discard(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    out.buf = ngx_http_msgbus_error_body(r, status, ctx->message);
+    out.next = NULL;
+
+    if (out.buf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_msgbus_add_header(r, "Retry-After", &retry_after)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return ngx_http_msgbus_send(r, &out, ngx_buf_size(out.buf));
+}
+
+
+/* would nginx answer this status with what the user has configured? */
+static ngx_uint_t
+ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->error_pages == NULL || r->uri_changes == 0 || r->error_page) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The body of an error, from the request's pool; message NULL: the status
+ * says it.  NULL: no memory.
+ */
+static ngx_buf_t *
 ngx_http_msgbus_error_body(ngx_http_request_t *r, ngx_uint_t status,
     const char *message)
 {

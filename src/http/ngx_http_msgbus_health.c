@@ -13,7 +13,11 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_health.h"
+#include "ngx_http_msgbus_reply.h"
 
 
 static ngx_int_t ngx_http_msgbus_health_verbose(ngx_http_request_t *r,
@@ -50,7 +54,7 @@ ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus,
 
     static ngx_str_t  cache_control = ngx_string("no-store");
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_msgbus_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;

@@ -13,7 +13,9 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_jsonp.h"
+#include "ngx_http_msgbus_reply.h"
 
 
 #define NGX_HTTP_MSGBUS_CALLBACK_LEN  255

@@ -11,7 +11,7 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_mongodb.h"
 
 
 /* a URI, with a long list of hosts */

@@ -15,7 +15,7 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_ping.h"
 
 
 /* pings of one turn of the event loop */

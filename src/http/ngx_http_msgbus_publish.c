@@ -13,7 +13,12 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_agent.h"
+#include "ngx_http_msgbus_batch.h"
+#include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_publish.h"
+#include "ngx_http_msgbus_submit.h"
 
 
 static void ngx_http_msgbus_publish_body(ngx_http_request_t *r);
@@ -25,14 +30,6 @@ static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_check(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body);
-static ngx_int_t ngx_http_msgbus_publish_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev);
-static ngx_int_t ngx_http_msgbus_publish_shown(ngx_http_request_t *r,
-    ngx_msgbus_event_t *ev);
-static ngx_int_t ngx_http_msgbus_body(ngx_http_request_t *r, size_t limit,
-    ngx_str_t *body);
-static ngx_int_t ngx_http_msgbus_body_copy(ngx_http_request_t *r,
-    ngx_buf_t *b, u_char *p, size_t len);
 
 
 ngx_int_t
@@ -53,7 +50,7 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
                                       "Invalid channel name");
     }
 
-    rc = ngx_http_msgbus_request_who(r, ctx, 1);
+    rc = ngx_http_msgbus_agent(r, ctx, 1);
 
     if (rc != NGX_OK) {
         return rc;
@@ -75,28 +72,13 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
         /* a redirect while a proxy read it: a part of it is no event */
 
-        r->keepalive = 0;
-        r->lingering_close = 1;
+        ngx_http_msgbus_body_abandon(r);
 
         return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                                       "Incomplete body");
     }
 
-    r->request_body_in_single_buf = 1;
-
-    rc = ngx_http_read_client_request_body(r, ngx_http_msgbus_publish_body);
-
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-
-        /* what is left of the body must not be taken for a request */
-
-        r->keepalive = 0;
-        r->lingering_close = 1;
-
-        return rc;
-    }
-
-    return NGX_DONE;
+    return ngx_http_msgbus_body_read(r, ngx_http_msgbus_publish_body);
 }
 
 
@@ -144,7 +126,7 @@ ngx_http_msgbus_publish_read(ngx_http_request_t *r)
 
     rc = ngx_http_msgbus_batch(r, ctx, &body, post);
 
-    return rc == NGX_OK ? ngx_http_msgbus_post(r, ctx, post) : rc;
+    return rc == NGX_OK ? ngx_http_msgbus_submit(r, ctx, post) : rc;
 }
 
 
@@ -179,7 +161,7 @@ ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_msgbus_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -237,7 +219,7 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
     post->events = ev;
     post->n = 1;
 
-    return ngx_http_msgbus_post(r, ctx, post);
+    return ngx_http_msgbus_submit(r, ctx, post);
 }
 
 
@@ -268,213 +250,4 @@ ngx_http_msgbus_publish_check(ngx_http_request_t *r,
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-}
-
-
-ngx_int_t
-ngx_http_msgbus_publish_answer(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post, ngx_int_t rc)
-{
-    if (post->stored) {
-        ctx->id = post->events[post->stored - 1].id;
-        ctx->published = 1;
-    }
-
-    if (post->stored == post->n) {
-        return ctx->batch ? ngx_http_msgbus_batch_done(r, ctx, post)
-                          : ngx_http_msgbus_publish_done(r, ctx,
-                                                         post->events);
-    }
-
-    if (post->stored) {
-        return ngx_http_msgbus_batch_failed(r, ctx, post);
-    }
-
-    if (post->unsure) {
-
-        /* it may be: brought back by an error_page it is not posted again */
-
-        ctx->published = 1;
-
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                      "The store does not answer, it may have "
-                                      "been stored");
-    }
-
-    switch (rc) {
-
-    case NGX_DECLINED:
-        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-
-    case NGX_BUSY:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
-                                      "No room for events");
-
-    case NGX_ERROR:
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-
-    case NGX_AGAIN:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                      "The store does not answer, nothing was "
-                                      "stored");
-
-    default:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                      "Too many events wait for the store");
-    }
-}
-
-
-/*
- * The event is stored: from here on no error is answered, rather nothing at
- * all
- */
-static ngx_int_t
-ngx_http_msgbus_publish_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev)
-{
-    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ev->id) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (ctx->callback.len) {
-        return ngx_http_msgbus_jsonp_send_empty(r, ctx);
-    }
-
-    ngx_http_msgbus_prefer(r, ctx);
-
-    if (ctx->prefer_representation) {
-        return ngx_http_msgbus_publish_shown(r, ev);
-    }
-
-    return ngx_http_msgbus_send_empty(r, NGX_HTTP_CREATED);
-}
-
-
-/* Prefer: return=representation: 201 with the event as readers see it */
-static ngx_int_t
-ngx_http_msgbus_publish_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
-{
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    static ngx_str_t  applied = ngx_string("return=representation");
-
-    b = ngx_create_temp_buf(r->pool, ngx_msgbus_log_front_len(ev)
-                                     + ev->data.len
-                                     + sizeof("0,\"data\":}") - 1);
-
-    if (b == NULL
-        || ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    b->last = ngx_msgbus_log_front(b->last, ev);
-    b->last = ngx_cpymem(b->last, "0,\"data\":", sizeof("0,\"data\":") - 1);
-    b->last = ngx_cpymem(b->last, ev->data.data, ev->data.len);
-    *b->last++ = '}';
-
-    out.buf = b;
-    out.next = NULL;
-
-    r->headers_out.status = NGX_HTTP_CREATED;
-    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
-
-    return ngx_http_msgbus_send(r, &out, ngx_buf_size(b));
-}
-
-
-/*
- * The body in one piece: where it lies, if it is one already.  NGX_OK, or
- * the status of the error.
- */
-static ngx_int_t
-ngx_http_msgbus_body(ngx_http_request_t *r, size_t limit, ngx_str_t *body)
-{
-    u_char       *p;
-    size_t        n, len;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    ngx_str_null(body);
-
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
-        return NGX_OK;
-    }
-
-    cl = r->request_body->bufs;
-    b = cl->buf;
-
-    if (cl->next == NULL && ngx_buf_in_memory(b)) {
-        body->data = b->pos;
-        body->len = b->last - b->pos;
-
-        return body->len > limit ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE : NGX_OK;
-    }
-
-    len = 0;
-
-    for ( /* void */ ; cl; cl = cl->next) {
-        n = ngx_buf_size(cl->buf);
-
-        if (n > limit - len) {
-            return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
-        }
-
-        len += n;
-    }
-
-    if (len == 0) {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, len);
-    if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body->data = p;
-    body->len = len;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        n = ngx_buf_size(cl->buf);
-
-        if (ngx_http_msgbus_body_copy(r, cl->buf, p, n) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        p += n;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_msgbus_body_copy(ngx_http_request_t *r, ngx_buf_t *b, u_char *p,
-    size_t len)
-{
-    ssize_t  n;
-
-    if (len == 0) {
-        return NGX_OK;
-    }
-
-    if (ngx_buf_in_memory(b)) {
-        ngx_memcpy(p, b->pos, len);
-        return NGX_OK;
-    }
-
-    n = ngx_read_file(b->file, p, len, b->file_pos);
-
-    if (n == NGX_ERROR || (size_t) n != len) {
-        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                      "msgbus read only %z of %uz bytes of a request body "
-                      "from \"%V\"", n, len, &b->file->name);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
 }

@@ -5,37 +5,24 @@
 
 
 /*
- * GET and HEAD: a page of events as JSON, or 204 where there is none.
+ * GET and HEAD: what is read, and how it is answered.
  *
- * The envelope is written around the events in the room that the bus leaves
- * before and behind them, so that most answers are one buffer.
+ * A page at once, or when there is something to show; or a stream.  What the
+ * query must not ask for is refused here.
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_agent.h"
+#include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_page.h"
+#include "ngx_http_msgbus_read.h"
+#include "ngx_http_msgbus_stream.h"
+#include "ngx_http_msgbus_wait.h"
 
 
-/* what stands before and behind the events of a page */
-#define NGX_HTTP_MSGBUS_HEAD      "{\"channel\":\""
-#define NGX_HTTP_MSGBUS_HEAD_END  "\",\"events\":["
-#define NGX_HTTP_MSGBUS_TAIL      "]}"
-
-/* without the channel's name */
-#define NGX_HTTP_MSGBUS_HEAD_LEN                                              \
-    (sizeof(NGX_HTTP_MSGBUS_HEAD NGX_HTTP_MSGBUS_HEAD_END) - 1)
-#define NGX_HTTP_MSGBUS_TAIL_LEN                                              \
-    (sizeof(NGX_HTTP_MSGBUS_TAIL) - 1)
-
-
-static ngx_chain_t *ngx_http_msgbus_read_nothing(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
-static ngx_int_t ngx_http_msgbus_read_etag(ngx_http_request_t *r,
-    ngx_msgbus_page_t *page);
 static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
-static ngx_int_t ngx_http_msgbus_read_headers(ngx_http_request_t *r,
-    ngx_msgbus_page_t *page);
-static ngx_buf_t *ngx_http_msgbus_read_last(ngx_chain_t *cl);
 
 
 ngx_int_t
@@ -51,7 +38,7 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return rc;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_msgbus_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -61,7 +48,7 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return ngx_http_msgbus_stream(r, ctx);
     }
 
-    if (ngx_http_msgbus_read_page(r, ctx, &page) != NGX_OK) {
+    if (ngx_http_msgbus_page(r, ctx, &page) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -69,137 +56,7 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return ngx_http_msgbus_wait(r, ctx, &page);
     }
 
-    return ngx_http_msgbus_read_send(r, ctx, &page);
-}
-
-
-ngx_int_t
-ngx_http_msgbus_read_page(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    ngx_msgbus_page_t *page)
-{
-    ngx_http_msgbus_loc_conf_t  *lcf;
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
-
-    return ngx_msgbus_read(lcf->bus, &ctx->query,
-                           NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len,
-                           NGX_HTTP_MSGBUS_TAIL_LEN, r->pool, page);
-}
-
-
-ngx_int_t
-ngx_http_msgbus_read_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    ngx_msgbus_page_t *page)
-{
-    u_char     *p;
-    size_t      size;
-    ngx_buf_t  *b;
-
-    if (ngx_http_msgbus_read_headers(r, page) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->read = 1;
-    ctx->events = page->events;
-
-    if (page->out == NULL && ctx->callback.len == 0) {
-        return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
-    }
-
-    if (page->out == NULL) {
-        page->out = ngx_http_msgbus_read_nothing(r, ctx);
-
-        if (page->out == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-    } else if (ngx_http_msgbus_read_etag(r, page) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    b = page->out->buf;
-    b->pos -= NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
-
-    p = ngx_cpymem(b->pos, NGX_HTTP_MSGBUS_HEAD,
-                   sizeof(NGX_HTTP_MSGBUS_HEAD) - 1);
-    p = ngx_cpymem(p, ctx->name.data, ctx->name.len);
-    ngx_memcpy(p, NGX_HTTP_MSGBUS_HEAD_END,
-               sizeof(NGX_HTTP_MSGBUS_HEAD_END) - 1);
-
-    b = ngx_http_msgbus_read_last(page->out);
-    b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL,
-                         NGX_HTTP_MSGBUS_TAIL_LEN);
-
-    if (ctx->callback.len) {
-        return ngx_http_msgbus_jsonp_send(r, ctx, page->out);
-    }
-
-    size = NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len + page->size
-           + NGX_HTTP_MSGBUS_TAIL_LEN;
-
-    return ngx_http_msgbus_send(r, page->out, size);
-}
-
-
-/* a page without events, with the room that the others have */
-static ngx_chain_t *
-ngx_http_msgbus_read_nothing(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
-{
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    cl = ngx_alloc_chain_link(r->pool);
-    b = ngx_create_temp_buf(r->pool, NGX_HTTP_MSGBUS_HEAD_LEN
-                                     + ctx->name.len
-                                     + NGX_HTTP_MSGBUS_TAIL_LEN);
-
-    if (cl == NULL || b == NULL) {
-        return NULL;
-    }
-
-    b->pos += NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
-    b->last = b->pos;
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    return cl;
-}
-
-
-/*
- * Events never change: the ids at the ends of a page and the number between
- * them say what an answer to this request holds.  Weak, because of the ages.
- */
-static ngx_int_t
-ngx_http_msgbus_read_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
-{
-    u_char           *p;
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_msgbus_push_header(r, "ETag");
-    p = ngx_pnalloc(r->pool, sizeof("W/\"--\"") + 3 * NGX_INT64_LEN);
-
-    if (h == NULL || p == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->value.data = p;
-
-    p = ngx_cpymem(p, "W/\"", 3);
-    p = ngx_msgbus_log_number(p, page->first);
-    *p++ = '-';
-    p = ngx_msgbus_log_number(p, page->last);
-    *p++ = '-';
-    p = ngx_msgbus_log_number(p, page->events);
-    *p++ = '"';
-
-    h->value.len = p - h->value.data;
-
-    r->headers_out.etag = h;
-
-    return NGX_OK;
+    return ngx_http_msgbus_page_send(r, ctx, &page);
 }
 
 
@@ -252,7 +109,7 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_OK;
     }
 
-    rc = ngx_http_msgbus_request_who(r, ctx, 0);
+    rc = ngx_http_msgbus_agent(r, ctx, 0);
 
     if (rc == NGX_OK) {
         ctx->query.hide = ctx->uuid;
@@ -262,18 +119,13 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 }
 
 
-/* test mode's GET /all: every event of the bus, a bare array */
+/* test mode's GET /all: every event of the bus */
 ngx_int_t
 ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     ngx_http_msgbus_args_t *args)
 {
-    ngx_int_t                    rc;
-    ngx_buf_t                   *b;
-    ngx_msgbus_page_t            page;
-    ngx_msgbus_query_t          *q;
-    ngx_http_msgbus_loc_conf_t  *lcf;
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    ngx_int_t            rc;
+    ngx_msgbus_query_t  *q;
 
     rc = ngx_http_msgbus_request_query(r, ctx, args);
 
@@ -281,7 +133,7 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return rc;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_msgbus_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -295,60 +147,5 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     q->max_events = (ngx_uint_t) -1;
     q->max_bytes = (size_t) -1;
 
-    if (ngx_msgbus_read(lcf->bus, q, 1, 1, r->pool, &page) != NGX_OK
-        || ngx_http_msgbus_read_headers(r, &page) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->read = 1;
-    ctx->events = page.events;
-
-    if (page.out == NULL) {
-        return ngx_http_msgbus_send_text(r, "[]");
-    }
-
-    b = page.out->buf;
-    *--b->pos = '[';
-
-    b = ngx_http_msgbus_read_last(page.out);
-    *b->last++ = ']';
-
-    return ngx_http_msgbus_send(r, page.out, 1 + page.size + 1);
-}
-
-
-/* all headers that do not depend on the form of the answer */
-static ngx_int_t
-ngx_http_msgbus_read_headers(ngx_http_request_t *r, ngx_msgbus_page_t *page)
-{
-    static ngx_str_t  cache_control = ngx_string("private, no-cache");
-    static ngx_str_t  vary = ngx_string("Accept, User-Agent");
-    static ngx_str_t  gap = ngx_string("true");
-
-    if (ngx_http_msgbus_add_number(r, "Msgbus-Last-Id", page->last_id)
-        != NGX_OK
-        || (page->gap
-            && ngx_http_msgbus_add_header(r, "Msgbus-Gap", &gap) != NGX_OK)
-        || ngx_http_msgbus_add_header(r, "Cache-Control", &cache_control)
-           != NGX_OK
-        || ngx_http_msgbus_add_header(r, "Vary", &vary) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
-
-    return NGX_OK;
-}
-
-
-static ngx_buf_t *
-ngx_http_msgbus_read_last(ngx_chain_t *cl)
-{
-    while (cl->next) {
-        cl = cl->next;
-    }
-
-    return cl->buf;
+    return ngx_http_msgbus_page_all(r, ctx);
 }

@@ -7,20 +7,13 @@
 /*
  * All that this module sends: status, headers, bodies.
  *
- * Answers without a body go out with the header, in one write.  Errors are
- * sent as ordinary answers, because nginx's own way to send them closes the
- * connection after a 400; only where the user has an error_page for the
- * status is it left to nginx.
+ * Answers without a body go out with the header, in one write.  Streams have
+ * a way of their own, behind the header.
  */
 
 
-#include "ngx_http_msgbus.h"
-
-
-static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
-    ngx_uint_t status);
-static ngx_uint_t ngx_http_msgbus_has_error_page(ngx_http_request_t *r,
-    ngx_uint_t status);
+#include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_reply.h"
 
 
 ngx_table_elt_t *
@@ -175,93 +168,6 @@ ngx_http_msgbus_send_text(ngx_http_request_t *r, const char *text)
 
 
 ngx_int_t
-ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
-{
-    ngx_http_msgbus_ctx_t  *ctx;
-
-    if (rc < NGX_HTTP_BAD_REQUEST) {
-        return rc;
-    }
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-
-    if (ctx == NULL || ctx->replied) {
-        return rc;
-    }
-
-    if (ngx_http_msgbus_has_error_page(r, rc)) {
-        return rc;
-    }
-
-    return ngx_http_msgbus_send_error(r, rc);
-}
-
-
-static ngx_int_t
-ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
-{
-    ngx_int_t               rc;
-    ngx_chain_t             out;
-    ngx_http_msgbus_ctx_t  *ctx;
-
-    static ngx_str_t        retry_after = ngx_string("1");
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    out.buf = ngx_http_msgbus_error_body(r, status, ctx->message);
-    out.next = NULL;
-
-    if (out.buf == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_msgbus_add_header(r, "Retry-After", &retry_after)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->headers_out.status = status;
-    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
-
-    return ngx_http_msgbus_send(r, &out, ngx_buf_size(out.buf));
-}
-
-
-/* would nginx answer this status with what the user has configured? */
-static ngx_uint_t
-ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
-{
-    ngx_uint_t                 i;
-    ngx_http_err_page_t       *page;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (clcf->error_pages == NULL || r->uri_changes == 0 || r->error_page) {
-        return 0;
-    }
-
-    page = clcf->error_pages->elts;
-
-    for (i = 0; i < clcf->error_pages->nelts; i++) {
-        if (page[i].status == (ngx_int_t) status) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-ngx_int_t
 ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t methods)
 {
     ngx_int_t    rc;
@@ -285,7 +191,7 @@ ngx_http_msgbus_allow(ngx_http_request_t *r, ngx_uint_t methods)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_msgbus_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;

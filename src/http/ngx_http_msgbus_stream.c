@@ -21,7 +21,9 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_reply.h"
+#include "ngx_http_msgbus_stream.h"
 
 
 /* frames that one stream sends before others have their turn */

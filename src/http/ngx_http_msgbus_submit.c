@@ -15,31 +15,33 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_answer.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_submit.h"
 
 
 typedef struct {
     ngx_msgbus_t          *bus;
     ngx_msgbus_post_t     *post;
-} ngx_http_msgbus_held_t;
+} ngx_http_msgbus_submit_t;
 
 
-static void ngx_http_msgbus_post_cleanup(void *data);
-static void ngx_http_msgbus_post_handler(ngx_msgbus_post_t *post);
+static void ngx_http_msgbus_submit_cleanup(void *data);
+static void ngx_http_msgbus_submit_handler(ngx_msgbus_post_t *post);
 
 
 ngx_int_t
-ngx_http_msgbus_post(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_submit(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     ngx_msgbus_post_t *post)
 {
     ngx_int_t                    rc;
     ngx_pool_cleanup_t          *cln;
-    ngx_http_msgbus_held_t      *held;
+    ngx_http_msgbus_submit_t    *held;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    post->handler = ngx_http_msgbus_post_handler;
+    post->handler = ngx_http_msgbus_submit_handler;
     post->data = r;
     post->pool = r->pool;
 
@@ -49,12 +51,12 @@ ngx_http_msgbus_post(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
         /* before it is posted: from then on nothing may fail */
 
-        cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_held_t));
+        cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_submit_t));
         if (cln == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        cln->handler = ngx_http_msgbus_post_cleanup;
+        cln->handler = ngx_http_msgbus_submit_cleanup;
 
         held = cln->data;
         held->bus = lcf->bus;
@@ -64,7 +66,7 @@ ngx_http_msgbus_post(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     rc = ngx_msgbus_publish(lcf->bus, post);
 
     if (rc != NGX_AGAIN) {
-        return ngx_http_msgbus_publish_answer(r, ctx, post, rc);
+        return ngx_http_msgbus_answer(r, ctx, post, rc);
     }
 
     held->post = post;
@@ -86,9 +88,9 @@ ngx_http_msgbus_post(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
 /* the client left, or the request ended */
 static void
-ngx_http_msgbus_post_cleanup(void *data)
+ngx_http_msgbus_submit_cleanup(void *data)
 {
-    ngx_http_msgbus_held_t  *held = data;
+    ngx_http_msgbus_submit_t  *held = data;
 
     if (held->post) {
         ngx_msgbus_forget(held->bus, held->post);
@@ -98,7 +100,7 @@ ngx_http_msgbus_post_cleanup(void *data)
 
 /* all is known of the post, or it has waited long enough */
 static void
-ngx_http_msgbus_post_handler(ngx_msgbus_post_t *post)
+ngx_http_msgbus_submit_handler(ngx_msgbus_post_t *post)
 {
     ngx_int_t               rc;
     ngx_connection_t       *c;
@@ -113,7 +115,7 @@ ngx_http_msgbus_post_handler(ngx_msgbus_post_t *post)
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     ctx->published = 0;
 
-    rc = ngx_http_msgbus_publish_answer(r, ctx, post, NGX_AGAIN);
+    rc = ngx_http_msgbus_answer(r, ctx, post, NGX_AGAIN);
 
     ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
     ngx_http_run_posted_requests(c);

@@ -14,7 +14,9 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_name.h"
+#include "ngx_http_msgbus_variable.h"
 #if (NGX_SSL || NGX_MSGBUS_SHA512)
 #include <openssl/sha.h>
 #endif
@@ -98,7 +100,7 @@ ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
     v->not_found = 1;
 
     if (lcf->bus == NULL
-        || ngx_http_msgbus_request_name(r, &ctx) != NGX_OK)
+        || ngx_http_msgbus_name(r, &ctx) != NGX_OK)
     {
         return NGX_OK;
     }
@@ -123,7 +125,7 @@ ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
     v->not_found = 1;
 
     if (lcf->bus == NULL
-        || ngx_http_msgbus_request_name(r, &ctx) != NGX_OK
+        || ngx_http_msgbus_name(r, &ctx) != NGX_OK
         || ngx_http_msgbus_args(r, &args) != NGX_OK)
     {
         return NGX_OK;

@@ -15,7 +15,10 @@
  */
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_page.h"
+#include "ngx_http_msgbus_reply.h"
+#include "ngx_http_msgbus_wait.h"
 
 
 typedef struct {
@@ -111,7 +114,7 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
         return NGX_ERROR;
     }
 
-    if (ngx_http_msgbus_read_page(r, ctx, page) == NGX_OK) {
+    if (ngx_http_msgbus_page(r, ctx, page) == NGX_OK) {
 
         if (page->out == NULL && !page->gap) {
             ctx->query.after = page->last_id;
@@ -214,7 +217,7 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
 
-    rc = ngx_http_msgbus_read_page(r, ctx, &page);
+    rc = ngx_http_msgbus_page(r, ctx, &page);
 
     if (rc != NGX_OK) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -271,5 +274,5 @@ ngx_http_msgbus_wait_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         }
     }
 
-    return ngx_http_msgbus_read_send(r, ctx, page);
+    return ngx_http_msgbus_page_send(r, ctx, page);
 }

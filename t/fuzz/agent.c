@@ -10,6 +10,7 @@
 
 
 #include "fuzz.h"
+#include "ngx_http_msgbus_agent.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -55,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fr.request.method = NGX_HTTP_POST;
     }
 
-    rc = ngx_http_msgbus_request_who(&fr.request, &fr.ctx, publish);
+    rc = ngx_http_msgbus_agent(&fr.request, &fr.ctx, publish);
 
     uuid = agent_uuid(&ua);
 

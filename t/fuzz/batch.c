@@ -14,6 +14,8 @@
 
 
 #include "fuzz.h"
+#include "ngx_http_msgbus_batch.h"
+#include "ngx_http_msgbus_reply.h"
 
 
 #define BATCH_LINES  1000

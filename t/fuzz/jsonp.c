@@ -13,6 +13,8 @@
 
 
 #include "fuzz.h"
+#include "ngx_http_msgbus_jsonp.h"
+#include "ngx_http_msgbus_reply.h"
 
 
 #define JSONP_MAX  65536

@@ -13,6 +13,7 @@
 
 
 #include "fuzz.h"
+#include "ngx_http_msgbus_args.h"
 
 
 #define QUERY_ARGS     10

@@ -1,0 +1,22 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_HTTP_MSGBUS_ACCEPT_H_INCLUDED_
+#define _NGX_HTTP_MSGBUS_ACCEPT_H_INCLUDED_
+
+
+#include "ngx_http_msgbus.h"
+
+
+/*
+ * Which form of an answer the Accept headers wish, NGX_HTTP_MSGBUS_*; for a
+ * stream, *cursor becomes the value of Last-Event-ID, unless it did not come
+ * or is empty.
+ */
+ngx_uint_t ngx_http_msgbus_accept(ngx_http_request_t *r, ngx_str_t *cursor);
+
+
+#endif /* _NGX_HTTP_MSGBUS_ACCEPT_H_INCLUDED_ */

@@ -1,0 +1,141 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What a poster is told: 201 and the id, or why not.
+ *
+ * Once an event is stored no error is answered that would make the poster post
+ * it again: rather nothing at all.
+ */
+
+
+#include "ngx_http_msgbus_answer.h"
+#include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_batch.h"
+#include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_jsonp.h"
+#include "ngx_http_msgbus_reply.h"
+
+
+static ngx_int_t ngx_http_msgbus_answer_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev);
+static ngx_int_t ngx_http_msgbus_answer_shown(ngx_http_request_t *r,
+    ngx_msgbus_event_t *ev);
+
+
+ngx_int_t
+ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_msgbus_post_t *post, ngx_int_t rc)
+{
+    if (post->stored) {
+        ctx->id = post->events[post->stored - 1].id;
+        ctx->published = 1;
+    }
+
+    if (post->stored == post->n) {
+        return ctx->batch ? ngx_http_msgbus_batch_done(r, ctx, post)
+                          : ngx_http_msgbus_answer_done(r, ctx,
+                                                        post->events);
+    }
+
+    if (post->stored) {
+        return ngx_http_msgbus_batch_failed(r, ctx, post);
+    }
+
+    if (post->unsure) {
+
+        /* it may be: brought back by an error_page it is not posted again */
+
+        ctx->published = 1;
+
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "The store does not answer, it may have "
+                                      "been stored");
+    }
+
+    switch (rc) {
+
+    case NGX_DECLINED:
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+
+    case NGX_BUSY:
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
+                                      "No room for events");
+
+    case NGX_ERROR:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    case NGX_AGAIN:
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "The store does not answer, nothing was "
+                                      "stored");
+
+    default:
+        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                      "Too many events wait for the store");
+    }
+}
+
+
+/*
+ * The event is stored: from here on no error is answered, rather nothing at
+ * all
+ */
+static ngx_int_t
+ngx_http_msgbus_answer_done(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev)
+{
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ev->id) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->callback.len) {
+        return ngx_http_msgbus_jsonp_send_empty(r, ctx);
+    }
+
+    ngx_http_msgbus_prefer(r, ctx);
+
+    if (ctx->prefer_representation) {
+        return ngx_http_msgbus_answer_shown(r, ev);
+    }
+
+    return ngx_http_msgbus_send_empty(r, NGX_HTTP_CREATED);
+}
+
+
+/* Prefer: return=representation: 201 with the event as readers see it */
+static ngx_int_t
+ngx_http_msgbus_answer_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    static ngx_str_t  applied = ngx_string("return=representation");
+
+    b = ngx_create_temp_buf(r->pool, ngx_msgbus_log_front_len(ev)
+                                     + ev->data.len
+                                     + sizeof("0,\"data\":}") - 1);
+
+    if (b == NULL
+        || ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_msgbus_log_front(b->last, ev);
+    b->last = ngx_cpymem(b->last, "0,\"data\":", sizeof("0,\"data\":") - 1);
+    b->last = ngx_cpymem(b->last, ev->data.data, ev->data.len);
+    *b->last++ = '}';
+
+    out.buf = b;
+    out.next = NULL;
+
+    r->headers_out.status = NGX_HTTP_CREATED;
+    ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
+
+    return ngx_http_msgbus_send(r, &out, ngx_buf_size(b));
+}

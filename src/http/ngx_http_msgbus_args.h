@@ -1,0 +1,56 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_HTTP_MSGBUS_ARGS_H_INCLUDED_
+#define _NGX_HTTP_MSGBUS_ARGS_H_INCLUDED_
+
+
+#include "ngx_http_msgbus.h"
+
+
+/* is a string this constant? */
+#define ngx_http_msgbus_is(s, text)                                           \
+    ((s)->len == sizeof(text) - 1                                             \
+     && ngx_memcmp((s)->data, text, sizeof(text) - 1) == 0)
+
+
+/* the arguments that are known, decoded; data NULL: it did not come */
+typedef struct {
+    ngx_str_t                  last_known_id;
+    ngx_str_t                  last_event_id; /* for streams */
+    ngx_str_t                  max_events;
+    ngx_str_t                  sort;
+    ngx_str_t                  events;
+    ngx_str_t                  echo;
+    ngx_str_t                  wait;
+    ngx_str_t                  callback;
+    ngx_str_t                  method;
+    ngx_str_t                  post_data;
+    ngx_str_t                  verbose;
+} ngx_http_msgbus_args_t;
+
+
+/* finds and decodes the arguments; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_msgbus_args(ngx_http_request_t *r,
+    ngx_http_msgbus_args_t *args);
+
+/* a POST, or what JSONP has in its place */
+ngx_uint_t ngx_http_msgbus_is_publish(ngx_http_request_t *r,
+    ngx_http_msgbus_args_t *args);
+
+/* fills ctx->query from the arguments; NGX_OK, or the status of the error */
+ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
+
+/*
+ * Notes the preferences of the Prefer headers (RFC 7240) that are known.  They
+ * are wishes: what is not understood is passed over.
+ */
+void ngx_http_msgbus_prefer(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_MSGBUS_ARGS_H_INCLUDED_ */

@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What is known of a request, from one pass through a location to the next.
+ *
+ * It is found again after an internal redirect, which wipes nginx's own pointer
+ * to it: so nothing is published a second time.  What belongs to one pass is
+ * set anew when the next one begins.
+ */
+
+
+#include "ngx_http_msgbus.h"
+
+
+static void ngx_http_msgbus_ctx_cleanup(void *data);
+
+
+ngx_http_msgbus_ctx_t *
+ngx_http_msgbus_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    if (r->internal || r->post_action) {
+
+        /* after a redirect, which has wiped r->ctx */
+
+        for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+            if (cln->handler == ngx_http_msgbus_ctx_cleanup) {
+                ctx = cln->data;
+
+                if (ctx->request == r) {
+                    goto found;
+                }
+            }
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_msgbus_ctx_cleanup;
+    ctx = cln->data;
+
+    ctx->request = r;
+    ctx->id = 0;
+    ctx->published = 0;
+
+found:
+
+    ctx->channel = NULL;
+    ctx->message = NULL;
+    ctx->batch = 0;
+    ctx->stream = NULL;
+    ctx->events = 0;
+    ctx->read = 0;
+    ctx->replied = 0;
+    ctx->replaced = 0;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_msgbus_module);
+
+    return ctx;
+}
+
+
+/* there is nothing to free: its address marks our context in the pool */
+static void
+ngx_http_msgbus_ctx_cleanup(void *data)
+{
+    (void) data;
+}

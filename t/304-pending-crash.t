@@ -12,57 +12,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/unit";
 
-use Test::More;
-
-use Unit;
+use Crash;
 
 
-plan skip_all => Unit->lacks if Unit->lacks;
-
-my @rooms = qw( pending );
-my @plain = qw( pending_crash check_pending crash unit );
-
-my @ways = (
-    [ 'store, as the sources stand', 'stores', qw( -g -O0 ) ],
-    [ 'store, as they are optimized', 'stores', @Unit::MODULE ],
-    [ 'instruction', 'steps', @Unit::MODULE ],
-);
-
-# one is compiled while the others run, and what takes longest begins
-
-my @started;
-
-for my $way (reverse @ways) {
-    my (undef, $watch, @flags) = @$way;
-
-    my @link;
-
-    if ($watch eq 'stores') {
-        push @flags, qw( -fsanitize=thread -fno-builtin );
-        @link = ('-Wl,--wrap=memcpy', '-Wl,--wrap=memset');
-    }
-
-    push @started, Unit->new("pending_crash_$watch" . @started)
-        ->compile(\@rooms, \@flags)
-        ->compile([@plain, "crash_$watch"], [qw( -g -O2 )])
-        ->link(@link)
-        ->start;
-}
-
-for my $way (@ways) {
-    my ($title) = @$way;
-    my $run = pop(@started)->();
-
-    SKIP: {
-        skip 'instructions cannot be stepped through here', 1
-            if $run->{said}{'cannot watch'};
-
-        ok($run->{ok}, "a death at each $title");
-    }
-
-    my @told = $run->{text} =~ /^deaths in (.*)$/mg;
-
-    note($_) for @told;
-}
-
-done_testing;
+Crash::test('pending_crash', rooms => [qw( pending )],
+                             with  => [qw( check_pending )]);

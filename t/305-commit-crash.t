@@ -13,54 +13,18 @@ use lib "$FindBin::Bin/unit";
 
 use Test::More;
 
-use Unit;
+use Crash;
 
 
-plan skip_all => Unit->lacks if Unit->lacks;
+Crash::test('commit_crash',
+    rooms  => [qw( channel filing log pending ledger commit sync )],
+    with   => [qw( check_log check_pending )],
+    before => sub {
+        my $said = $_[0]->run('doubt')->{said};
 
-my @rooms = qw( channel filing log pending ledger commit sync );
-my @plain = qw( commit_crash check_log check_pending crash unit );
-
-my @ways = (
-    [ 'store, as the sources stand', 'stores', qw( -g -O0 ) ],
-    [ 'store, as they are optimized', 'stores', @Unit::MODULE ],
-    [ 'instruction', 'steps', @Unit::MODULE ],
+        is($said->{'given up, never sent'}, 'is not stored',
+           'a post is given up that was never sent');
+        is($said->{'given up, in doubt'}, 'may be stored',
+           'and one that was sent, once, without an answer');
+    },
 );
-
-for my $way (@ways) {
-    my ($title, $watch, @flags) = @$way;
-
-    my @link;
-
-    if ($watch eq 'stores') {
-        push @flags, qw( -fsanitize=thread -fno-builtin );
-        @link = ('-Wl,--wrap=memcpy', '-Wl,--wrap=memset');
-    }
-
-    my $program = Unit->new("commit_crash_$watch")
-        ->compile(\@rooms, \@flags)
-        ->compile([@plain, "crash_$watch"], [qw( -g -O2 )])
-        ->link(@link);
-
-    my $said = $program->run('doubt')->{said};
-
-    is($said->{'given up, never sent'}, 'is not stored',
-       'a post is given up that was never sent');
-    is($said->{'given up, in doubt'}, 'may be stored',
-       'and one that was sent, once, without an answer');
-
-    my $run = $program->run;
-
-    SKIP: {
-        skip 'instructions cannot be stepped through here', 1
-            if $run->{said}{'cannot watch'};
-
-        ok($run->{ok}, "a death at each $title");
-    }
-
-    my @told = $run->{text} =~ /^deaths in (.*)$/mg;
-
-    note($_) for @told;
-}
-
-done_testing;

@@ -15,7 +15,7 @@
  */
 
 
-#include "unit.h"
+#include "check.h"
 
 
 /* of each node, what the records walked so far say */

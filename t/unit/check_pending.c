@@ -13,7 +13,7 @@
  */
 
 
-#include "unit.h"
+#include "check.h"
 
 
 static size_t unit_check_entry(ngx_msgbus_pending_t *p, size_t offset);

@@ -19,6 +19,7 @@
 
 
 #include "crash.h"
+#include "watch.h"
 #include <sys/mman.h>
 
 
@@ -32,7 +33,7 @@ static void crash_case(crash_case_t *c);
 static void crash_death(void);
 static void crash_death_in_repair(void);
 static void crash_moment(ngx_uint_t at);
-static void crash_autopsy(ngx_uint_t at);
+static void crash_find(ngx_uint_t at);
 
 
 u_char                  *crash_zone;
@@ -54,6 +55,11 @@ crash_run(crash_subject_t *s, crash_case_t *cases)
 {
     size_t         i;
     crash_case_t  *c;
+
+    if (!watch_works()) {
+        printf("cannot watch: here\n");
+        return;
+    }
 
     subject = s;
 
@@ -105,7 +111,7 @@ crash_case(crash_case_t *c)
 
         /* first to count them, then to look at them */
 
-        repair_every = n ? deaths[0] / crash_rebuilds + 1 : 0;
+        repair_every = n ? deaths[0] / watch_affords + 1 : 0;
         counting = n == 0;
 
         memset(points, 0, sizeof(points));
@@ -114,7 +120,7 @@ crash_case(crash_case_t *c)
         memcpy(zones[0], snapshot, subject->size);
         memset(lasts[0], 0, subject->size);
 
-        crash_watch(zones[0], subject->size, crash_death, c->change);
+        watch_run(zones[0], subject->size, crash_death, c->change);
     }
 
     /* a death when all is done */
@@ -168,7 +174,7 @@ crash_moment(ngx_uint_t at)
     unit_step = points[at];
     memcpy(zones[crash_level], zones[at], subject->size);
 
-    crash_autopsy(crash_level);
+    crash_find(crash_level);
 
     crash_level = outer;
     unit_core.locked = locked;
@@ -177,7 +183,7 @@ crash_moment(ngx_uint_t at)
 
 /* what the next process finds */
 static void
-crash_autopsy(ngx_uint_t at)
+crash_find(ngx_uint_t at)
 {
     ngx_uint_t  busy;
 
@@ -192,7 +198,7 @@ crash_autopsy(ngx_uint_t at)
         /* it may die as well */
 
         memset(lasts[1], 0, subject->size);
-        crash_watch(zones[1], subject->size, crash_death_in_repair,
+        watch_run(zones[1], subject->size, crash_death_in_repair,
                     subject->take_over);
 
     } else {

@@ -22,7 +22,7 @@
  */
 
 
-#include "unit.h"
+#include "check.h"
 
 
 #define MODEL_NAMES      600

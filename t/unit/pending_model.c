@@ -20,7 +20,7 @@
  */
 
 
-#include "unit.h"
+#include "check.h"
 
 
 #define MODEL_SLOTS      5

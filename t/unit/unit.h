@@ -11,9 +11,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <inttypes.h>
-#include "ngx_msgbus_filing.h"
-#include "ngx_msgbus_pending.h"
-#include "ngx_msgbus_view.h"
 
 
 #if defined(__has_feature)
@@ -69,16 +66,6 @@ void unit_fail(const char *fmt, ...)
 uint64_t unit_random(void);
 uint64_t unit_below(uint64_t n);
 #define unit_once_in(n)  (unit_below(n) == 0)
-
-
-/*
- * Checks that all of a log fits together: ring, index, nodes, lists.  Works
- * from the ring alone, without knowing what has been appended.
- */
-void unit_check_log(ngx_msgbus_log_t *log);
-
-/* the same of pending posts: ring, cells, their lists, the count */
-void unit_check_pending(ngx_msgbus_pending_t *p);
 
 
 #endif /* _UNIT_H_INCLUDED_ */

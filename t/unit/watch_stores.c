@@ -14,24 +14,24 @@
  */
 
 
-#include "crash.h"
+#include "watch.h"
 
 
 typedef struct {
     u_char                *start;
     u_char                *end;
     void                 (*moment)(void);
-} crash_watch_t;
+} watch_t;
 
 
-static ngx_uint_t crash_watched(void *addr, size_t size);
-static void crash_store(void *addr, size_t size);
+static ngx_uint_t watch_covers(void *addr, size_t size);
+static void watch_store(void *addr, size_t size);
 
 
-ngx_uint_t  crash_rebuilds = 12;
+ngx_uint_t  watch_affords = 12;
 
 
-static crash_watch_t  watch;
+static watch_t  watch;
 
 
 void *__real_memcpy(void *dst, const void *src, size_t n);
@@ -39,10 +39,10 @@ void *__real_memset(void *dst, int c, size_t n);
 
 
 void
-crash_watch(u_char *addr, size_t size, void (*moment)(void),
+watch_run(u_char *addr, size_t size, void (*moment)(void),
     void (*do_it)(void))
 {
-    crash_watch_t  outer;
+    watch_t  outer;
 
     outer = watch;
 
@@ -57,14 +57,14 @@ crash_watch(u_char *addr, size_t size, void (*moment)(void),
 
 
 ngx_uint_t
-crash_can_watch(void)
+watch_works(void)
 {
     return 1;
 }
 
 
 static ngx_uint_t
-crash_watched(void *addr, size_t size)
+watch_covers(void *addr, size_t size)
 {
     u_char  *p;
 
@@ -75,11 +75,11 @@ crash_watched(void *addr, size_t size)
 
 
 static void
-crash_store(void *addr, size_t size)
+watch_store(void *addr, size_t size)
 {
-    crash_watch_t  outer;
+    watch_t  outer;
 
-    if (!crash_watched(addr, size)) {
+    if (!watch_covers(addr, size)) {
         return;
     }
 
@@ -99,11 +99,11 @@ crash_store(void *addr, size_t size)
 void *
 __wrap_memcpy(void *dst, const void *src, size_t n)
 {
-    crash_store(dst, n);
+    watch_store(dst, n);
 
-    if (crash_watched(dst, n)) {
+    if (watch_covers(dst, n)) {
         __real_memcpy(dst, src, n / 2);
-        crash_store(dst, n);
+        watch_store(dst, n);
         __real_memcpy((u_char *) dst + n / 2, (u_char *) src + n / 2,
                       n - n / 2);
         return dst;
@@ -116,11 +116,11 @@ __wrap_memcpy(void *dst, const void *src, size_t n)
 void *
 __wrap_memset(void *dst, int c, size_t n)
 {
-    crash_store(dst, n);
+    watch_store(dst, n);
 
-    if (crash_watched(dst, n)) {
+    if (watch_covers(dst, n)) {
         __real_memset(dst, c, n / 2);
-        crash_store(dst, n);
+        watch_store(dst, n);
         __real_memset((u_char *) dst + n / 2, c, n - n / 2);
         return dst;
     }
@@ -131,7 +131,7 @@ __wrap_memset(void *dst, int c, size_t n)
 
 /* what the compiler calls */
 
-#define crash_access(size)                                                    \
+#define watch_access(size)                                                    \
     void __tsan_read##size(void *addr);                                       \
     void __tsan_write##size(void *addr);                                      \
     void __tsan_unaligned_read##size(void *addr);                             \
@@ -143,18 +143,18 @@ __wrap_memset(void *dst, int c, size_t n)
     void __tsan_read##size(void *addr) { }                                    \
     void __tsan_unaligned_read##size(void *addr) { }                          \
     void __tsan_volatile_read##size(void *addr) { }                           \
-    void __tsan_write##size(void *addr) { crash_store(addr, size); }          \
-    void __tsan_unaligned_write##size(void *addr) { crash_store(addr, size); }\
-    void __tsan_volatile_write##size(void *addr) { crash_store(addr, size); } \
-    void __tsan_read_write##size(void *addr) { crash_store(addr, size); }     \
+    void __tsan_write##size(void *addr) { watch_store(addr, size); }          \
+    void __tsan_unaligned_write##size(void *addr) { watch_store(addr, size); }\
+    void __tsan_volatile_write##size(void *addr) { watch_store(addr, size); } \
+    void __tsan_read_write##size(void *addr) { watch_store(addr, size); }     \
     void __tsan_unaligned_read_write##size(void *addr)                        \
-        { crash_store(addr, size); }
+        { watch_store(addr, size); }
 
-crash_access(1)
-crash_access(2)
-crash_access(4)
-crash_access(8)
-crash_access(16)
+watch_access(1)
+watch_access(2)
+watch_access(4)
+watch_access(8)
+watch_access(16)
 
 void __tsan_init(void);
 void __tsan_func_entry(void *caller);
@@ -190,5 +190,5 @@ __tsan_read_range(void *addr, unsigned long size)
 void
 __tsan_write_range(void *addr, unsigned long size)
 {
-    crash_store(addr, size);
+    watch_store(addr, size);
 }

@@ -17,20 +17,20 @@
 
 #define _GNU_SOURCE
 
-#include "crash.h"
+#include "watch.h"
 #include <signal.h>
 #include <ucontext.h>
 
 
 /* a signal for each instruction: this takes its time */
 
-ngx_uint_t  crash_rebuilds = 3;
+ngx_uint_t  watch_affords = 3;
 
 
 #if (defined(__x86_64__) && defined(__linux__))
 
-#define CRASH_DEPTH  2
-#define CRASH_TRAP   0x100
+#define WATCH_DEPTH  2
+#define WATCH_TRAP   0x100
 
 
 typedef struct {
@@ -39,33 +39,33 @@ typedef struct {
     size_t                 size;
     void                 (*moment)(void);
     ngx_uint_t             end;
-} crash_watch_t;
+} watch_t;
 
 
-static void crash_trap(int signo, siginfo_t *info, void *context);
-static void crash_nothing(void);
+static void watch_trap(int signo, siginfo_t *info, void *context);
+static void watch_nothing(void);
 
 
-static crash_watch_t     watches[CRASH_DEPTH + 1], *watch;
+static watch_t           watches[WATCH_DEPTH + 1], *watch;
 static volatile size_t   trapped;
 
 
 void
-crash_watch(u_char *addr, size_t size, void (*moment)(void),
+watch_run(u_char *addr, size_t size, void (*moment)(void),
     void (*do_it)(void))
 {
-    crash_watch_t     *outer;
+    watch_t     *outer;
     struct sigaction   sa;
 
     memset(&sa, 0, sizeof(struct sigaction));
-    sa.sa_sigaction = crash_trap;
+    sa.sa_sigaction = watch_trap;
     sa.sa_flags = SA_SIGINFO|SA_NODEFER;
     sigaction(SIGTRAP, &sa, NULL);
 
     outer = watch;
     watch = outer ? outer + 1 : watches;
 
-    unit_check(watch < watches + CRASH_DEPTH, "watches too deep");
+    unit_check(watch < watches + WATCH_DEPTH, "watches too deep");
 
     watch->last = realloc(watch->last, size);
     memcpy(watch->last, addr, size);
@@ -78,7 +78,7 @@ crash_watch(u_char *addr, size_t size, void (*moment)(void),
     /* the red zone below the stack's end is not ours to push into */
 
     __asm__ volatile ("sub $128, %%rsp; pushfq; orq %0, (%%rsp); popfq;"
-                      "add $128, %%rsp" : : "i" (CRASH_TRAP) : "cc", "memory");
+                      "add $128, %%rsp" : : "i" (WATCH_TRAP) : "cc", "memory");
 
     do_it();
 
@@ -93,16 +93,16 @@ crash_watch(u_char *addr, size_t size, void (*moment)(void),
 
 
 static void
-crash_trap(int signo, siginfo_t *info, void *context)
+watch_trap(int signo, siginfo_t *info, void *context)
 {
     ucontext_t     *uc = context;
-    crash_watch_t  *w;
+    watch_t  *w;
 
     trapped++;
     w = watch;
 
     if (w->end) {
-        uc->uc_mcontext.gregs[REG_EFL] &= ~CRASH_TRAP;
+        uc->uc_mcontext.gregs[REG_EFL] &= ~WATCH_TRAP;
         return;
     }
 
@@ -117,14 +117,14 @@ crash_trap(int signo, siginfo_t *info, void *context)
 
 
 ngx_uint_t
-crash_can_watch(void)
+watch_works(void)
 {
     u_char  block[1];
 
     block[0] = 0;
     trapped = 0;
 
-    crash_watch(block, 1, crash_nothing, crash_nothing);
+    watch_run(block, 1, watch_nothing, watch_nothing);
 
     return trapped > 2;
 }
@@ -133,20 +133,20 @@ crash_can_watch(void)
 #else
 
 
-static void crash_nothing(void);
+static void watch_nothing(void);
 
 
 void
-crash_watch(u_char *addr, size_t size, void (*moment)(void),
+watch_run(u_char *addr, size_t size, void (*moment)(void),
     void (*do_it)(void))
 {
     do_it();
-    crash_nothing();
+    watch_nothing();
 }
 
 
 ngx_uint_t
-crash_can_watch(void)
+watch_works(void)
 {
     return 0;
 }
@@ -155,6 +155,6 @@ crash_can_watch(void)
 
 
 static void
-crash_nothing(void)
+watch_nothing(void)
 {
 }

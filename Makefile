@@ -81,7 +81,7 @@ TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
 # libFuzzer is clang's
 FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
 
-BENCH_DEPS   = $(DEPS) python3 util-linux wrk
+BENCH_DEPS   = $(DEPS) python3 util-linux valgrind wrk
 
 # Debian's Nchan goes with Debian's nginx, which has loaded it from then on
 ifeq ($(NGINX_SRC),/usr/share/nginx/src)
@@ -194,15 +194,17 @@ style:
 check-docs:
 	@tools/check-docs
 
-bench-quick: bench-deps
+bench-quick:
+	@tools/deps $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all
-	@NGX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/quick
+	@$(if $(BASE),BASE="$(BASE)") NGINX_SRC=$(NGINX_SRC) \
+	    MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/quick $(QUICK_OPTS)
 
-bench-mongodb: bench-deps
-	@tools/deps libmongoc-dev pkg-config
+bench-mongodb:
+	@tools/deps $(BENCH_DEPS)
 	@tools/mongodb setup
 	@$(MAKE) --no-print-directory all
-	@NGX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/mongodb
+	@NGINX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/mongodb
 
 bench-push:
 	@tools/deps $(PUSH_DEPS)
@@ -247,8 +249,9 @@ help:
 #: make bench-full   SYSTEM="Tornado Motor": 20 to 2000 requests/s, 40 minutes;
 #:                   STORE=fake for the fake database; STEP=200 SECONDS=10
 #: make bench-report docs/benchmarks.md again, of the last run
-#: make bench-quick  the module beside nginx's own ceiling; bench-mongodb: with
-#:                   a MongoDB below the bus
+#: make bench-quick  the module beside nginx's own ceiling, BASE=FILE: and beside
+#:                   another build of it; QUICK_OPTS=--instructions;
+#:                   bench-mongodb: with a MongoDB below the bus
 #: make bench-push   measure streams beside Nchan and a bare server; 6 minutes;
 #:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make asan         run the tests that start nginx with the module under ASan

@@ -130,30 +130,33 @@ def equal(a, b):
     assert a == b, "%r is not %r" % (a, b)
 
 
-def nginx(null, callgrind=False):
-    """The nginx of all cells; the ceiling's page is as long as the bus's."""
+def nginx(null, callgrind=False, module=rig.MODULE):
+    """
+    The nginx of all cells, with this build of the module; the ceiling's page
+    is as long as the bus's.
+    """
 
     length = 1200
 
     if not null:
-        with bus_nginx(1, False) as probe:
+        with bus_nginx(1, False, module) as probe:
             bus = requests(probe, False)["GET"][1]
             length = len(probe.ask(bus).body)
 
-        return bus_nginx(length, callgrind)
+        return bus_nginx(length, callgrind, module)
 
     server = ceiling(length) + CEILING % ("post", "read", "x" * length, "idle")
 
     return rig.Nginx("", server, [rig.ceiling_module()], callgrind)
 
 
-def bus_nginx(length, callgrind):
-    if not os.path.exists(rig.MODULE):
-        raise rig.Failure("%s is not there, run make" % rig.MODULE)
+def bus_nginx(length, callgrind, module):
+    if not os.path.exists(module):
+        raise rig.Failure("%s is not there, run make" % module)
 
     return rig.Nginx(ZONES % ("1m" if callgrind else "64m"),
                      ceiling(length) + BUS,
-                     [rig.MODULE, rig.ceiling_module()], callgrind)
+                     [module, rig.ceiling_module()], callgrind)
 
 
 def ceiling(length):

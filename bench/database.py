@@ -13,10 +13,10 @@ import tempfile
 import time
 
 import environments
+import programs
 import rig
 
 TOOL = os.path.join(environments.ROOT, "tools", "mongodb")
-FAKE = os.path.join(rig.BENCH, "fakemongo", "fakemongo.c")
 
 # not RSE's name: the bench empties it
 
@@ -47,13 +47,7 @@ class Database:
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
-            process.terminate()
-
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            rig.end(process)
 
         subprocess.run(["rm", "-rf", self.folder])
 
@@ -172,18 +166,15 @@ class Fake(Database):
     name = "bench/fakemongo"
 
     def __enter__(self):
-        binary = os.path.join(rig.WORK, "fakemongo")
-
-        if not os.path.exists(FAKE):
-            raise environments.Unavailable("bench/fakemongo is not there")
-
         environments.packages(["gcc", "pkg-config", "libbson-dev"])
-        flags = environments.run(["pkg-config", "--cflags", "--libs",
-                                  "libbson-1.0"]).split()
-        environments.run([os.environ.get("CC") or "gcc", "-O2", "-o", binary,
-                          FAKE] + flags)
+
+        try:
+            program = programs.compiled("fakemongo")
+        except rig.Failure as e:
+            raise environments.Unavailable(str(e)) from None
+
         port = rig.free_port()
-        self.start("fakemongo", [binary, "--port", str(port)], port)
+        self.start("fakemongo", [program, "--port", str(port)], port)
         self.uri = "mongodb://127.0.0.1:%d/" % port
 
         return self

@@ -39,6 +39,17 @@ CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
 
 
+# of each nginx: temporary files in its folder, connections that are kept
+
+KEPT = """\
+client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;"""
+
 CONFIG = """\
 daemon off;
 worker_processes 1;
@@ -50,14 +61,8 @@ events {{ worker_connections 4096; }}
 
 http {{
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     default_type "application/json; charset=utf-8";
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
+    {kept}
 
 {http}
 
@@ -206,6 +211,17 @@ class Server:
         with Client(self.port) as client:
             return client.ask(request)
 
+    def __enter__(self):
+        self.begin()
+
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+        return self
+
 
 class Nginx(Server):
     """One nginx with one worker, in a folder of its own, while in `with`."""
@@ -220,10 +236,11 @@ class Nginx(Server):
         with open(self.folder + "/nginx.conf", "w") as f:
             f.write(CONFIG.format(
                 folder=self.folder, port=self.port, http=http, server=server,
+                kept=KEPT.format(folder=self.folder),
                 modules="".join('load_module "%s";\n' % m for m in modules),
                 user="user root;" if os.geteuid() == 0 else ""))
 
-    def __enter__(self):
+    def begin(self):
         command = ["taskset", "-c", str(SERVER_CPU), NGINX,
                    "-p", self.folder, "-e", "error.log",
                    "-c", self.folder + "/nginx.conf"]
@@ -237,13 +254,6 @@ class Nginx(Server):
         with open(self.folder + "/stderr", "w") as f:
             self.master = subprocess.Popen(command, stdout=f, stderr=f,
                                            stdin=subprocess.DEVNULL)
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
-
-        return self
 
     def __exit__(self, kind, value, trace):
         self.stop()
@@ -277,16 +287,7 @@ class Nginx(Server):
         raise Failure("nginx is not ready after 30 s")
 
     def stop(self):
-        self.master.terminate()
-
-        try:
-            self.master.wait(10)
-        except subprocess.TimeoutExpired:
-            for pid in children(self.master.pid):
-                os.kill(pid, signal.SIGKILL)
-
-            self.master.kill()
-            self.master.wait()
+        end(self.master)
 
     def log(self):
         text = ""
@@ -373,19 +374,12 @@ class Program(Server):
         self.ready = ready
         self.on = SERVER_CPU
 
-    def __enter__(self):
+    def begin(self):
         with open(self.folder + "/log", "w") as f:
             self.process = subprocess.Popen(
                 ["taskset", "-c", str(self.on)] + self.command,
                 env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=f, stderr=f, start_new_session=True)
-        try:
-            self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
-
-        return self
 
     def __exit__(self, kind, value, trace):
         self.stop()
@@ -412,20 +406,13 @@ class Program(Server):
             os.path.basename(self.command[0]), self.log()[-2000:]))
 
     def stop(self):
-        self.process.terminate()
-
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            pass
+        end(self.process)
 
         # its session holds its children, also when it has left them behind
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-
-        self.process.wait()
 
     def log(self):
         with open(self.folder + "/log", errors="replace") as f:
@@ -439,6 +426,28 @@ class Program(Server):
                  + descendants(self.process.pid)]
 
         return tuple(map(sum, zip(*found)))
+
+
+def end(process, seconds=10):
+    """Ask a process of ours to end; then it and its children have to."""
+
+    process.terminate()
+
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        for pid in descendants(process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+        process.kill()
+        process.wait()
+
+
+def on_load_core(*command):
+    return ["taskset", "-c", str(LOAD_CPU)] + list(command)
 
 
 def free_port():
@@ -547,8 +556,11 @@ class Client:
     def close(self):
         self.sock.close()
 
-    def render(self, r):
-        headers = dict(r.headers, Host="127.0.0.1:%d" % self.port)
+    @staticmethod
+    def rendered(port, r):
+        """The bytes of a request."""
+
+        headers = dict(r.headers, Host="127.0.0.1:%d" % port)
 
         if r.body:
             headers["Content-Length"] = len(r.body)
@@ -557,7 +569,7 @@ class Client:
             "%s: %s\r\n" % h for h in headers.items()))).encode() + r.body
 
     def send(self, request):
-        self.sock.sendall(self.render(request))
+        self.sock.sendall(self.rendered(self.port, request))
 
     def receive(self):
         data = self.left
@@ -598,7 +610,7 @@ class Client:
         requests = iter(requests)
 
         while True:
-            chunk = [self.render(r) for _, r in zip(range(batch), requests)]
+            chunk = [self.rendered(self.port, r) for _, r in zip(range(batch), requests)]
 
             if chunk:
                 self.sock.sendall(b"".join(chunk))
@@ -648,23 +660,57 @@ DRAWN = """
 """
 
 
+# What wrk counted, as a line of JSON: its times are microseconds.
+
+DONE = """
+    function done(s, latency)
+        io.write(string.format('\\n{"requests":%d,"us":%d,"bytes":%d,' ..
+            '"status":%d,"socket":%d,"p50":%d,"p99":%d,"max":%d}\\n',
+            s.requests, s.duration, s.bytes, s.errors.status,
+            s.errors.connect + s.errors.read + s.errors.write +
+            s.errors.timeout, latency:percentile(50), latency:percentile(99),
+            latency.max))
+    end
+"""
+
+
+def wrk_script(path, request, more=""):
+    """Write the script with which wrk sends this request; its path."""
+
+    with open(path, "w") as f:
+        f.write("wrk.method = %s\nwrk.body = %s\n%s\n%s\n%s" % (
+            lua(request.method),
+            lua(request.body.decode()) if request.body else "nil",
+            "\n".join("wrk.headers[%s] = %s" % (lua(k), lua(v))
+                      for k, v in request.headers.items()),
+            more, DONE))
+
+    return path
+
+
+def wrk(port, path, script, clients, seconds, *options):
+    """Run wrk on the load's core; what it counted."""
+
+    return said(on_load_core(
+        "wrk", "-t1", "-c%d" % clients, "-d%ds" % seconds, *options, "-s",
+        script, "http://127.0.0.1:%d%s" % (port, path)))
+
+
+def said(command, given=None):
+    """Run a load; the JSON that it ends with."""
+
+    r = subprocess.run(command, capture_output=True, input=given)
+    last = r.stdout.decode().strip().rpartition("\n")[2]
+
+    if r.returncode or not last.startswith("{"):
+        raise Failure("%s: %s" % (os.path.basename(command[3]),
+                                  (r.stdout + r.stderr).decode()))
+
+    return json.loads(last)
+
+
 class Load:
     """What wrk sends in one cell, and what has come of it so far."""
-
-    SCRIPT = """
-    wrk.method = {method}
-    wrk.body = {body}
-    {headers}
-    {request}
-
-    function done(s, latency)
-        io.write(string.format('\\n{{"requests":%d,"us":%d,"bytes":%d,' ..
-            '"status":%d,"socket":%d,"p50":%d,"p99":%d}}\\n', s.requests,
-            s.duration, s.bytes, s.errors.status, s.errors.connect +
-            s.errors.read + s.errors.write + s.errors.timeout,
-            latency:percentile(50), latency:percentile(99)))
-    end
-    """
 
     def __init__(self, nginx, name, request, lua_request="", clients=None,
                  slack=0.01):
@@ -673,45 +719,33 @@ class Load:
         self.slack = slack
         self.name = name
         self.request = request
+        self.lua_request = lua_request
         self.faults = []
         self.rounds = []        # (CPU us/request, requests/s) of each round
         self.begin()
 
-        # wire length of one answer: wrk counts bytes, but looks at no body
+        # wire length of one answer: loads count bytes, but look at no body
         answer = nginx.ask(request)
         check(request, answer)
         self.wire = answer.wire
+        self.status = answer.status
 
-        self.script = "%s/%s.lua" % (nginx.folder, re.sub(r"\W", "-", name))
+    def load(self, seconds):
+        script = wrk_script("%s/%s.lua" % (
+            self.nginx.folder, re.sub(r"\W", "-", self.name)), self.request,
+            self.lua_request)
 
-        with open(self.script, "w") as f:
-            f.write(self.SCRIPT.format(
-                method=lua(request.method),
-                body=lua(request.body.decode()) if request.body else "nil",
-                headers="\n".join("wrk.headers[%s] = %s" % (lua(k), lua(v))
-                                  for k, v in request.headers.items()),
-                request=lua_request))
+        return wrk(self.nginx.port, self.request.path, script, self.clients,
+                   seconds)
 
     def begin(self):
         self.ns = self.us = self.requests = 0
 
     def run(self, seconds):
-        """One slice; adds to the round, and returns what wrk counted."""
+        """One slice; adds to the round, and returns what was counted."""
 
         before = self.nginx.drain()
-
-        r = subprocess.run(
-            ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1",
-             "-c%d" % self.clients, "-d%ds" % seconds, "-s", self.script,
-             "http://127.0.0.1:%d%s" % (self.nginx.port, self.request.path)],
-            capture_output=True, text=True)
-
-        last = r.stdout.strip().rpartition("\n")[2]
-
-        if r.returncode or not last.startswith("{"):
-            raise Failure("wrk: " + r.stdout + r.stderr)
-
-        got = json.loads(last)
+        got = self.load(seconds)
         self.ns += self.nginx.drain() - before
         self.us += got["us"]
         self.requests += got["requests"]

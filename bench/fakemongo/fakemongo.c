@@ -25,6 +25,8 @@
 
 #define _GNU_SOURCE     /* accept4() */
 
+#include "../program.h"
+
 #include <bson/bson.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -98,25 +100,6 @@ static int32_t        request_id;
 
 static uint64_t       n_connections, n_commands, n_inserts, n_documents,
                       n_duplicates, n_finds, n_updates;
-
-
-static uint64_t
-now(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-
-static void
-die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 
 static int32_t

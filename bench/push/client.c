@@ -39,41 +39,65 @@
  */
 
 
-#include "client.h"
+#include "poster.h"
+#include "subscribers.h"
 
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 
 
-static uint64_t histogram_value(int slot);
-
-
-options_t   options = {
-    .subscribe = "/bench",
-    .publish = "/bench",
-    .processes = 1,
-    .per_address = 5000
-};
-
-shared_t   *shared;
-int         reached_fd;
-int         check_fd[MAX_PROCESSES];
+static void options_of(int argc, char **argv);
+static void wait_until_ready(void);
 
 
 int
 main(int argc, char **argv)
 {
-    int             n, c;
-    char            text[256];
-    uint64_t        before, give_up, have;
-    const char     *p;
-    struct rlimit   rl;
+    int   n;
+    char  text[256];
+
+    options_of(argc, argv);
+
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+
+    share();
+
+    for (n = 0; n < options.processes && options.subscribers; n++) {
+        switch (fork()) {
+
+        case -1:
+            die("cannot fork");
+            break;
+
+        case 0:
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            subscriber_process(n);
+            _exit(0);
+        }
+    }
+
+    /* the poster shall not wait for those whom it measures */
+    if (setpriority(PRIO_PROCESS, 0, -15) == -1) {
+        (void) setpriority(PRIO_PROCESS, 0, 0);
+    }
+
+    wait_until_ready();
+
+    while (fgets(text, sizeof(text), stdin)) {
+        command(text);
+    }
+
+    return 0;
+}
+
+
+static void
+options_of(int argc, char **argv)
+{
+    int  c;
 
     static struct option  names[] = {
         { "to", 1, NULL, 't' },
@@ -142,27 +166,11 @@ main(int argc, char **argv)
             break;
 
         default:
-            return 2;
+            exit(2);
         }
     }
 
-    p = options.host ? strchr(options.host, ':') : NULL;
-
-    if (p == NULL || p - options.host > 20) {
-        die("--to ADDRESS:PORT is missing");
-    }
-
-    memcpy(text, options.host, p - options.host);
-    text[p - options.host] = '\0';
-
-    options.to.sin_family = AF_INET;
-    options.to.sin_port = htons(atoi(p + 1));
-
-    if (inet_pton(AF_INET, text, &options.to.sin_addr) != 1
-        || (ntohl(options.to.sin_addr.s_addr) >> 24) != 127)
-    {
-        die("--to must be an address of 127/8: this is a load for one's own");
-    }
+    options.to = loopback(options.host, "--to ADDRESS:PORT is missing");
 
     if (options.processes < 1 || options.processes > MAX_PROCESSES
         || options.subscribers < 0 || options.per_address < 1)
@@ -170,49 +178,19 @@ main(int argc, char **argv)
         die("a number is out of range");
     }
 
-    getrlimit(RLIMIT_NOFILE, &rl);
-    rl.rlim_cur = rl.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &rl);
-
-    if ((rlim_t) (options.subscribers / options.processes + 100 + MAX_POSTERS)
-        > rl.rlim_max)
+    if ((uint64_t) (options.subscribers / options.processes + 100
+                    + MAX_POSTERS)
+        > all_descriptors())
     {
         die("more subscribers a process than it may have descriptors");
     }
+}
 
-    signal(SIGPIPE, SIG_IGN);
-    setvbuf(stdout, NULL, _IOLBF, 0);
 
-    shared = mmap(NULL, sizeof(shared_t), PROT_READ|PROT_WRITE,
-                  MAP_SHARED|MAP_ANONYMOUS, -1, 0);
-    reached_fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-
-    if (shared == MAP_FAILED || reached_fd == -1) {
-        die("no shared memory");
-    }
-
-    shared->total = options.kind == KIND_SSE ? options.subscribers : 0;
-
-    for (n = 0; n < options.processes && options.subscribers; n++) {
-        check_fd[n] = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-
-        switch (fork()) {
-
-        case -1:
-            die("cannot fork");
-            break;
-
-        case 0:
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            subscriber_process(n);
-            _exit(0);
-        }
-    }
-
-    /* the poster shall not wait for those whom it measures */
-    if (setpriority(PRIO_PROCESS, 0, -15) == -1) {
-        (void) setpriority(PRIO_PROCESS, 0, 0);
-    }
+static void
+wait_until_ready(void)
+{
+    uint64_t  before, give_up, have;
 
     before = now();
     give_up = before + 120 * SECOND;
@@ -228,123 +206,4 @@ main(int argc, char **argv)
            (unsigned long long) sum(offsetof(process_t, errors)));
     first_error();
     printf("}\n");
-
-    while (fgets(text, sizeof(text), stdin)) {
-        command(text);
-    }
-
-    return 0;
 }
-
-
-void
-die(const char *text)
-{
-    fprintf(stderr, "client: %s%s%s\n", text, errno ? ": " : "",
-            errno ? strerror(errno) : "");
-    exit(1);
-}
-
-
-uint64_t
-now(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
-
-int
-histogram_slot(uint64_t ns)
-{
-    int  shift;
-
-    if (ns < 64) {
-        return ns;
-    }
-
-    shift = 63 - __builtin_clzll(ns) - 5;
-
-    return shift * 32 + (ns >> shift);
-}
-
-
-static uint64_t
-histogram_value(int slot)
-{
-    int  shift;
-
-    if (slot < 64) {
-        return slot;
-    }
-
-    shift = slot / 32 - 1;
-
-    return ((uint64_t) (slot - shift * 32) << shift) + (1ULL << shift) / 2;
-}
-
-
-uint64_t
-each_percentile(double p)
-{
-    int       i, k;
-    uint64_t  all, below;
-
-    all = 0;
-    below = 0;
-
-    for (k = 0; k < options.processes; k++) {
-        for (i = 0; i < HISTOGRAM; i++) {
-            all += shared->process[k].each[i];
-        }
-    }
-
-    for (i = 0; i < HISTOGRAM; i++) {
-        for (k = 0; k < options.processes; k++) {
-            below += shared->process[k].each[i];
-        }
-
-        if (below && below >= p * all) {
-            return histogram_value(i);
-        }
-    }
-
-    return 0;
-}
-
-
-uint64_t
-sum(size_t offset)
-{
-    int       n;
-    uint64_t  v;
-
-    v = 0;
-
-    for (n = 0; n < options.processes; n++) {
-        v += __atomic_load_n((uint64_t *) ((char *) &shared->process[n]
-                                           + offset), __ATOMIC_ACQUIRE);
-    }
-
-    return v;
-}
-
-
-void
-first_error(void)
-{
-    int  n;
-
-    for (n = 0; n < options.processes; n++) {
-        if (shared->process[n].errors) {
-            printf(",\"error\":\"%s\"", shared->process[n].error);
-            return;
-        }
-    }
-}
-
-
-/* for posts that come as those of many independent posters do */

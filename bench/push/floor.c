@@ -23,19 +23,17 @@
 
 #define _GNU_SOURCE
 
-#include <arpa/inet.h>
+#include "../program.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,42 +70,21 @@ static void fan_out(const char *path, const char *body, size_t n);
 static void put(connection_t *c, const char *p, size_t n);
 static void flush(connection_t *c);
 static void hang_up(connection_t *c);
-static void die(const char *text);
 
 
 int
 main(int argc, char **argv)
 {
     int                 i, n, on, listener;
-    char               *colon;
-    struct rlimit       rl;
     struct sockaddr_in  at;
     struct epoll_event  ev, events[512];
 
-    colon = argc == 2 ? strchr(argv[1], ':') : NULL;
-
-    if (colon == NULL) {
-        die("floor ADDRESS:PORT");
-    }
-
-    *colon = '\0';
+    at = loopback(argc == 2 ? argv[1] : NULL, "floor ADDRESS:PORT");
     on = 1;
 
-    getrlimit(RLIMIT_NOFILE, &rl);
-    rl.rlim_cur = rl.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &rl);
+    (void) all_descriptors();
 
     signal(SIGPIPE, SIG_IGN);
-
-    memset(&at, 0, sizeof(at));
-    at.sin_family = AF_INET;
-    at.sin_port = htons(atoi(colon + 1));
-
-    if (inet_pton(AF_INET, argv[1], &at.sin_addr) != 1
-        || (ntohl(at.sin_addr.s_addr) >> 24) != 127)
-    {
-        die("the address must be one of 127/8");
-    }
 
     listener = socket(AF_INET, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -448,13 +425,4 @@ hang_up(connection_t *c)
     free(c->in);
     free(c->out);
     free(c);
-}
-
-
-static void
-die(const char *text)
-{
-    fprintf(stderr, "floor: %s%s%s\n", text, errno ? ": " : "",
-            errno ? strerror(errno) : "");
-    exit(1);
 }

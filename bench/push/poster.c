@@ -10,7 +10,7 @@
  */
 
 
-#include "client.h"
+#include "poster.h"
 
 #include <netinet/tcp.h>
 #include <strings.h>

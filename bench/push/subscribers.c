@@ -13,7 +13,7 @@
  */
 
 
-#include "client.h"
+#include "subscribers.h"
 
 #include <netinet/tcp.h>
 #include <strings.h>

@@ -20,6 +20,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+import programs
 import rig
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -47,45 +48,13 @@ events {{ worker_connections {connections}; }}
 
 http {{
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
+    {kept}
     client_header_timeout 1h;
     send_timeout 1h;
 
 {http}
 }}
 """
-
-
-PROGRAMS = {"floor": ("floor.c",),
-            "client": ("client.c", "subscribers.c", "poster.c", "client.h")}
-
-
-def compiled(name):
-    """The program of these sources."""
-
-    sources = ["%s/%s" % (HERE, source) for source in PROGRAMS[name]]
-    target = "%s/push/%s" % (rig.WORK, name)
-
-    if (os.path.exists(target) and os.path.getmtime(target)
-            > max(os.path.getmtime(source) for source in sources)):
-        return target
-
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    r = subprocess.run([os.environ.get("CC") or "cc", "-O2", "-Wall",
-                        "-Wextra", "-o", target]
-                       + [s for s in sources if s.endswith(".c")],
-                       capture_output=True, text=True)
-
-    if r.returncode:
-        raise rig.Failure("%s does not build:\n%s" % (name, r.stderr))
-
-    return target
 
 
 def nchan():
@@ -160,7 +129,7 @@ class Server(Meters, rig.Nginx):
         self.workers = workers
         self.callgrind = False
         self.folder = tempfile.mkdtemp(prefix="run-", dir=rig.WORK)
-        self.port = free_port()
+        self.port = rig.free_port()
         self.to = "127.0.0.1:%d" % self.port
 
         with open("%s/%s" % (HERE, config)) as f:
@@ -182,6 +151,7 @@ class Server(Meters, rig.Nginx):
         with open(self.folder + "/nginx.conf", "w") as f:
             f.write(CONFIG.format(
                 folder=self.folder, http=http, workers=workers,
+                kept=rig.KEPT.format(folder=self.folder),
                 connections=connections, descriptors=DESCRIPTORS,
                 modules="".join('load_module "%s";\n' % m for m in modules),
                 user="user root;" if os.geteuid() == 0 else ""))
@@ -226,9 +196,9 @@ class Floor(Meters):
     name = "floor"
 
     def __enter__(self):
-        self.to = "127.0.0.1:%d" % free_port()
+        self.to = "127.0.0.1:%d" % rig.free_port()
         self.process = subprocess.Popen(
-            ["taskset", "-c", str(rig.SERVER_CPU), compiled("floor"),
+            ["taskset", "-c", str(rig.SERVER_CPU), programs.compiled("floor"),
              self.to], stdin=subprocess.DEVNULL)
 
         for _ in range(200):
@@ -250,12 +220,6 @@ class Floor(Meters):
         return [self.process.pid]
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Load:
     """client.c: subscribers, who come with `with`, and a poster."""
 
@@ -264,7 +228,7 @@ class Load:
         self.server = server
         self.subscribers = subscribers
         self.command = [
-            "taskset", "-c", str(rig.LOAD_CPU), compiled("client"),
+            "taskset", "-c", str(rig.LOAD_CPU), programs.compiled("client"),
             "--to", server.to, "--subscribers", str(subscribers),
             "--processes", str(processes), "--kind", kind,
             "--subscribe", subscribe, "--publish", "/bench",

@@ -19,18 +19,24 @@ use IPC::Open2;
 use JSON::PP ();
 
 
-my $source = Cwd::abs_path(dirname(__FILE__) . '/../../../bench/push');
+my $bench = Cwd::abs_path(dirname(__FILE__) . '/../../../bench');
 my $folder;
 
+my %sources = (
+    client => [qw( push/client push/subscribers push/poster push/load )],
+    floor  => [qw( push/floor )],
+    paced  => [qw( paced )],
+);
 
-# The path of a program of bench/push, compiled once a test.
+
+# The path of a program of bench/, compiled once a test.
 
 sub program {
     my ($name) = @_;
 
     my $cc = $ENV{CC} || 'cc';
-    my $sources = join ' ', map { "'$source/$_.c'" }
-                  $name eq 'client' ? qw( client subscribers poster ) : $name;
+    my $sources = join ' ', map { "'$bench/$_.c'" }
+                  @{ $sources{$name} }, 'program';
 
     $folder ||= File::Temp::tempdir('load-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 
@@ -39,7 +45,7 @@ sub program {
         my $flags = "-O1 -Wall -Wextra $werror -o '$folder/$name'";
         my $said = `$cc $flags $sources 2>&1`;
 
-        die "$name of bench/push does not compile:\n$said" if $?;
+        die "$name of bench/ does not compile:\n$said" if $?;
     }
 
     return "$folder/$name";

@@ -10,14 +10,15 @@
  */
 
 
-#ifndef _CLIENT_H_INCLUDED_
-#define _CLIENT_H_INCLUDED_
+#ifndef _LOAD_H_INCLUDED_
+#define _LOAD_H_INCLUDED_
 
 
 #define _GNU_SOURCE
 
+#include "../program.h"
+
 #include <errno.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,8 +35,6 @@
 
 /* latencies by their first 6 bits: within 3 % */
 #define HISTOGRAM          (64 * 32)
-
-#define SECOND             1000000000ULL
 
 
 typedef enum {
@@ -109,8 +108,8 @@ extern int         reached_fd;
 extern int         check_fd[MAX_PROCESSES];
 
 
-void die(const char *text);
-uint64_t now(void);
+/* makes what is shared of what the options say; before there are processes */
+void share(void);
 
 /* of all processes: the sum of a field of process_t, and what failed first */
 uint64_t sum(size_t offset);
@@ -120,11 +119,5 @@ void first_error(void);
 int histogram_slot(uint64_t ns);
 uint64_t each_percentile(double p);
 
-/* the life of the n-th process of subscribers */
-void subscriber_process(int n);
 
-/* a line of the standard input */
-void command(char *text);
-
-
-#endif /* _CLIENT_H_INCLUDED_ */
+#endif /* _LOAD_H_INCLUDED_ */

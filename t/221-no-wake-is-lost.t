@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use List::Util qw(max sum);
 use Test::More;
 
+use Msgbus::Crowd;
 use Msgbus::Nginx;
 
 
@@ -69,21 +70,8 @@ sub is_forgotten {
     return !$reader->wait_for('read', Msgbus::Client::now() + 0.001);
 }
 
-my @pipes;
-
-for my $n (1 .. $children) {
-    pipe my $from, my $to or die "pipe: $!\n";
-
-    my $pid = fork // die "fork: $!\n";
-
-    if ($pid) {
-        close $to;
-        push @pipes, { pid => $pid, from => $from };
-        next;
-    }
-
-    close $from;
-    srand $n;
+my $crowd = Msgbus::Crowd->new($children, sub {
+    my ($n, $tell) = @_;
 
     my $workers = connections();
     my ($reader, $poster, $its);
@@ -113,8 +101,8 @@ for my $n (1 .. $children) {
 
         my $saw = join ' ', $r->status, map { $_->{data} } @{ $r->events };
 
-        print $to sprintf("%.6f %d %s %s\n", $took, $forgotten,
-                          $posted->id // 'none', $saw);
+        $tell->(sprintf "%.6f %d %s %s", $took, $forgotten,
+                                         $posted->id // 'none', $saw);
 
         last if $saw ne "200 [$k]";
 
@@ -122,30 +110,20 @@ for my $n (1 .. $children) {
 
         $cursor = $r->last_id;
     }
+});
 
-    close $to;
-    POSIX::_exit(0);
-}
-
-my (@forgotten, @wrong, @done);
+my (@forgotten, @wrong);
 my $latest = 0;
 
-for my $p (@pipes) {
-    my $k = 0;
+my @done = $crowd->lines(sub {
+    my ($line, $k) = @_;
 
-    while (my $line = readline $p->{from}) {
-        chomp $line;
-        my ($took, $forgotten, $id, $saw) = split ' ', $line, 4;
+    my ($took, $forgotten, $id, $saw) = split ' ', $line, 4;
 
-        $k++;
-        push @wrong, "event $k, id $id: $saw" if $saw ne "200 [$k]";
-        push @forgotten, "event $k, seen after $took s" if $forgotten;
-        $latest = max($latest, $took);
-    }
-
-    push @done, $k;
-    waitpid $p->{pid}, 0;
-}
+    push @wrong, "event $k, id $id: $saw" if $saw ne "200 [$k]";
+    push @forgotten, "event $k, seen after $took s" if $forgotten;
+    $latest = max($latest, $took);
+});
 
 is_deeply(\@wrong, [], 'each wait ends with the event that was posted');
 is_deeply(\@forgotten, [], 'and no reader has been forgotten for a while');

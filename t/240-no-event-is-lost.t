@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use List::Util qw( max sum );
 use Test::More;
 
+use Msgbus::Crowd;
 use Msgbus::Nginx;
 use Msgbus::Stream;
 
@@ -33,21 +34,8 @@ my $nginx = Msgbus::Nginx->new(
 # moment before, at the same time, or a moment later.  Two more events while it
 # is there follow each other as closely.
 
-my @pipes;
-
-for my $n (1 .. $children) {
-    pipe my $from, my $to or die "pipe: $!\n";
-
-    my $pid = fork // die "fork: $!\n";
-
-    if ($pid) {
-        close $to;
-        push @pipes, { pid => $pid, from => $from };
-        next;
-    }
-
-    close $from;
-    srand $n;
+my $crowd = Msgbus::Crowd->new($children, sub {
+    my ($n, $tell) = @_;
 
     my $poster = $nginx->client(agent => "poster/$n");
     my $cursor = 0;
@@ -75,36 +63,27 @@ for my $n (1 .. $children) {
         my $saw = join ' ', $stream->posted;
         my $right = $saw eq ($all == 1 ? "[$k]" : "[$k] [0] [1]");
 
-        print $to sprintf("%.6f %d %s\n", $took, $right, $saw);
+        $tell->(sprintf "%.6f %d %s", $took, $right, $saw);
 
         $stream->reset;
         $cursor = $stream->{cursor};
 
         last if !$right;
     }
+});
 
-    close $to;
-    POSIX::_exit(0);
-}
-
-my (@late, @wrong, @done);
+my (@late, @wrong);
 my $latest = 0;
 
-for my $p (@pipes) {
-    my $k = 0;
+my @done = $crowd->lines(sub {
+    my ($line, $k) = @_;
 
-    while (my $line = readline $p->{from}) {
-        my ($took, $right, $saw) = $line =~ /^(\S+) (\d) (.*)/;
+    my ($took, $right, $saw) = $line =~ /^(\S+) (\d) (.*)/;
 
-        $k++;
-        push @wrong, "event $k: $saw" if !$right;
-        push @late, "event $k after $took s" if $took > $late;
-        $latest = max($latest, $took);
-    }
-
-    push @done, $k;
-    waitpid $p->{pid}, 0;
-}
+    push @wrong, "event $k: $saw" if !$right;
+    push @late, "event $k after $took s" if $took > $late;
+    $latest = max($latest, $took);
+});
 
 is_deeply(\@wrong, [], 'each stream has what was posted');
 is_deeply(\@late, [], 'and none of it late');

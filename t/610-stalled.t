@@ -29,10 +29,7 @@ is("$status $report->{status} $report->{store}", '200 ok mongodb',
    'health when all is well');
 ok($report->{mongodb}{reachable}, 'the database is reachable');
 
-my $law = Msgbus::Law->new(
-    nginx => $nginx, posters => 6, pollers => 3, rate => 50,
-    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
-)->begin;
+my $law = $mongodb->law($nginx, rate => 50);
 
 sleep 2;
 $law->wait_for_stored(20);

@@ -24,10 +24,7 @@ my $nginx = $mongodb->node(port => $proxy->{port})->start;
 
 $mongodb->wait_until_up($nginx);
 
-my $law = Msgbus::Law->new(
-    nginx => $nginx, posters => 6, pollers => 3, rate => 40,
-    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
-)->begin;
+my $law = $mongodb->law($nginx, rate => 40);
 
 # the fault, how it is told, and how long it may keep the posters waiting
 

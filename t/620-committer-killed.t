@@ -60,10 +60,7 @@ sub committer {
 }
 
 
-my $law = Msgbus::Law->new(
-    nginx => $nginx, posters => 6, pollers => 3, rate => 60,
-    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
-)->begin;
+my $law = $mongodb->law($nginx, rate => 60);
 
 sleep 0.5;
 

@@ -23,10 +23,7 @@ my $nginx = $mongodb->node->start;
 
 $mongodb->wait_until_up($nginx);
 
-my $law = Msgbus::Law->new(
-    nginx => $nginx, posters => 6, pollers => 3, rate => 50,
-    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
-)->begin;
+my $law = $mongodb->law($nginx, rate => 50);
 
 sleep 1.5;
 

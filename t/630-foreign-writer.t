@@ -21,11 +21,8 @@ my $nginx = $mongodb->node->start;
 
 $mongodb->wait_until_up($nginx);
 
-my $law = Msgbus::Law->new(
-    nginx => $nginx, posters => 6, pollers => 3, rate => 30,
-    foreign => 2, foreign_rate => 30, mongodb => $mongodb,
-    settle => sub { $mongodb->wait_for_id($_[0], $nginx) },
-)->begin;
+my $law = $mongodb->law($nginx, rate => 30,
+                        foreign => 2, foreign_rate => 30, mongodb => $mongodb);
 
 my ($theirs, $ours) = (0, 0);
 my $until = Msgbus::Law::now() + 10;

@@ -12,21 +12,17 @@ use IO::Socket::IP;
 use POSIX ();
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC sleep);
 
+use Msgbus::Child;
 use Msgbus::Nginx;
 
 
-my $owner = $$;
-my @running;
+our @ISA = ('Msgbus::Child');
 
 
 sub new {
     my ($class) = @_;
 
-    my $self = bless { port => Msgbus::Nginx::free_port() }, $class;
-
-    push @running, $self;
-
-    return $self;
+    return $class->adopt(port => Msgbus::Nginx::free_port());
 }
 
 
@@ -85,29 +81,6 @@ sub set {
         if $answer ne "STORED\r\n";
 
     return;
-}
-
-
-sub stop {
-    my ($self) = @_;
-
-    my $pid = delete $self->{pid} or return;
-
-    kill TERM => $pid;
-    waitpid $pid, 0;
-
-    return;
-}
-
-
-END {
-    my $status = $?;
-
-    if ($$ == $owner) {
-        $_->stop for @running;
-    }
-
-    $? = $status;
 }
 
 

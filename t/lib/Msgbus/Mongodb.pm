@@ -366,6 +366,18 @@ END
 }
 
 
+# The law, on an nginx of node(), with posters and pollers that have begun.
+
+sub law {
+    my ($self, $nginx, %o) = @_;
+
+    return Msgbus::Law->new(
+        nginx => $nginx, posters => 6, pollers => 3,
+        settle => sub { $self->wait_for_id($_[0], $nginx) }, %o,
+    )->begin;
+}
+
+
 # As http() and Msgbus::Nginx take it.
 
 sub node {

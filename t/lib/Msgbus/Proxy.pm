@@ -44,11 +44,11 @@ use POSIX ();
 use Socket qw(AF_UNIX IPPROTO_TCP PF_UNSPEC SOCK_STREAM TCP_NODELAY);
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
+use Msgbus::Child;
 use Msgbus::Nginx;
 
 
-my $owner = $$;
-my @running;
+our @ISA = ('Msgbus::Child');
 
 
 # An answer, 16 bytes of header, 4 of flags, 1 of the section's kind and a
@@ -91,13 +91,8 @@ sub now { return clock_gettime(CLOCK_MONOTONIC) }
 sub new {
     my ($class, %o) = @_;
 
-    my $self = bless { host => '127.0.0.1', %o, delay => 0, way => 'pass',
-                       faults => [], limits => {}, done => 0,
-                       pairs => [] }, $class;
-
-    push @running, $self;
-
-    return $self;
+    return $class->adopt(host => '127.0.0.1', %o, delay => 0, way => 'pass',
+                         faults => [], limits => {}, done => 0, pairs => []);
 }
 
 
@@ -162,27 +157,9 @@ sub tell {
 sub done { return $_[0]->tell('done') }
 
 
-sub stop {
-    my ($self) = @_;
+# it may be in the middle of anything
 
-    my $pid = delete $self->{pid} or return;
-
-    kill KILL => $pid;
-    waitpid $pid, 0;
-
-    return;
-}
-
-
-END {
-    my $status = $?;
-
-    if ($$ == $owner) {
-        $_->stop for @running;
-    }
-
-    $? = $status;
-}
+sub last_signal { return 'KILL' }
 
 
 # --- in the process of the proxy

@@ -7,9 +7,13 @@ use strict;
 use warnings;
 
 use Cwd qw( abs_path );
-use File::Path qw( make_path );
-use File::Temp qw( tempdir );
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
 use Test::More;
+
+use Msgbus::Spoiled;
+
 
 my $tool = abs_path('tools/style');
 my $build = abs_path($ENV{BUILD} || 'build');
@@ -17,7 +21,6 @@ my $build = abs_path($ENV{BUILD} || 'build');
 plan skip_all => 'the headers need build/: run "make" first'
     if !$build || ! -f "$build/ngx_auto_config.h";
 
-my $root = tempdir(CLEANUP => 1);
 my $main = 'ngx_http_msgbus_module.c';
 my $log_c = 'src/log/ngx_msgbus_log.c';
 my $log_h = 'src/log/ngx_msgbus_log.h';
@@ -261,59 +264,14 @@ $good{config} = "ngx_module_deps=\"\n"
     . join('', map { "    \$ngx_addon_dir/$_ \\\n" } sort keys %good) . "\"\n";
 
 
-# writes the project, runs the tool, returns what it said, line by line
+my $project = Msgbus::Spoiled->new(\%good, sub {
+    return "CC='$cc' BUILD='$build' '$tool' '$_[0]'";
+});
 
-sub style {
-    my (%file) = @_;
-
-    for my $name (sort keys %file) {
-        my $path = "$root/$name";
-
-        make_path($path =~ m{(.*)/});
-
-        open my $out, '>:raw', $path or die "$path: $!";
-        print $out $file{$name};
-        close $out or die "$path: $!";
-    }
-
-    my $said = `CC='$cc' BUILD='$build' '$tool' '$root' 2>&1`;
-    my $rc = $? >> 8;
-
-    unlink "$root/$_" for keys %file;
-
-    return ($rc, $said);
-}
+sub spoil { return $project->spoil(@_) }
 
 
-# what(file, change...): the file with changes, each "from" => "to"
-
-sub spoil {
-    my ($complaint, $file, @change) = @_;
-
-    my $text = $good{$file} // '';
-
-    while (my ($from, $to) = splice @change, 0, 2) {
-        my $at = index $text, $from;
-
-        die "\"$from\" is not in $file" if $at < 0;
-        substr($text, $at, length $from) = $to;
-    }
-
-    my ($rc, $said) = style(%good, $file => $text);
-    my @complaints = grep { !/^style: / } split /\n/, $said;
-    my $name = "complains: $complaint";
-
-    if ($rc == 1 && @complaints == 1 && $complaints[0] =~ /\Q$complaint\E/) {
-        pass($name);
-
-    } else {
-        fail($name);
-        diag("exit status $rc, and it said:\n$said");
-    }
-}
-
-
-my ($rc, $said) = style(%good);
+my ($rc, $said) = $project->run;
 
 is($rc, 0, 'a project in order passes');
 like($said, qr/^style: 12 files, \d+ lines, no complaint\n\z/,

@@ -7,12 +7,15 @@ use strict;
 use warnings;
 
 use Cwd qw( abs_path );
-use File::Path qw( make_path );
-use File::Temp qw( tempdir );
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
 use Test::More;
 
+use Msgbus::Spoiled;
+
+
 my $tool = abs_path('tools/check-docs');
-my $root = tempdir(CLEANUP => 1);
 my $module = 'ngx_http_msgbus_module.c';
 my $docs = 'docs/directives.md';
 my $test = 't/001-test.t';
@@ -84,59 +87,12 @@ $good{$test} = <<'END';
 END
 
 
-# writes the project, runs the tool, returns its exit status and its words
+my $project = Msgbus::Spoiled->new(\%good, sub { return "'$tool' '$_[0]'" });
 
-sub check_docs {
-    my (%file) = @_;
-
-    for my $name (sort keys %file) {
-        my $path = "$root/$name";
-
-        make_path($path =~ m{(.*)/});
-
-        open my $out, '>', $path or die "$path: $!";
-        print $out $file{$name};
-        close $out or die "$path: $!";
-    }
-
-    my $said = `'$tool' '$root' 2>&1`;
-    my $rc = $? >> 8;
-
-    unlink "$root/$_" for keys %file;
-
-    return ($rc, $said);
-}
+sub spoil { return $project->spoil(@_) }
 
 
-# spoil(complaint, file, change...), a change being "from" => "to"
-
-sub spoil {
-    my ($complaint, $file, @change) = @_;
-
-    my $text = $good{$file};
-
-    while (my ($from, $to) = splice @change, 0, 2) {
-        my $at = index $text, $from;
-
-        die "\"$from\" is not in $file" if $at < 0;
-        substr($text, $at, length $from) = $to;
-    }
-
-    my ($rc, $said) = check_docs(%good, $file => $text);
-    my @complaints = grep { !/^check-docs: / } split /\n/, $said;
-    my $name = "complains: $complaint";
-
-    if ($rc == 1 && @complaints == 1 && $complaints[0] =~ /\Q$complaint\E/) {
-        pass($name);
-
-    } else {
-        fail($name);
-        diag("exit status $rc, and it said:\n$said");
-    }
-}
-
-
-my ($rc, $said) = check_docs(%good);
+my ($rc, $said) = $project->run;
 
 is($rc, 0, 'a project in order passes');
 is($said, "check-docs: 2 directives, 1 variables, no complaint\n",
@@ -176,12 +132,12 @@ spoil('there is no variable $msgbus_x', $docs,
       '### $msgbus_id', "### \$msgbus_x\n**since:** *1*\n\n### \$msgbus_id");
 spoil('$msgbus_id is in no test', $test, '$msgbus_id', '$msgbus_ids');
 
-($rc, $said) = check_docs(%good, $module => '');
+($rc, $said) = $project->run($module => '');
 
 isnt($rc, 0, 'sources without a directive are an error, not a success');
 
 delete $good{$docs};
-($rc, $said) = check_docs(%good);
+($rc, $said) = $project->run;
 
 is($rc, 1, 'and so is a missing reference');
 like($said, qr/no section "### msgbus_status"/, 'of which each is missing');

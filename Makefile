@@ -70,13 +70,12 @@ endif
 
 DEPS        += gcc libc6-dev make libyajl-dev libmongoc-dev pkg-config curl
 
-# the Perl ones are what Test::Nginx needs; libasan and libubsan are gcc's;
-# chromium, nodejs and python3 run what docs/examples has
-TEST_DEPS    = $(DEPS) perl nghttp2-client procps psmisc memcached openssl \
-               chromium nodejs python3 python3-h2 python3-pymongo \
+# the Perl ones are what Test::Nginx needs; what only some of the tests need,
+# a browser or a database, tools/test-deps knows of each
+TEST_DEPS    = $(DEPS) perl procps psmisc util-linux \
                libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
                libtest-base-perl libtest-longstring-perl libtext-diff-perl \
-               liburi-perl libwww-perl util-linux wrk $(FUZZ_DEPS)
+               liburi-perl libwww-perl
 
 # libFuzzer is clang's
 FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
@@ -119,10 +118,14 @@ install: all
 deps:
 	@tools/deps $(DEPS)
 
+# of the tests that are to run: by the target, or all
+CHOICE       = $(TESTS)
+
 test-deps:
-	@tools/deps $(TEST_DEPS)
-	@tools/test-nginx > /dev/null
-	@tools/mongodb setup
+	@some="$$(tools/test-deps $(CHOICE))" && \
+	    tools/deps $(TEST_DEPS) $$some && \
+	    tools/test-nginx > /dev/null && \
+	    case $$some in *pymongo*) tools/mongodb setup ;; esac
 
 bench-deps:
 	@tools/deps $(BENCH_DEPS) $(PUSH_DEPS)
@@ -158,6 +161,7 @@ endif
 
 # nginx stays the distribution's: the module alone is compiled with them
 
+asan: CHOICE = $(ASAN_TESTS)
 asan: test-deps
 	@$(MAKE) --no-print-directory all BUILD=build/asan LD_OPT="-fPIC $(SANITIZE_LD)" \
 	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(SANITIZE)"
@@ -166,6 +170,7 @@ asan: test-deps
 
 # likewise; the MongoDB store alone has a thread beside the event loop
 
+tsan: CHOICE = $(TSAN_TESTS)
 tsan: test-deps
 	@$(MAKE) --no-print-directory all BUILD=build/tsan LD_OPT="-fPIC $(TSAN_LD)" \
 	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(TSAN)"
@@ -173,6 +178,7 @@ tsan: test-deps
 	    tools/checked-prove tsan build/tsan $(NGINX) $(PROVE_OPTS) $(TSAN_TESTS)
 
 valgrind: TIMEOUT = 30
+valgrind: CHOICE = $(VALGRIND_TESTS)
 valgrind: test-deps
 	@tools/deps valgrind
 	@$(MAKE) --no-print-directory all

@@ -64,6 +64,8 @@ sub build {
 
 my ($rc, $said) = build('WERROR=1');
 
+like($said, qr/^configure: building the module in build\/apart/m,
+     'what takes a while is said before it begins');
 isnt($rc, 0, 'where warnings are errors, one of them stops the build');
 like($said, qr/error: #warning this is a warning/, '    and is shown');
 

@@ -99,4 +99,48 @@ if ($mongodb->{kind} eq 'ferretdb') {
               'nothing stays mounted');
 }
 
+
+# the one to try: "tools/mongodb run", whose processes are all its own group's
+
+SKIP: {
+    skip 'somebody else runs it', 5 if $mongodb->{kind} eq 'uri';
+
+    my $port = Msgbus::Nginx::free_port();
+    my $run = fork // die "fork: $!\n";
+
+    if (!$run) {
+        setpgrp;
+        open STDOUT, '>', "$mongodb->{dir}/run.out";
+        open STDERR, '>&', \*STDOUT;
+        $SIG{$_} = 'DEFAULT' for qw( INT TERM HUP );
+        exec "$FindBin::Bin/../tools/mongodb", 'run', $port
+            or POSIX::_exit(127);
+    }
+
+    my $said = sub { Msgbus::Nginx::slurp("$mongodb->{dir}/run.out") };
+
+    $mongodb->until(40, 'a database to try',
+                    sub { $said->() =~ m{^mongodb://127} });
+    is($said->(), "mongodb://127.0.0.1:$port/\n", 'it says where it is');
+
+    my @pids = grep { (getpgrp $_) == $run }
+               map { m{(\d+)/stat$} } glob '/proc/[0-9]*/stat';
+
+    cmp_ok(scalar @pids, '>', 1, 'it has processes');
+
+    kill TERM => $run;
+
+    my $took = $mongodb->until(15, 'its end after SIGTERM',
+                               sub { Msgbus::Nginx::is_gone($run) });
+    cmp_ok($took, '<', 15, 'SIGTERM ends it');
+
+    $mongodb->until(15, 'the end of all its processes', sub {
+        return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
+    });
+    pass('and them');
+
+    is_deeply([grep { -e } glob "$FindBin::Bin/../build/mongodb-??????"], [],
+              'and takes its data away');
+}
+
 done_testing;

@@ -59,13 +59,10 @@ typedef struct {
 
 
 /*
- * What is known of a request.  Allocated with a cleanup of the request's
- * pool, by which it is found again after an internal redirect has wiped
- * r->ctx: nothing is published a second time.
+ * What is known in one pass of a request through a location: zero when it
+ * begins, so that nothing leaks over an internal redirect.
  */
 typedef struct {
-    ngx_http_request_t        *request;
-
     ngx_str_t                  name;          /* of the channel */
     ngx_msgbus_channel_t      *channel;       /* as the bus knows it */
 
@@ -78,7 +75,6 @@ typedef struct {
     ngx_msec_t                 wait;          /* for events; 0: not at all */
     void                      *stream;        /* it has become one */
 
-    uint64_t                   id;            /* of the last event posted */
     ngx_uint_t                 events;        /* in the answer */
 
     const char                *message;       /* of the error to be sent */
@@ -89,16 +85,28 @@ typedef struct {
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
     unsigned                   prefer_representation:1;
-    unsigned                   published:1;
     unsigned                   read:1;        /* events is known */
     unsigned                   replied:1;     /* by this module */
     unsigned                   replaced:1;    /* nginx's page, by error */
+} ngx_http_msgbus_pass_t;
+
+
+/*
+ * What is known of a request.  Allocated with a cleanup of the request's
+ * pool, by which it is found again after an internal redirect has wiped
+ * r->ctx: nothing is published a second time.
+ */
+typedef struct {
+    ngx_http_request_t        *request;
+    uint64_t                   id;            /* of the last event posted */
+    ngx_http_msgbus_pass_t     pass;
+    unsigned                   published:1;
 } ngx_http_msgbus_ctx_t;
 
 
 /*
- * The context of a request, made at the first time, from any pass; NULL: no
- * memory.
+ * The context of a request, made at the first time; in a new pass it begins
+ * that one.  NULL: no memory.
  */
 ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx(ngx_http_request_t *r);
 

@@ -20,11 +20,11 @@ static void ngx_http_msgbus_find_uuid(ngx_str_t *ua, ngx_str_t *uuid);
 static ngx_int_t ngx_http_msgbus_clean_uuid(ngx_http_request_t *r,
     ngx_str_t *uuid);
 static ngx_int_t ngx_http_msgbus_escape_ua(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *ua);
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *ua);
 
 
 ngx_int_t
-ngx_http_msgbus_agent(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_agent(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_uint_t publish)
 {
     ngx_str_t                   *ua;
@@ -35,13 +35,13 @@ ngx_http_msgbus_agent(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     asked = lcf->require_uuid && !lcf->test_mode;
 
-    ngx_str_set(&ctx->uuid, "");
-    ngx_str_set(&ctx->user_agent, "");
+    ngx_str_set(&pass->uuid, "");
+    ngx_str_set(&pass->user_agent, "");
 
     if (r->headers_in.user_agent == NULL) {
 
         if (asked) {
-            return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+            return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                           "Missing header: User-Agent");
         }
 
@@ -50,18 +50,18 @@ ngx_http_msgbus_agent(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     ua = &r->headers_in.user_agent->value;
 
-    ngx_http_msgbus_find_uuid(ua, &ctx->uuid);
+    ngx_http_msgbus_find_uuid(ua, &pass->uuid);
 
-    if (ngx_http_msgbus_clean_uuid(r, &ctx->uuid) != NGX_OK) {
+    if (ngx_http_msgbus_clean_uuid(r, &pass->uuid) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->uuid.len == 0 && asked) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+    if (pass->uuid.len == 0 && asked) {
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Missing UUID in User-Agent header");
     }
 
-    return publish ? ngx_http_msgbus_escape_ua(r, ctx, ua) : NGX_OK;
+    return publish ? ngx_http_msgbus_escape_ua(r, pass, ua) : NGX_OK;
 }
 
 
@@ -132,7 +132,7 @@ ngx_http_msgbus_clean_uuid(ngx_http_request_t *r, ngx_str_t *uuid)
 
 
 static ngx_int_t
-ngx_http_msgbus_escape_ua(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_escape_ua(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_str_t *ua)
 {
     u_char     *p;
@@ -142,7 +142,7 @@ ngx_http_msgbus_escape_ua(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     s.len = ngx_msgbus_json_cut(ua, NGX_MSGBUS_UA_LEN);
 
     if (ngx_msgbus_json_plain(&s)) {
-        ctx->user_agent = s;
+        pass->user_agent = s;
         return NGX_OK;
     }
 
@@ -151,8 +151,8 @@ ngx_http_msgbus_escape_ua(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->user_agent.data = p;
-    ctx->user_agent.len = ngx_msgbus_json_escape(p, &s) - p;
+    pass->user_agent.data = p;
+    pass->user_agent.len = ngx_msgbus_json_escape(p, &s) - p;
 
     return NGX_OK;
 }

@@ -16,7 +16,7 @@
  * User-Agent.  NGX_OK, or the status of the error.
  */
 ngx_int_t ngx_http_msgbus_agent(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_uint_t publish);
+    ngx_http_msgbus_pass_t *pass, ngx_uint_t publish);
 
 
 #endif /* _NGX_HTTP_MSGBUS_AGENT_H_INCLUDED_ */

@@ -21,7 +21,7 @@
 
 
 static ngx_int_t ngx_http_msgbus_answer_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_event_t *ev);
 static ngx_int_t ngx_http_msgbus_answer_shown(ngx_http_request_t *r,
     ngx_msgbus_event_t *ev);
 
@@ -30,19 +30,23 @@ ngx_int_t
 ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     ngx_msgbus_post_t *post, ngx_int_t rc)
 {
+    ngx_http_msgbus_pass_t  *pass;
+
+    pass = &ctx->pass;
+
     if (post->stored) {
         ctx->id = post->events[post->stored - 1].id;
         ctx->published = 1;
     }
 
     if (post->stored == post->n) {
-        return ctx->batch ? ngx_http_msgbus_batch_done(r, ctx, post)
-                          : ngx_http_msgbus_answer_done(r, ctx,
-                                                        post->events);
+        return pass->batch ? ngx_http_msgbus_batch_done(r, pass, post)
+                           : ngx_http_msgbus_answer_done(r, pass,
+                                                         post->events);
     }
 
     if (post->stored) {
-        return ngx_http_msgbus_batch_failed(r, ctx, post);
+        return ngx_http_msgbus_batch_failed(r, pass, post);
     }
 
     if (post->unsure) {
@@ -51,7 +55,7 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
         ctx->published = 1;
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "The store does not answer, it may have "
                                       "been stored");
     }
@@ -62,19 +66,19 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
 
     case NGX_BUSY:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_INSUFFICIENT_STORAGE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_INSUFFICIENT_STORAGE,
                                       "No room for events");
 
     case NGX_ERROR:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     case NGX_AGAIN:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "The store does not answer, nothing was "
                                       "stored");
 
     default:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "Too many events wait for the store");
     }
 }
@@ -86,19 +90,19 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
  */
 static ngx_int_t
 ngx_http_msgbus_answer_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_event_t *ev)
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_event_t *ev)
 {
     if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ev->id) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ctx->callback.len) {
-        return ngx_http_msgbus_jsonp_send_empty(r, ctx);
+    if (pass->callback.len) {
+        return ngx_http_msgbus_jsonp_send_empty(r, pass);
     }
 
-    ngx_http_msgbus_prefer(r, ctx);
+    ngx_http_msgbus_prefer(r, pass);
 
-    if (ctx->prefer_representation) {
+    if (pass->prefer_representation) {
         return ngx_http_msgbus_answer_shown(r, ev);
     }
 

@@ -9,7 +9,7 @@
  *
  * Names that are known are found and decoded in one pass over the query
  * string; one that comes twice: the last counts; others are ignored.  What a
- * read makes of them is written into ctx->query.
+ * read makes of them is written into pass->query.
  */
 
 
@@ -25,17 +25,17 @@
 static ngx_int_t ngx_http_msgbus_arg_decode(ngx_pool_t *pool, ngx_str_t *s);
 static ngx_str_t *ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args,
     ngx_str_t *name);
-static ngx_int_t ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx,
+static ngx_int_t ngx_http_msgbus_arg_stream(ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args);
-static ngx_int_t ngx_http_msgbus_arg_cursor(ngx_http_msgbus_ctx_t *ctx,
+static ngx_int_t ngx_http_msgbus_arg_cursor(ngx_http_msgbus_pass_t *pass,
     ngx_str_t *value);
-static ngx_int_t ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
+static ngx_int_t ngx_http_msgbus_arg_max_events(ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value);
-static ngx_int_t ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
+static ngx_int_t ngx_http_msgbus_arg_wait(ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value);
 static ngx_int_t ngx_http_msgbus_number(ngx_str_t *s, int64_t *n);
 static void ngx_http_msgbus_prefer_one(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, u_char *p, u_char *last);
+    ngx_http_msgbus_pass_t *pass, u_char *p, u_char *last);
 static u_char *ngx_http_msgbus_prefer_end(u_char *p, u_char *last, u_char ch);
 static void ngx_http_msgbus_prefer_trim(ngx_str_t *s);
 
@@ -181,22 +181,21 @@ ngx_http_msgbus_is_publish(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_msgbus_request_query(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args)
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args)
 {
     ngx_msgbus_query_t          *q;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    q = &ctx->query;
-    ngx_memzero(q, sizeof(ngx_msgbus_query_t));
+    q = &pass->query;
 
-    q->channel = ctx->channel;
+    q->channel = pass->channel;
     q->max_events = lcf->max_events;
     q->max_bytes = lcf->max_response;
     q->scope = NGX_MSGBUS_EXACT;
 
-    ctx->echo = ngx_http_msgbus_is(&args->echo, "true");
+    pass->echo = ngx_http_msgbus_is(&args->echo, "true");
     q->newest_first = ngx_http_msgbus_is(&args->sort, "-1");
 
     if (ngx_http_msgbus_is(&args->events, "parent")) {
@@ -208,33 +207,30 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
         q->name = 1;
     }
 
-    ctx->wait = 0;
-    ctx->prefer_wait = 0;
-
-    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
-        return ngx_http_msgbus_arg_stream(ctx, args);
+    if (pass->form != NGX_HTTP_MSGBUS_PAGE) {
+        return ngx_http_msgbus_arg_stream(pass, args);
     }
 
     if (args->last_known_id.data
-        && ngx_http_msgbus_arg_cursor(ctx, &args->last_known_id) != NGX_OK)
+        && ngx_http_msgbus_arg_cursor(pass, &args->last_known_id) != NGX_OK)
     {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid last-known-id");
     }
 
     if (args->max_events.data
-        && ngx_http_msgbus_arg_max_events(ctx, lcf, &args->max_events)
+        && ngx_http_msgbus_arg_max_events(pass, lcf, &args->max_events)
            != NGX_OK)
     {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid max-events");
     }
 
     if (args->wait.data == NULL) {
-        ngx_http_msgbus_prefer(r, ctx);
+        ngx_http_msgbus_prefer(r, pass);
 
-    } else if (ngx_http_msgbus_arg_wait(ctx, lcf, &args->wait) != NGX_OK) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+    } else if (ngx_http_msgbus_arg_wait(pass, lcf, &args->wait) != NGX_OK) {
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid wait");
     }
 
@@ -244,26 +240,26 @@ ngx_http_msgbus_request_query(ngx_http_request_t *r,
 
 /* a stream takes all there is: of the rest its place alone counts */
 static ngx_int_t
-ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_arg_stream(ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args)
 {
-    ctx->query.max_events = (ngx_uint_t) -1;
-    ctx->query.max_bytes = (size_t) -1;
+    pass->query.max_events = (ngx_uint_t) -1;
+    pass->query.max_bytes = (size_t) -1;
 
     if (args->last_event_id.data) {
 
-        if (ngx_http_msgbus_arg_cursor(ctx, &args->last_event_id) == NGX_OK) {
+        if (ngx_http_msgbus_arg_cursor(pass, &args->last_event_id) == NGX_OK) {
             return NGX_OK;
         }
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid last-event-id");
     }
 
     if (args->last_known_id.data
-        && ngx_http_msgbus_arg_cursor(ctx, &args->last_known_id) != NGX_OK)
+        && ngx_http_msgbus_arg_cursor(pass, &args->last_known_id) != NGX_OK)
     {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid last-known-id");
     }
 
@@ -272,12 +268,12 @@ ngx_http_msgbus_arg_stream(ngx_http_msgbus_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_msgbus_arg_cursor(ngx_http_msgbus_ctx_t *ctx, ngx_str_t *value)
+ngx_http_msgbus_arg_cursor(ngx_http_msgbus_pass_t *pass, ngx_str_t *value)
 {
     int64_t  n;
 
     if (ngx_http_msgbus_is(value, "latest")) {
-        ctx->query.latest = 1;
+        pass->query.latest = 1;
         return NGX_OK;
     }
 
@@ -285,14 +281,14 @@ ngx_http_msgbus_arg_cursor(ngx_http_msgbus_ctx_t *ctx, ngx_str_t *value)
         return NGX_ERROR;
     }
 
-    ctx->query.after = n > 0 ? (uint64_t) n : 0;
+    pass->query.after = n > 0 ? (uint64_t) n : 0;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_arg_max_events(ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value)
 {
     int64_t  n;
@@ -301,14 +297,14 @@ ngx_http_msgbus_arg_max_events(ngx_http_msgbus_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ctx->query.max_events = ngx_min((uint64_t) n, lcf->max_events_cap);
+    pass->query.max_events = ngx_min((uint64_t) n, lcf->max_events_cap);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_arg_wait(ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_loc_conf_t *lcf, ngx_str_t *value)
 {
     int64_t  n;
@@ -322,7 +318,7 @@ ngx_http_msgbus_arg_wait(ngx_http_msgbus_ctx_t *ctx,
     }
 
     if (n > 0) {
-        ctx->wait = (ngx_uint_t) n > lcf->max_wait / 1000
+        pass->wait = (ngx_uint_t) n > lcf->max_wait / 1000
                     ? lcf->max_wait : (ngx_msec_t) n * 1000;
     }
 
@@ -376,15 +372,12 @@ ngx_http_msgbus_number(ngx_str_t *s, int64_t *n)
 
 
 void
-ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
     u_char           *p, *last, *end;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
-
-    ctx->prefer_wait = 0;
-    ctx->prefer_representation = 0;
 
     part = &r->headers_in.headers.part;
     h = part->elts;
@@ -415,7 +408,7 @@ ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
             end = ngx_http_msgbus_prefer_end(p, last, ',');
 
-            ngx_http_msgbus_prefer_one(r, ctx, p, end);
+            ngx_http_msgbus_prefer_one(r, pass, p, end);
         }
     }
 }
@@ -426,7 +419,7 @@ ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
  * several that wish the same, the first that is understood counts.
  */
 static void
-ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     u_char *p, u_char *last)
 {
     u_char                      *eq;
@@ -463,13 +456,13 @@ ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     if (ngx_http_msgbus_is_nocase(&name, "return")) {
 
         if (ngx_http_msgbus_is_nocase(&value, "representation")) {
-            ctx->prefer_representation = 1;
+            pass->prefer_representation = 1;
         }
 
         return;
     }
 
-    if (ctx->prefer_wait || !ngx_http_msgbus_is_nocase(&name, "wait")) {
+    if (pass->prefer_wait || !ngx_http_msgbus_is_nocase(&name, "wait")) {
         return;
     }
 
@@ -479,8 +472,8 @@ ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ngx_http_msgbus_arg_wait(ctx, lcf, &value) == NGX_OK) {
-        ctx->prefer_wait = 1;
+    if (ngx_http_msgbus_arg_wait(pass, lcf, &value) == NGX_OK) {
+        pass->prefer_wait = 1;
     }
 }
 

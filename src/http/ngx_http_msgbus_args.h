@@ -41,16 +41,16 @@ ngx_int_t ngx_http_msgbus_args(ngx_http_request_t *r,
 ngx_uint_t ngx_http_msgbus_is_publish(ngx_http_request_t *r,
     ngx_http_msgbus_args_t *args);
 
-/* fills ctx->query from the arguments; NGX_OK, or the status of the error */
+/* fills pass->query from the arguments; NGX_OK, or the status of the error */
 ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
 
 /*
  * Notes the preferences of the Prefer headers (RFC 7240) that are known.  They
  * are wishes: what is not understood is passed over.
  */
 void ngx_http_msgbus_prefer(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_pass_t *pass);
 
 
 #endif /* _NGX_HTTP_MSGBUS_ARGS_H_INCLUDED_ */

@@ -23,13 +23,13 @@
 
 
 static ngx_int_t ngx_http_msgbus_batch_check(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body, ngx_array_t *lines);
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *body, ngx_array_t *lines);
 static const char *ngx_http_msgbus_batch_message(ngx_pool_t *pool,
     const char *text, ngx_uint_t line);
 
 
 ngx_int_t
-ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_str_t *body, ngx_msgbus_post_t *post)
 {
     ngx_int_t            rc;
@@ -42,7 +42,7 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_msgbus_batch_check(r, ctx, body, &lines);
+    rc = ngx_http_msgbus_batch_check(r, pass, body, &lines);
 
     if (rc != NGX_OK) {
         return rc;
@@ -59,13 +59,13 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     line = lines.elts;
 
     for (i = 0; i < lines.nelts; i++) {
-        ev[i].channel = ctx->channel;
-        ev[i].uuid = ctx->uuid;
-        ev[i].user_agent = ctx->user_agent;
+        ev[i].channel = pass->channel;
+        ev[i].uuid = pass->uuid;
+        ev[i].user_agent = pass->user_agent;
         ev[i].data = line[i];
     }
 
-    ctx->batch = 1;
+    pass->batch = 1;
 
     return NGX_OK;
 }
@@ -73,7 +73,7 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
 /* finds the lines and checks them; NGX_OK, or the status of the error */
 static ngx_int_t
-ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_str_t *body, ngx_array_t *lines)
 {
     u_char                      *p, *last, *end;
@@ -118,12 +118,12 @@ ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         }
 
         if (rc != NGX_OK) {
-            ctx->message = ngx_http_msgbus_batch_message(r->pool,
+            pass->message = ngx_http_msgbus_batch_message(r->pool,
                                rc == NGX_BUSY
                                ? "JSON is nested too deep in line %ui%Z"
                                : "Invalid JSON in line %ui%Z", n);
 
-            return ctx->message ? NGX_HTTP_BAD_REQUEST
+            return pass->message ? NGX_HTTP_BAD_REQUEST
                                 : NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
@@ -136,7 +136,7 @@ ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     }
 
     if (lines->nelts == 0) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "No event in the batch");
     }
 
@@ -146,11 +146,11 @@ ngx_http_msgbus_batch_check(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
 ngx_int_t
 ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post)
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post)
 {
     /* an error after which something is stored, and which says so */
 
-    ctx->message = ngx_http_msgbus_batch_message(r->pool, post->unsure
+    pass->message = ngx_http_msgbus_batch_message(r->pool, post->unsure
                        ? "Only %ui events are known to be stored%Z"
                        : "Only the first %ui events were stored%Z",
                        post->stored);
@@ -159,14 +159,14 @@ ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
                   "msgbus stored %ui of the %ui events of a batch",
                   post->stored, post->n);
 
-    return ctx->message ? NGX_HTTP_SERVICE_UNAVAILABLE
+    return pass->message ? NGX_HTTP_SERVICE_UNAVAILABLE
                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
 /* 201 {"ids":[7,8,9]} */
 ngx_int_t
-ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_msgbus_post_t *post)
 {
     ngx_buf_t    *b;
@@ -175,12 +175,14 @@ ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     n = post->n;
 
-    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ctx->id) != NGX_OK) {
+    if (ngx_http_msgbus_add_number(r, "Msgbus-Id", post->events[n - 1].id)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    if (ctx->callback.len) {
-        return ngx_http_msgbus_jsonp_send_empty(r, ctx);
+    if (pass->callback.len) {
+        return ngx_http_msgbus_jsonp_send_empty(r, pass);
     }
 
     b = ngx_create_temp_buf(r->pool, sizeof("{\"ids\":[]}")

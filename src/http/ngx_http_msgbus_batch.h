@@ -16,13 +16,13 @@
  * status of the error.
  */
 ngx_int_t ngx_http_msgbus_batch(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body, ngx_msgbus_post_t *post);
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *body, ngx_msgbus_post_t *post);
 
 /* the error of a batch, and its answer when all of it is stored */
 ngx_int_t ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post);
 ngx_int_t ngx_http_msgbus_batch_done(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post);
 
 
 #endif /* _NGX_HTTP_MSGBUS_BATCH_H_INCLUDED_ */

@@ -9,7 +9,7 @@
  *
  * It is found again after an internal redirect, which wipes nginx's own pointer
  * to it: so nothing is published a second time.  What belongs to one pass is
- * set anew when the next one begins.
+ * zero when the next one begins.
  */
 
 
@@ -61,14 +61,7 @@ ngx_http_msgbus_ctx(ngx_http_request_t *r)
 
 found:
 
-    ctx->channel = NULL;
-    ctx->message = NULL;
-    ctx->batch = 0;
-    ctx->stream = NULL;
-    ctx->events = 0;
-    ctx->read = 0;
-    ctx->replied = 0;
-    ctx->replaced = 0;
+    ngx_memzero(&ctx->pass, sizeof(ngx_http_msgbus_pass_t));
 
     ngx_http_set_ctx(r, ctx, ngx_http_msgbus_module);
 

@@ -118,20 +118,20 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->replied) {
+    if (ctx->pass.replied) {
         return ngx_http_next_header_filter(r);
     }
 
-    ctx->error = ngx_http_msgbus_error_body(r, r->headers_out.status,
-                                            ctx->message);
-    if (ctx->error == NULL) {
+    ctx->pass.error = ngx_http_msgbus_error_body(r, r->headers_out.status,
+                                                 ctx->pass.message);
+    if (ctx->pass.error == NULL) {
         return NGX_ERROR;
     }
 
-    ctx->replied = 1;
-    ctx->replaced = 1;
+    ctx->pass.replied = 1;
+    ctx->pass.replaced = 1;
 
-    r->headers_out.content_length_n = ngx_buf_size(ctx->error);
+    r->headers_out.content_length_n = ngx_buf_size(ctx->pass.error);
     ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
 
     return ngx_http_next_header_filter(r);
@@ -146,7 +146,7 @@ ngx_http_msgbus_error_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
 
-    if (in == NULL || ctx == NULL || !ctx->replaced) {
+    if (in == NULL || ctx == NULL || !ctx->pass.replaced) {
         return ngx_http_next_body_filter(r, in);
     }
 
@@ -158,12 +158,12 @@ ngx_http_msgbus_error_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         cl->buf->last_in_chain = 0;
     }
 
-    ctx->replaced = 0;
+    ctx->pass.replaced = 0;
 
-    ctx->error->last_buf = 1;
-    ctx->error->last_in_chain = 1;
+    ctx->pass.error->last_buf = 1;
+    ctx->pass.error->last_in_chain = 1;
 
-    out.buf = ctx->error;
+    out.buf = ctx->pass.error;
     out.next = NULL;
 
     return ngx_http_next_body_filter(r, &out);
@@ -181,7 +181,7 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
 
-    if (ctx == NULL || ctx->replied) {
+    if (ctx == NULL || ctx->pass.replied) {
         return rc;
     }
 
@@ -210,7 +210,7 @@ ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
         return rc;
     }
 
-    out.buf = ngx_http_msgbus_error_body(r, status, ctx->message);
+    out.buf = ngx_http_msgbus_error_body(r, status, ctx->pass.message);
     out.next = NULL;
 
     if (out.buf == NULL) {

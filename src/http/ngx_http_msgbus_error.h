@@ -15,7 +15,7 @@
 ngx_int_t ngx_http_msgbus_error_init(ngx_conf_t *cf);
 
 /*
- * Sends the error where rc is the status of one, with ctx->message, and
+ * Sends the error where rc is the status of one, with pass->message, and
  * leaves the connection usable; not where the user has an error_page for
  * it.  Returns what the request is to be finalized with.
  */
@@ -24,10 +24,10 @@ ngx_int_t ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc);
 
 /* names an error and returns its status; message is a constant */
 static ngx_inline ngx_int_t
-ngx_http_msgbus_refuse(ngx_http_msgbus_ctx_t *ctx, ngx_int_t status,
+ngx_http_msgbus_refuse(ngx_http_msgbus_pass_t *pass, ngx_int_t status,
     const char *message)
 {
-    ctx->message = message;
+    pass->message = message;
 
     return status;
 }

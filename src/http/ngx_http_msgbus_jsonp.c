@@ -30,14 +30,12 @@ static ngx_chain_t *ngx_http_msgbus_jsonp_text(ngx_pool_t *pool,
 
 ngx_int_t
 ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args)
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args)
 {
     u_char                       c;
     ngx_str_t                   *name;
     ngx_uint_t                   i;
     ngx_http_msgbus_loc_conf_t  *lcf;
-
-    ngx_str_null(&ctx->callback);
 
     name = &args->callback;
 
@@ -65,24 +63,24 @@ ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
         }
     }
 
-    ctx->callback = *name;
+    pass->callback = *name;
 
     return NGX_OK;
 
 invalid:
 
-    return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+    return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                   "Invalid callback name");
 }
 
 
 ngx_int_t
 ngx_http_msgbus_jsonp_send_empty(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_pass_t *pass)
 {
     ngx_chain_t  *cl;
 
-    cl = ngx_http_msgbus_jsonp_text(r->pool, &ctx->callback, "({});");
+    cl = ngx_http_msgbus_jsonp_text(r->pool, &pass->callback, "({});");
 
     if (cl == NULL || ngx_http_msgbus_jsonp_headers(r) != NGX_OK) {
         return NGX_ERROR;
@@ -93,13 +91,13 @@ ngx_http_msgbus_jsonp_send_empty(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_msgbus_jsonp_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_jsonp_send(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_chain_t *out)
 {
     size_t        size;
     ngx_chain_t  *head, *tail, *cl;
 
-    head = ngx_http_msgbus_jsonp_text(r->pool, &ctx->callback, "(");
+    head = ngx_http_msgbus_jsonp_text(r->pool, &pass->callback, "(");
     tail = ngx_http_msgbus_jsonp_text(r->pool, NULL, ");");
 
     if (head == NULL || tail == NULL

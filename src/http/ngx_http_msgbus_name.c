@@ -18,7 +18,7 @@
 
 
 ngx_int_t
-ngx_http_msgbus_name(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_name(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_loc_conf_t  *lcf;
@@ -39,7 +39,7 @@ ngx_http_msgbus_name(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         }
 
         naming = 1;
-        rc = ngx_http_complex_value(r, lcf->channel, &ctx->name);
+        rc = ngx_http_complex_value(r, lcf->channel, &pass->name);
         naming = 0;
 
         return rc == NGX_OK ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -54,12 +54,12 @@ ngx_http_msgbus_name(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
                       "msgbus finds no channel in \"%V\" below location "
                       "\"%V\", use msgbus_channel", &r->uri, &lcf->prefix);
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid channel name");
     }
 
-    ctx->name.data = r->uri.data + lcf->prefix.len;
-    ctx->name.len = r->uri.len - lcf->prefix.len;
+    pass->name.data = r->uri.data + lcf->prefix.len;
+    pass->name.len = r->uri.len - lcf->prefix.len;
 
     return NGX_OK;
 }
@@ -67,7 +67,7 @@ ngx_http_msgbus_name(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
 ngx_int_t
 ngx_http_msgbus_name_channel(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_pass_t *pass)
 {
     size_t                       size;
     ngx_msgbus_channel_t         channel;
@@ -75,8 +75,8 @@ ngx_http_msgbus_name_channel(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ngx_msgbus_channel(lcf->bus, &channel, &ctx->name) != NGX_OK) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+    if (ngx_msgbus_channel(lcf->bus, &channel, &pass->name) != NGX_OK) {
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid channel name");
     }
 
@@ -85,12 +85,12 @@ ngx_http_msgbus_name_channel(ngx_http_request_t *r,
     size = offsetof(ngx_msgbus_channel_t, levels)
            + channel.depth * sizeof(ngx_msgbus_level_t);
 
-    ctx->channel = ngx_palloc(r->pool, size);
-    if (ctx->channel == NULL) {
+    pass->channel = ngx_palloc(r->pool, size);
+    if (pass->channel == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_memcpy(ctx->channel, &channel, size);
+    ngx_memcpy(pass->channel, &channel, size);
 
     return NGX_OK;
 }

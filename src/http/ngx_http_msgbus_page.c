@@ -30,7 +30,7 @@
 
 
 static ngx_chain_t *ngx_http_msgbus_page_nothing(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_page_etag(ngx_http_request_t *r,
     ngx_msgbus_page_t *page);
 static ngx_int_t ngx_http_msgbus_page_headers(ngx_http_request_t *r,
@@ -39,21 +39,21 @@ static ngx_buf_t *ngx_http_msgbus_page_last(ngx_chain_t *cl);
 
 
 ngx_int_t
-ngx_http_msgbus_page(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_page(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_msgbus_page_t *page)
 {
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    return ngx_msgbus_read(lcf->bus, &ctx->query,
-                           NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len,
+    return ngx_msgbus_read(lcf->bus, &pass->query,
+                           NGX_HTTP_MSGBUS_HEAD_LEN + pass->name.len,
                            NGX_HTTP_MSGBUS_TAIL_LEN, r->pool, page);
 }
 
 
 ngx_int_t
-ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_msgbus_page_t *page)
 {
     u_char     *p;
@@ -64,15 +64,15 @@ ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->read = 1;
-    ctx->events = page->events;
+    pass->read = 1;
+    pass->events = page->events;
 
-    if (page->out == NULL && ctx->callback.len == 0) {
+    if (page->out == NULL && pass->callback.len == 0) {
         return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
     }
 
     if (page->out == NULL) {
-        page->out = ngx_http_msgbus_page_nothing(r, ctx);
+        page->out = ngx_http_msgbus_page_nothing(r, pass);
 
         if (page->out == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -83,11 +83,11 @@ ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     }
 
     b = page->out->buf;
-    b->pos -= NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
+    b->pos -= NGX_HTTP_MSGBUS_HEAD_LEN + pass->name.len;
 
     p = ngx_cpymem(b->pos, NGX_HTTP_MSGBUS_HEAD,
                    sizeof(NGX_HTTP_MSGBUS_HEAD) - 1);
-    p = ngx_cpymem(p, ctx->name.data, ctx->name.len);
+    p = ngx_cpymem(p, pass->name.data, pass->name.len);
     ngx_memcpy(p, NGX_HTTP_MSGBUS_HEAD_END,
                sizeof(NGX_HTTP_MSGBUS_HEAD_END) - 1);
 
@@ -95,11 +95,11 @@ ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     b->last = ngx_cpymem(b->last, NGX_HTTP_MSGBUS_TAIL,
                          NGX_HTTP_MSGBUS_TAIL_LEN);
 
-    if (ctx->callback.len) {
-        return ngx_http_msgbus_jsonp_send(r, ctx, page->out);
+    if (pass->callback.len) {
+        return ngx_http_msgbus_jsonp_send(r, pass, page->out);
     }
 
-    size = NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len + page->size
+    size = NGX_HTTP_MSGBUS_HEAD_LEN + pass->name.len + page->size
            + NGX_HTTP_MSGBUS_TAIL_LEN;
 
     return ngx_http_msgbus_send(r, page->out, size);
@@ -109,21 +109,21 @@ ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 /* a page without events, with the room that the others have */
 static ngx_chain_t *
 ngx_http_msgbus_page_nothing(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_pass_t *pass)
 {
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
     cl = ngx_alloc_chain_link(r->pool);
     b = ngx_create_temp_buf(r->pool, NGX_HTTP_MSGBUS_HEAD_LEN
-                                     + ctx->name.len
+                                     + pass->name.len
                                      + NGX_HTTP_MSGBUS_TAIL_LEN);
 
     if (cl == NULL || b == NULL) {
         return NULL;
     }
 
-    b->pos += NGX_HTTP_MSGBUS_HEAD_LEN + ctx->name.len;
+    b->pos += NGX_HTTP_MSGBUS_HEAD_LEN + pass->name.len;
     b->last = b->pos;
 
     cl->buf = b;
@@ -169,7 +169,7 @@ ngx_http_msgbus_page_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
 
 
 ngx_int_t
-ngx_http_msgbus_page_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_page_all(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
     ngx_buf_t                   *b;
     ngx_msgbus_page_t            page;
@@ -177,14 +177,14 @@ ngx_http_msgbus_page_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ngx_msgbus_read(lcf->bus, &ctx->query, 1, 1, r->pool, &page) != NGX_OK
+    if (ngx_msgbus_read(lcf->bus, &pass->query, 1, 1, r->pool, &page) != NGX_OK
         || ngx_http_msgbus_page_headers(r, &page) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->read = 1;
-    ctx->events = page.events;
+    pass->read = 1;
+    pass->events = page.events;
 
     if (page.out == NULL) {
         return ngx_http_msgbus_send_text(r, "[]");

@@ -11,17 +11,17 @@
 #include "ngx_http_msgbus.h"
 
 
-/* reads the page that ctx->query asks for; NGX_OK or NGX_ERROR */
+/* reads the page that pass->query asks for; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_msgbus_page(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 
 /* answers with it; returns what the request is to be finalized with */
 ngx_int_t ngx_http_msgbus_page_send(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 
 /* reads and answers as a bare array, without an envelope; likewise */
 ngx_int_t ngx_http_msgbus_page_all(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_pass_t *pass);
 
 
 #endif /* _NGX_HTTP_MSGBUS_PAGE_H_INCLUDED_ */

@@ -25,15 +25,15 @@ static void ngx_http_msgbus_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_publish_read(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_is_batch(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data);
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data);
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_check(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body);
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *body);
 
 
 ngx_int_t
-ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args)
 {
     size_t                       limit;
@@ -42,15 +42,15 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ctx->channel->depth == 0) {
+    if (pass->channel->depth == 0) {
 
         /* "/" is the whole bus, which can only be read */
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid channel name");
     }
 
-    rc = ngx_http_msgbus_agent(r, ctx, 1);
+    rc = ngx_http_msgbus_agent(r, pass, 1);
 
     if (rc != NGX_OK) {
         return rc;
@@ -65,7 +65,7 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     }
 
     if (r->method == NGX_HTTP_GET) {
-        return ngx_http_msgbus_publish_jsonp(r, ctx, &args->post_data);
+        return ngx_http_msgbus_publish_jsonp(r, pass, &args->post_data);
     }
 
     if (r->reading_body) {
@@ -74,7 +74,7 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
         ngx_http_msgbus_body_abandon(r);
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Incomplete body");
     }
 
@@ -101,9 +101,11 @@ ngx_http_msgbus_publish_read(ngx_http_request_t *r)
     ngx_uint_t                   batch;
     ngx_msgbus_post_t           *post;
     ngx_http_msgbus_ctx_t       *ctx;
+    ngx_http_msgbus_pass_t      *pass;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    pass = &ctx->pass;
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
     batch = ngx_http_msgbus_is_batch(r);
@@ -116,7 +118,7 @@ ngx_http_msgbus_publish_read(ngx_http_request_t *r)
     }
 
     if (!batch) {
-        return ngx_http_msgbus_publish_event(r, ctx, &body);
+        return ngx_http_msgbus_publish_event(r, pass, &body);
     }
 
     post = ngx_palloc(r->pool, sizeof(ngx_msgbus_post_t));
@@ -124,9 +126,9 @@ ngx_http_msgbus_publish_read(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_msgbus_batch(r, ctx, &body, post);
+    rc = ngx_http_msgbus_batch(r, pass, &body, post);
 
-    return rc == NGX_OK ? ngx_http_msgbus_submit(r, ctx, post) : rc;
+    return rc == NGX_OK ? ngx_http_msgbus_submit(r, post) : rc;
 }
 
 
@@ -154,7 +156,7 @@ ngx_http_msgbus_is_batch(ngx_http_request_t *r)
 /* GET ?method=POST&post-data=... */
 static ngx_int_t
 ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data)
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *data)
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_loc_conf_t  *lcf;
@@ -168,7 +170,7 @@ ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
     }
 
     if (data->data == NULL) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Missing parameter: post-data");
     }
 
@@ -176,13 +178,13 @@ ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
     }
 
-    return ngx_http_msgbus_publish_event(r, ctx, data);
+    return ngx_http_msgbus_publish_event(r, pass, data);
 }
 
 
 static ngx_int_t
 ngx_http_msgbus_publish_event(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *data)
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *data)
 {
     ngx_int_t                    rc;
     ngx_msgbus_post_t           *post;
@@ -195,7 +197,7 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
 
     ngx_msgbus_expect(lcf->bus, data->len);
 
-    rc = ngx_http_msgbus_publish_check(r, ctx, data);
+    rc = ngx_http_msgbus_publish_check(r, pass, data);
 
     if (rc != NGX_OK) {
         return rc;
@@ -211,21 +213,21 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
 
     ev = (ngx_msgbus_event_t *) (post + 1);
 
-    ev->channel = ctx->channel;
-    ev->uuid = ctx->uuid;
-    ev->user_agent = ctx->user_agent;
+    ev->channel = pass->channel;
+    ev->uuid = pass->uuid;
+    ev->user_agent = pass->user_agent;
     ev->data = *data;
 
     post->events = ev;
     post->n = 1;
 
-    return ngx_http_msgbus_submit(r, ctx, post);
+    return ngx_http_msgbus_submit(r, post);
 }
 
 
 static ngx_int_t
 ngx_http_msgbus_publish_check(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *body)
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *body)
 {
     ngx_http_msgbus_loc_conf_t  *lcf;
 
@@ -240,11 +242,11 @@ ngx_http_msgbus_publish_check(ngx_http_request_t *r,
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "msgbus: client sent invalid JSON");
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid JSON");
 
     case NGX_BUSY:
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "JSON is nested too deep");
 
     default:

@@ -13,7 +13,7 @@
 
 /* a POST, or what JSONP has in its place; what its handler returns */
 ngx_int_t ngx_http_msgbus_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
 
 
 #endif /* _NGX_HTTP_MSGBUS_PUBLISH_H_INCLUDED_ */

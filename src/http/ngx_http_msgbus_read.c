@@ -22,17 +22,17 @@
 
 
 static ngx_int_t ngx_http_msgbus_read_query(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
 
 
 ngx_int_t
-ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args)
 {
     ngx_int_t          rc;
     ngx_msgbus_page_t  page;
 
-    rc = ngx_http_msgbus_read_query(r, ctx, args);
+    rc = ngx_http_msgbus_read_query(r, pass, args);
 
     if (rc != NGX_OK) {
         return rc;
@@ -44,30 +44,30 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return rc;
     }
 
-    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
-        return ngx_http_msgbus_stream(r, ctx);
+    if (pass->form != NGX_HTTP_MSGBUS_PAGE) {
+        return ngx_http_msgbus_stream(r, pass);
     }
 
-    if (ngx_http_msgbus_page(r, ctx, &page) != NGX_OK) {
+    if (ngx_http_msgbus_page(r, pass, &page) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->wait && page.out == NULL && !page.gap) {
-        return ngx_http_msgbus_wait(r, ctx, &page);
+    if (pass->wait && page.out == NULL && !page.gap) {
+        return ngx_http_msgbus_wait(r, pass, &page);
     }
 
-    return ngx_http_msgbus_page_send(r, ctx, &page);
+    return ngx_http_msgbus_page_send(r, pass, &page);
 }
 
 
 static ngx_int_t
-ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args)
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    rc = ngx_http_msgbus_request_query(r, ctx, args);
+    rc = ngx_http_msgbus_request_query(r, pass, args);
 
     if (rc != NGX_OK) {
         return rc;
@@ -75,44 +75,44 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (ctx->query.latest && !ngx_msgbus_is_loaded(lcf->bus)) {
+    if (pass->query.latest && !ngx_msgbus_is_loaded(lcf->bus)) {
 
         /* what is older than now is not known */
 
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "The store has not answered yet");
     }
 
-    if (ctx->channel->depth == 0) {
+    if (pass->channel->depth == 0) {
 
         /* "/" is the whole bus and nothing else */
 
-        if (ctx->query.scope != NGX_MSGBUS_ALL) {
-            return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+        if (pass->query.scope != NGX_MSGBUS_ALL) {
+            return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                           "Invalid channel name");
         }
 
-        ctx->query.scope = NGX_MSGBUS_WHOLE;
+        pass->query.scope = NGX_MSGBUS_WHOLE;
     }
 
-    if (ctx->form != NGX_HTTP_MSGBUS_PAGE && ctx->query.newest_first) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+    if (pass->form != NGX_HTTP_MSGBUS_PAGE && pass->query.newest_first) {
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "A stream needs sort=1");
     }
 
-    if (ctx->wait && ctx->query.newest_first) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+    if (pass->wait && pass->query.newest_first) {
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "To wait needs sort=1");
     }
 
-    if (ctx->echo) {
+    if (pass->echo) {
         return NGX_OK;
     }
 
-    rc = ngx_http_msgbus_agent(r, ctx, 0);
+    rc = ngx_http_msgbus_agent(r, pass, 0);
 
     if (rc == NGX_OK) {
-        ctx->query.hide = ctx->uuid;
+        pass->query.hide = pass->uuid;
     }
 
     return rc;
@@ -121,13 +121,13 @@ ngx_http_msgbus_read_query(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
 /* test mode's GET /all: every event of the bus */
 ngx_int_t
-ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args)
 {
     ngx_int_t            rc;
     ngx_msgbus_query_t  *q;
 
-    rc = ngx_http_msgbus_request_query(r, ctx, args);
+    rc = ngx_http_msgbus_request_query(r, pass, args);
 
     if (rc != NGX_OK) {
         return rc;
@@ -139,7 +139,7 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return rc;
     }
 
-    q = &ctx->query;
+    q = &pass->query;
     q->scope = NGX_MSGBUS_WHOLE;
     q->name = 0;
     q->latest = 0;
@@ -147,5 +147,5 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     q->max_events = (ngx_uint_t) -1;
     q->max_bytes = (size_t) -1;
 
-    return ngx_http_msgbus_page_all(r, ctx);
+    return ngx_http_msgbus_page_all(r, pass);
 }

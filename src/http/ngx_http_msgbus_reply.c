@@ -95,7 +95,7 @@ ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
     ngx_http_msgbus_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-    ctx->replied = 1;
+    ctx->pass.replied = 1;
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = 0;
@@ -115,7 +115,7 @@ ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out, size_t size)
     ngx_http_msgbus_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-    ctx->replied = 1;
+    ctx->pass.replied = 1;
 
     if (r->headers_out.status == 0) {
         r->headers_out.status = NGX_HTTP_OK;

@@ -24,9 +24,9 @@
 
 
 static ngx_int_t ngx_http_msgbus_dispatch(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args);
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
 
 
 ngx_int_t
@@ -49,12 +49,12 @@ ngx_http_msgbus_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_msgbus_finish(r, ngx_http_msgbus_dispatch(r, ctx));
+    return ngx_http_msgbus_finish(r, ngx_http_msgbus_dispatch(r, &ctx->pass));
 }
 
 
 static ngx_int_t
-ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
     ngx_int_t                    rc;
     ngx_uint_t                   methods, get, all;
@@ -63,7 +63,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    rc = ngx_http_msgbus_name(r, ctx);
+    rc = ngx_http_msgbus_name(r, pass);
 
     if (rc != NGX_OK) {
         return rc;
@@ -76,7 +76,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     get = r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD);
     methods = lcf->methods;
 
-    if (ngx_http_msgbus_is(&ctx->name, "/health")) {
+    if (ngx_http_msgbus_is(&pass->name, "/health")) {
 
         if (get) {
             return ngx_http_msgbus_health(r, lcf->bus, &args);
@@ -85,23 +85,20 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         return ngx_http_msgbus_allow(r, NGX_HTTP_MSGBUS_READ);
     }
 
-    all = lcf->test_mode && ngx_http_msgbus_is(&ctx->name, "/all");
+    all = lcf->test_mode && ngx_http_msgbus_is(&pass->name, "/all");
 
     if (all) {
         methods &= ~NGX_HTTP_MSGBUS_PUBLISH;
     }
 
-    ctx->form = NGX_HTTP_MSGBUS_PAGE;
-
     if (get && r == r->main && !all && !ngx_http_msgbus_is_publish(r, &args)) {
-        ctx->form = ngx_http_msgbus_accept(r, &args.last_event_id);
+        pass->form = ngx_http_msgbus_accept(r, &args.last_event_id);
     }
 
-    if (ctx->form != NGX_HTTP_MSGBUS_PAGE) {
-        ngx_str_null(&ctx->callback);
-
-    } else if (get || r->method == NGX_HTTP_POST) {
-        rc = ngx_http_msgbus_jsonp_callback(r, ctx, &args);
+    if (pass->form == NGX_HTTP_MSGBUS_PAGE
+        && (get || r->method == NGX_HTTP_POST))
+    {
+        rc = ngx_http_msgbus_jsonp_callback(r, pass, &args);
 
         if (rc != NGX_OK) {
             return rc;
@@ -111,18 +108,18 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
     if (ngx_http_msgbus_is_publish(r, &args)) {
 
         if ((methods & NGX_HTTP_MSGBUS_PUBLISH) && r == r->main) {
-            return ngx_http_msgbus_dispatch_publish(r, ctx, &args);
+            return ngx_http_msgbus_dispatch_publish(r, pass, &args);
         }
 
     } else if (get && (methods & NGX_HTTP_MSGBUS_READ)) {
 
         if (all) {
-            return ngx_http_msgbus_read_all(r, ctx, &args);
+            return ngx_http_msgbus_read_all(r, pass, &args);
         }
 
-        rc = ngx_http_msgbus_name_channel(r, ctx);
+        rc = ngx_http_msgbus_name_channel(r, pass);
 
-        return rc == NGX_OK ? ngx_http_msgbus_read(r, ctx, &args) : rc;
+        return rc == NGX_OK ? ngx_http_msgbus_read(r, pass, &args) : rc;
     }
 
     return ngx_http_msgbus_allow(r, methods);
@@ -131,12 +128,14 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
 static ngx_int_t
 ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_http_msgbus_args_t *args)
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args)
 {
     ngx_int_t                    rc;
+    ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -158,7 +157,7 @@ ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_msgbus_name_channel(r, ctx);
+    rc = ngx_http_msgbus_name_channel(r, pass);
 
-    return rc == NGX_OK ? ngx_http_msgbus_publish(r, ctx, args) : rc;
+    return rc == NGX_OK ? ngx_http_msgbus_publish(r, pass, args) : rc;
 }

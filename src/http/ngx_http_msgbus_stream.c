@@ -55,9 +55,9 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_msgbus_pass_t *pass);
 static ngx_http_msgbus_stream_t *ngx_http_msgbus_stream_create(
-    ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st);
 static ngx_int_t ngx_http_msgbus_stream_open(ngx_http_msgbus_stream_t *st);
 static ngx_uint_t ngx_http_msgbus_stream_is_filtered(ngx_http_request_t *r);
@@ -83,7 +83,7 @@ static void ngx_http_msgbus_stream_cleanup(void *data);
 
 
 ngx_int_t
-ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
+ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_stream_t    *st;
@@ -95,25 +95,25 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
         && lcf->max_waiters
         && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters)
     {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "Too many readers wait");
     }
 
-    if (ngx_http_msgbus_stream_headers(r, ctx) != NGX_OK) {
+    if (ngx_http_msgbus_stream_headers(r, pass) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     st = NULL;
 
     if (r->method != NGX_HTTP_HEAD) {
-        st = ngx_http_msgbus_stream_create(r, ctx);
+        st = ngx_http_msgbus_stream_create(r, pass);
         if (st == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    ctx->replied = 1;
-    ctx->read = 1;
+    pass->replied = 1;
+    pass->read = 1;
 
     rc = ngx_http_send_header(r);
 
@@ -150,7 +150,7 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx)
 
 static ngx_int_t
 ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_pass_t *pass)
 {
     static ngx_str_t  no_cache = ngx_string("no-cache");
     static ngx_str_t  vary = ngx_string("Accept, User-Agent");
@@ -166,7 +166,7 @@ ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = -1;
 
-    ngx_http_msgbus_content_type(r, ctx->form == NGX_HTTP_MSGBUS_SSE
+    ngx_http_msgbus_content_type(r, pass->form == NGX_HTTP_MSGBUS_SSE
                                     ? "text/event-stream"
                                     : "application/x-ndjson");
 
@@ -187,7 +187,7 @@ ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
 
 static ngx_http_msgbus_stream_t *
 ngx_http_msgbus_stream_create(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
+    ngx_http_msgbus_pass_t *pass)
 {
     ngx_pool_cleanup_t          *cln;
     ngx_http_msgbus_stream_t    *st;
@@ -206,14 +206,14 @@ ngx_http_msgbus_stream_create(ngx_http_request_t *r,
     cln->handler = ngx_http_msgbus_stream_cleanup;
 
     st->bus = lcf->bus;
-    st->ctx = ctx;
-    st->form = ctx->form == NGX_HTTP_MSGBUS_SSE ? NGX_MSGBUS_SSE
+    st->ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    st->form = pass->form == NGX_HTTP_MSGBUS_SSE ? NGX_MSGBUS_SSE
                                                 : NGX_MSGBUS_NDJSON;
 
     st->waiter.handler = ngx_http_msgbus_stream_wake_handler;
     st->waiter.stays = 1;
 
-    ctx->stream = st;
+    pass->stream = st;
 
     return st;
 }
@@ -243,7 +243,7 @@ ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st)
      * what is posted after it wakes.
      */
 
-    if (ngx_msgbus_park(st->bus, &st->waiter, &st->ctx->query, r->pool)
+    if (ngx_msgbus_park(st->bus, &st->waiter, &st->ctx->pass.query, r->pool)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -387,7 +387,7 @@ ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w)
         return;
     }
 
-    query = &st->ctx->query;
+    query = &st->ctx->pass.query;
 
     if (!st->behind && query->after < w->from) {
 
@@ -451,7 +451,7 @@ ngx_http_msgbus_stream_write_handler(ngx_http_request_t *r)
     wev = c->write;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-    st = ctx->stream;
+    st = ctx->pass.stream;
 
     if (wev->timedout) {
         ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
@@ -541,7 +541,7 @@ ngx_http_msgbus_stream_next(ngx_http_msgbus_stream_t *st)
     ngx_msgbus_frame_t  *frame;
     ngx_msgbus_query_t  *query;
 
-    query = &st->ctx->query;
+    query = &st->ctx->pass.query;
 
     frame = ngx_msgbus_frame(st->bus, query, st->form,
                              st->ctx->request->connection->log);
@@ -551,7 +551,7 @@ ngx_http_msgbus_stream_next(ngx_http_msgbus_stream_t *st)
 
     query->latest = 0;
     query->after = frame->last_id;
-    st->ctx->events += frame->events;
+    st->ctx->pass.events += frame->events;
 
     st->behind = frame->more || frame->last_id < ngx_msgbus_seen(st->bus);
 
@@ -589,7 +589,7 @@ ngx_http_msgbus_stream_ping(ngx_http_msgbus_stream_t *st)
     uint64_t             id;
     ngx_msgbus_frame_t  *frame;
 
-    id = st->ctx->query.after;
+    id = st->ctx->pass.query.after;
 
     if (!ngx_msgbus_waiter_is_due(&st->waiter)) {
         id = ngx_max(id, ngx_msgbus_seen(st->bus));
@@ -624,7 +624,7 @@ ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    query = st->ctx->query;
+    query = st->ctx->pass.query;
 
     if (st->waiting) {
         query.after = ngx_max(query.after, st->counted);
@@ -651,7 +651,7 @@ ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
             ngx_log_error(NGX_LOG_INFO, c->log, 0,
                           "msgbus closes a stream of channel \"%V\", its "
                           "client has not read %uz bytes",
-                          &st->ctx->name, rest + st->waiting);
+                          &st->ctx->pass.name, rest + st->waiting);
 
             return NGX_ERROR;
         }

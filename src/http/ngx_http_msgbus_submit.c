@@ -31,14 +31,15 @@ static void ngx_http_msgbus_submit_handler(ngx_msgbus_post_t *post);
 
 
 ngx_int_t
-ngx_http_msgbus_submit(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    ngx_msgbus_post_t *post)
+ngx_http_msgbus_submit(ngx_http_request_t *r, ngx_msgbus_post_t *post)
 {
     ngx_int_t                    rc;
     ngx_pool_cleanup_t          *cln;
+    ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_submit_t    *held;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
     post->handler = ngx_http_msgbus_submit_handler;

@@ -16,7 +16,7 @@
  * a content handler returns, by way of ngx_http_msgbus_finish().
  */
 ngx_int_t ngx_http_msgbus_submit(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
+    ngx_msgbus_post_t *post);
 
 
 #endif /* _NGX_HTTP_MSGBUS_SUBMIT_H_INCLUDED_ */

@@ -92,7 +92,7 @@ static ngx_int_t
 ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_msgbus_ctx_t        ctx;
+    ngx_http_msgbus_pass_t       pass;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
@@ -100,12 +100,12 @@ ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
     v->not_found = 1;
 
     if (lcf->bus == NULL
-        || ngx_http_msgbus_name(r, &ctx) != NGX_OK)
+        || ngx_http_msgbus_name(r, &pass) != NGX_OK)
     {
         return NGX_OK;
     }
 
-    ngx_http_msgbus_variable_text(v, ctx.name.data, ctx.name.len);
+    ngx_http_msgbus_variable_text(v, pass.name.data, pass.name.len);
 
     return NGX_OK;
 }
@@ -116,7 +116,7 @@ ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     const char                  *text;
-    ngx_http_msgbus_ctx_t        ctx;
+    ngx_http_msgbus_pass_t       pass;
     ngx_http_msgbus_args_t       args;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
@@ -125,7 +125,7 @@ ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
     v->not_found = 1;
 
     if (lcf->bus == NULL
-        || ngx_http_msgbus_name(r, &ctx) != NGX_OK
+        || ngx_http_msgbus_name(r, &pass) != NGX_OK
         || ngx_http_msgbus_args(r, &args) != NGX_OK)
     {
         return NGX_OK;
@@ -140,7 +140,7 @@ ngx_http_msgbus_variable_operation(ngx_http_request_t *r,
     } else if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_OK;
 
-    } else if (ngx_http_msgbus_is(&ctx.name, "/health")) {
+    } else if (ngx_http_msgbus_is(&pass.name, "/health")) {
         text = "health";
 
     } else {
@@ -178,12 +178,12 @@ ngx_http_msgbus_variable_events(ngx_http_request_t *r,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
 
-    if (ctx == NULL || !ctx->read) {
+    if (ctx == NULL || !ctx->pass.read) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    return ngx_http_msgbus_variable_number(r, v, ctx->events);
+    return ngx_http_msgbus_variable_number(r, v, ctx->pass.events);
 }
 
 

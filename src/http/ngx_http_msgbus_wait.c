@@ -30,7 +30,7 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 static ngx_http_msgbus_wait_t *ngx_http_msgbus_wait_create(
     ngx_http_request_t *r);
 static void ngx_http_msgbus_wait_cleanup(void *data);
@@ -39,11 +39,11 @@ static void ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev);
 static void ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait,
     ngx_uint_t last);
 static ngx_int_t ngx_http_msgbus_wait_send(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 
 
 ngx_int_t
-ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_msgbus_page_t *page)
 {
     ngx_int_t                    rc;
@@ -56,11 +56,11 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
         /* a subrequest, a HEAD, and whoever meets a shutdown do not wait */
 
-        return ngx_http_msgbus_wait_send(r, ctx, page);
+        return ngx_http_msgbus_wait_send(r, pass, page);
     }
 
     if (lcf->max_waiters && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters) {
-        return ngx_http_msgbus_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "Too many readers wait");
     }
 
@@ -69,17 +69,17 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_msgbus_wait_park(wait, ctx, page);
+    rc = ngx_http_msgbus_wait_park(wait, pass, page);
 
     if (rc == NGX_OK) {
-        return ngx_http_msgbus_wait_send(r, ctx, page);
+        return ngx_http_msgbus_wait_send(r, pass, page);
     }
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_add_timer(&wait->timer, ctx->wait);
+    ngx_add_timer(&wait->timer, pass->wait);
 
     if (!r->discard_body) {
         r->read_event_handler = ngx_http_test_reading;
@@ -99,25 +99,25 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
  */
 static ngx_int_t
 ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
-    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_page_t *page)
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page)
 {
     ngx_http_request_t  *r;
 
     r = wait->request;
 
-    ctx->query.latest = 0;
-    ctx->query.after = page->last_id;
+    pass->query.latest = 0;
+    pass->query.after = page->last_id;
 
-    if (ngx_msgbus_park(wait->bus, &wait->waiter, &ctx->query, r->pool)
+    if (ngx_msgbus_park(wait->bus, &wait->waiter, &pass->query, r->pool)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_http_msgbus_page(r, ctx, page) == NGX_OK) {
+    if (ngx_http_msgbus_page(r, pass, page) == NGX_OK) {
 
         if (page->out == NULL && !page->gap) {
-            ctx->query.after = page->last_id;
+            pass->query.after = page->last_id;
             return NGX_AGAIN;
         }
 
@@ -204,11 +204,12 @@ ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev)
 static void
 ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
 {
-    ngx_int_t               rc;
-    ngx_connection_t       *c;
-    ngx_msgbus_page_t       page;
-    ngx_http_request_t     *r;
-    ngx_http_msgbus_ctx_t  *ctx;
+    ngx_int_t                rc;
+    ngx_connection_t        *c;
+    ngx_msgbus_page_t        page;
+    ngx_http_request_t      *r;
+    ngx_http_msgbus_ctx_t   *ctx;
+    ngx_http_msgbus_pass_t  *pass;
 
     r = wait->request;
     c = r->connection;    /* r may not survive finalization */
@@ -216,8 +217,9 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
     ngx_http_set_log_request(c->log, r);
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    pass = &ctx->pass;
 
-    rc = ngx_http_msgbus_page(r, ctx, &page);
+    rc = ngx_http_msgbus_page(r, pass, &page);
 
     if (rc != NGX_OK) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -225,19 +227,19 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
     }
 
     if (last || page.out || page.gap) {
-        rc = ngx_http_msgbus_wait_send(r, ctx, &page);
+        rc = ngx_http_msgbus_wait_send(r, pass, &page);
         goto done;
     }
 
     /* hidden events, or another channel's with the same hash */
 
-    rc = ngx_http_msgbus_wait_park(wait, ctx, &page);
+    rc = ngx_http_msgbus_wait_park(wait, pass, &page);
 
     if (rc == NGX_AGAIN) {
         return;
     }
 
-    rc = rc == NGX_OK ? ngx_http_msgbus_wait_send(r, ctx, &page)
+    rc = rc == NGX_OK ? ngx_http_msgbus_wait_send(r, pass, &page)
                       : NGX_HTTP_INTERNAL_SERVER_ERROR;
 
 done:
@@ -252,20 +254,20 @@ done:
 
 
 static ngx_int_t
-ngx_http_msgbus_wait_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+ngx_http_msgbus_wait_send(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_msgbus_page_t *page)
 {
     u_char     *p;
     ngx_str_t   applied;
 
-    if (ctx->prefer_wait) {
+    if (pass->prefer_wait) {
         p = ngx_pnalloc(r->pool, sizeof("wait=") + NGX_INT64_LEN);
         if (p == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         applied.data = p;
-        applied.len = ngx_sprintf(p, "wait=%M", ctx->wait / 1000) - p;
+        applied.len = ngx_sprintf(p, "wait=%M", pass->wait / 1000) - p;
 
         if (ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
             != NGX_OK)
@@ -274,5 +276,5 @@ ngx_http_msgbus_wait_send(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         }
     }
 
-    return ngx_http_msgbus_page_send(r, ctx, page);
+    return ngx_http_msgbus_page_send(r, pass, page);
 }

@@ -56,14 +56,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fr.request.method = NGX_HTTP_POST;
     }
 
-    rc = ngx_http_msgbus_agent(&fr.request, &fr.ctx, publish);
+    rc = ngx_http_msgbus_agent(&fr.request, &fr.ctx.pass, publish);
 
     uuid = agent_uuid(&ua);
 
     if (flags & 8) {
         fuzz_check(rc == (asked ? NGX_HTTP_BAD_REQUEST : NGX_OK),
                    "status %ld without a header", (long) rc);
-        fuzz_check(fr.ctx.uuid.len == 0 && fr.ctx.user_agent.len == 0,
+        fuzz_check(fr.ctx.pass.uuid.len == 0 && fr.ctx.pass.user_agent.len == 0,
                    "a name from nowhere");
 
     } else if (uuid.len == 0 && asked) {
@@ -74,12 +74,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(rc == NGX_OK, "status %ld", (long) rc);
         len = agent_clean(&uuid, clean, sizeof(clean));
 
-        fuzz_check(fr.ctx.uuid.len == len
-                   && (len == 0 || memcmp(fr.ctx.uuid.data, clean, len) == 0),
+        fuzz_check(fr.ctx.pass.uuid.len == len
+                   && (len == 0 || memcmp(fr.ctx.pass.uuid.data, clean, len) == 0),
                    "another uuid");
 
         if (publish) {
-            agent_cut(&ua, fuzz_unescape(&fr.ctx.user_agent, ua.data,
+            agent_cut(&ua, fuzz_unescape(&fr.ctx.pass.user_agent, ua.data,
                                          ua.len));
         }
     }

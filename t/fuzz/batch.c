@@ -54,9 +54,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_begin(&fr);
     fr.request.method = NGX_HTTP_POST;
 
-    ngx_str_null(&fr.ctx.callback);
-    ngx_str_null(&fr.ctx.uuid);
-    ngx_str_null(&fr.ctx.user_agent);
+    ngx_str_null(&fr.ctx.pass.callback);
+    ngx_str_null(&fr.ctx.pass.uuid);
+    ngx_str_null(&fr.ctx.pass.user_agent);
 
     byte = fuzz_byte(&data, &size);
     batch_max_size = sizes[byte % 6];
@@ -73,7 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     ngx_memzero(&post, sizeof(ngx_msgbus_post_t));
 
-    rc = ngx_http_msgbus_batch(&fr.request, &fr.ctx, &body, &post);
+    rc = ngx_http_msgbus_batch(&fr.request, &fr.ctx.pass, &body, &post);
 
     fuzz_check(memcmp(body.data, data, size) == 0, "the body was changed");
 
@@ -85,25 +85,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(post.n == 0, "there is something to store");
 
         if (batch_bad) {
-            fuzz_check(fr.ctx.message != NULL, "no message");
+            fuzz_check(fr.ctx.pass.message != NULL, "no message");
 
             snprintf(message, sizeof(message), "Invalid JSON in line %lu",
                      (unsigned long) batch_bad);
 
-            if (strcmp(fr.ctx.message, message) != 0) {
+            if (strcmp(fr.ctx.pass.message, message) != 0) {
                 snprintf(message, sizeof(message),
                          "JSON is nested too deep in line %lu",
                          (unsigned long) batch_bad);
 
-                fuzz_check(strcmp(fr.ctx.message, message) == 0
-                           && batch_deep, "\"%s\"", fr.ctx.message);
+                fuzz_check(strcmp(fr.ctx.pass.message, message) == 0
+                           && batch_deep, "\"%s\"", fr.ctx.pass.message);
             }
         }
 
         goto done;
     }
 
-    fuzz_check(rc == NGX_OK && fr.ctx.batch, "status %ld", (long) rc);
+    fuzz_check(rc == NGX_OK && fr.ctx.pass.batch, "status %ld", (long) rc);
 
     fuzz_check(post.n == batch_lines, "%lu events of %lu lines",
                (unsigned long) post.n, (unsigned long) batch_lines);
@@ -128,7 +128,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fr.ctx.id = post.events[post.stored - 1].id;
 
     if (post.stored == batch_lines) {
-        rc = ngx_http_msgbus_batch_done(&fr.request, &fr.ctx, &post);
+        rc = ngx_http_msgbus_batch_done(&fr.request, &fr.ctx.pass, &post);
 
         fuzz_check(rc == NGX_OK && batch_answer.data, "status %ld", (long) rc);
         batch_body(&fr.request);
@@ -136,15 +136,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         post.unsure = batch_room & 1;
 
-        rc = ngx_http_msgbus_batch_failed(&fr.request, &fr.ctx, &post);
+        rc = ngx_http_msgbus_batch_failed(&fr.request, &fr.ctx.pass, &post);
 
         snprintf(message, sizeof(message), post.unsure
                  ? "Only %lu events are known to be stored"
                  : "Only the first %lu events were stored",
                  (unsigned long) post.stored);
 
-        fuzz_check(rc == NGX_HTTP_SERVICE_UNAVAILABLE && fr.ctx.message
-                   && strcmp(fr.ctx.message, message) == 0,
+        fuzz_check(rc == NGX_HTTP_SERVICE_UNAVAILABLE && fr.ctx.pass.message
+                   && strcmp(fr.ctx.pass.message, message) == 0,
                    "status %ld of a part", (long) rc);
     }
 

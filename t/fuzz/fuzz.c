@@ -79,18 +79,6 @@ fuzz_begin(fuzz_request_t *fr)
 {
     memset(fr, 0, sizeof(fuzz_request_t));
 
-    /* as it comes from ngx_http_msgbus_ctx(): most of it is not set yet */
-
-    memset(&fr->ctx, 0xff, sizeof(ngx_http_msgbus_ctx_t));
-
-    fr->ctx.id = 0;
-    fr->ctx.message = NULL;
-    fr->ctx.events = 0;
-    fr->ctx.published = 0;
-    fr->ctx.read = 0;
-    fr->ctx.replied = 0;
-    fr->ctx.replaced = 0;
-
     fr->conf.max_events = 200;
     fr->conf.max_events_cap = 500;
     fr->conf.max_response = 4 * 1024 * 1024;

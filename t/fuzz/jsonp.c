@@ -62,7 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
 
-    rc = ngx_http_msgbus_jsonp_callback(&fr.request, &fr.ctx, &args);
+    rc = ngx_http_msgbus_jsonp_callback(&fr.request, &fr.ctx.pass, &args);
 
     fuzz_check(rc == (valid ? NGX_OK : NGX_HTTP_BAD_REQUEST),
                "status %ld for a name that is%s valid", (long) rc,
@@ -72,8 +72,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         goto done;
     }
 
-    fuzz_check(fr.ctx.callback.len == name.len
-               && memcmp(fr.ctx.callback.data, name.data, name.len) == 0,
+    fuzz_check(fr.ctx.pass.callback.len == name.len
+               && memcmp(fr.ctx.pass.callback.data, name.data, name.len) == 0,
                "another name");
 
     p = ngx_cpymem(jsonp_expected, name.data, name.len);
@@ -99,7 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     p = ngx_cpymem(p, ");", 2);
 
-    rc = ngx_http_msgbus_jsonp_send(&fr.request, &fr.ctx, out);
+    rc = ngx_http_msgbus_jsonp_send(&fr.request, &fr.ctx.pass, out);
 
     fuzz_check(rc == NGX_OK, "status %ld", (long) rc);
     fuzz_check(jsonp_sent_len == (size_t) (p - jsonp_expected)

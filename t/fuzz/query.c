@@ -127,9 +127,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    "%s has another value", query_args[i].name);
     }
 
-    fr.ctx.form = NGX_HTTP_MSGBUS_PAGE;
+    fr.ctx.pass.form = NGX_HTTP_MSGBUS_PAGE;
 
-    rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx, &args);
+    rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx.pass, &args);
 
     expected = query_expect(&fr, prefer, n, &q, &wait, &by_header,
                             &shown, &message);
@@ -138,11 +138,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                (long) expected);
 
     if (rc != NGX_OK) {
-        fuzz_check(fr.ctx.message && strcmp(fr.ctx.message, message) == 0,
+        fuzz_check(fr.ctx.pass.message && strcmp(fr.ctx.pass.message, message) == 0,
                    "not \"%s\"", message);
 
     } else {
-        found = &fr.ctx.query;
+        found = &fr.ctx.pass.query;
 
         fuzz_check(found->after == q.after, "another cursor");
         fuzz_check(found->latest == q.latest, "latest");
@@ -150,22 +150,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(found->newest_first == q.newest_first, "another sort");
         fuzz_check(found->scope == q.scope, "another scope");
         fuzz_check(found->name == (q.scope != NGX_MSGBUS_EXACT), "name");
-        fuzz_check(fr.ctx.echo == query_is("echo", "true"), "echo");
-        fuzz_check(fr.ctx.wait == wait, "waits %lu ms, not %lu",
-                   (unsigned long) fr.ctx.wait, (unsigned long) wait);
-        fuzz_check(fr.ctx.wait <= fr.conf.max_wait, "waits too long");
+        fuzz_check(fr.ctx.pass.echo == query_is("echo", "true"), "echo");
+        fuzz_check(fr.ctx.pass.wait == wait, "waits %lu ms, not %lu",
+                   (unsigned long) fr.ctx.pass.wait, (unsigned long) wait);
+        fuzz_check(fr.ctx.pass.wait <= fr.conf.max_wait, "waits too long");
 
         /* the answer says so; a parameter wins over the headers */
 
-        fuzz_check(fr.ctx.prefer_wait == by_header,
+        fuzz_check(fr.ctx.pass.prefer_wait == by_header,
                    "it waits%s because of a header",
-                   fr.ctx.prefer_wait ? "" : " not");
+                   fr.ctx.pass.prefer_wait ? "" : " not");
 
-        ngx_http_msgbus_prefer(&fr.request, &fr.ctx);
+        ngx_http_msgbus_prefer(&fr.request, &fr.ctx.pass);
 
-        fuzz_check(fr.ctx.prefer_representation == shown,
+        fuzz_check(fr.ctx.pass.prefer_representation == shown,
                    "the event is%s to be shown",
-                   fr.ctx.prefer_representation ? "" : " not");
+                   fr.ctx.pass.prefer_representation ? "" : " not");
     }
 
     fuzz_end();

@@ -73,7 +73,7 @@ typedef struct {
 
     ngx_msgbus_query_t         query;
     ngx_msec_t                 wait;          /* for events; 0: not at all */
-    void                      *stream;        /* it has become one */
+    void                      *hold;          /* what it is held with */
 
     ngx_uint_t                 events;        /* in the answer */
 

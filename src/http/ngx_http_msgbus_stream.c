@@ -22,6 +22,7 @@
 
 
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_hold.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_stream.h"
 
@@ -31,12 +32,12 @@
 
 
 typedef struct {
+    ngx_http_msgbus_hold_t   hold;         /* ctx's query has the cursor */
     ngx_msgbus_waiter_t      waiter;
     ngx_http_msgbus_ping_t   ping;
     ngx_http_msgbus_pings_t *pings;
 
     ngx_msgbus_t            *bus;
-    ngx_http_msgbus_ctx_t   *ctx;          /* its query has the cursor */
 
     ngx_msgbus_frame_t      *frame;        /* being sent, or NULL */
     u_char                  *pos;          /* in it; not by the filters */
@@ -64,7 +65,7 @@ static ngx_uint_t ngx_http_msgbus_stream_is_filtered(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_stream_hello(ngx_http_msgbus_stream_t *st);
 static void ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w);
 static void ngx_http_msgbus_stream_ping_handler(ngx_http_msgbus_ping_t *ping);
-static void ngx_http_msgbus_stream_write_handler(ngx_http_request_t *r);
+static void ngx_http_msgbus_stream_write(ngx_http_msgbus_hold_t *hold);
 static ngx_int_t ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st);
 static ngx_int_t ngx_http_msgbus_stream_flush(ngx_http_msgbus_stream_t *st);
 static ngx_int_t ngx_http_msgbus_stream_next(ngx_http_msgbus_stream_t *st);
@@ -78,8 +79,16 @@ static ngx_int_t ngx_http_msgbus_stream_blocked(
     ngx_http_msgbus_stream_t *st);
 static void ngx_http_msgbus_stream_end(ngx_http_msgbus_stream_t *st,
     ngx_int_t rc);
-static void ngx_http_msgbus_stream_detach(ngx_http_msgbus_stream_t *st);
-static void ngx_http_msgbus_stream_cleanup(void *data);
+static void ngx_http_msgbus_stream_release(ngx_http_msgbus_hold_t *hold);
+static void ngx_http_msgbus_stream_destroy(ngx_http_msgbus_hold_t *hold);
+
+
+static ngx_http_msgbus_hold_kind_t  ngx_http_msgbus_stream_kind = {
+    sizeof(ngx_http_msgbus_stream_t),
+    ngx_http_msgbus_stream_release,
+    ngx_http_msgbus_stream_destroy,
+    ngx_http_msgbus_stream_write
+};
 
 
 ngx_int_t
@@ -124,6 +133,7 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     rc = ngx_http_msgbus_stream_begin(st);
 
     if (rc == NGX_ERROR) {
+        ngx_http_msgbus_hold_release(&st->hold);
         return NGX_ERROR;
     }
 
@@ -131,20 +141,13 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 
         /* it comes back, to another worker */
 
-        ngx_http_msgbus_stream_detach(st);
+        ngx_http_msgbus_hold_release(&st->hold);
 
         return st->frame ? NGX_ERROR
                          : ngx_http_send_special(r, NGX_HTTP_LAST);
     }
 
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_test_reading;
-    }
-
-    r->write_event_handler = ngx_http_msgbus_stream_write_handler;
-    r->main->count++;
-
-    return NGX_DONE;
+    return ngx_http_msgbus_hold(&st->hold);
 }
 
 
@@ -189,31 +192,22 @@ static ngx_http_msgbus_stream_t *
 ngx_http_msgbus_stream_create(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass)
 {
-    ngx_pool_cleanup_t          *cln;
     ngx_http_msgbus_stream_t    *st;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_stream_t));
-    if (cln == NULL) {
+    st = ngx_http_msgbus_hold_create(r, &ngx_http_msgbus_stream_kind);
+    if (st == NULL) {
         return NULL;
     }
 
-    st = cln->data;
-    ngx_memzero(st, sizeof(ngx_http_msgbus_stream_t));
-
-    cln->handler = ngx_http_msgbus_stream_cleanup;
-
     st->bus = lcf->bus;
-    st->ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     st->form = pass->form == NGX_HTTP_MSGBUS_SSE ? NGX_MSGBUS_SSE
                                                 : NGX_MSGBUS_NDJSON;
 
     st->waiter.handler = ngx_http_msgbus_stream_wake_handler;
     st->waiter.stays = 1;
-
-    pass->stream = st;
 
     return st;
 }
@@ -228,7 +222,7 @@ ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st)
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    r = st->ctx->request;
+    r = st->hold.ctx->request;
     c = r->connection;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -243,7 +237,8 @@ ngx_http_msgbus_stream_begin(ngx_http_msgbus_stream_t *st)
      * what is posted after it wakes.
      */
 
-    if (ngx_msgbus_park(st->bus, &st->waiter, &st->ctx->pass.query, r->pool)
+    if (ngx_msgbus_park(st->bus, &st->waiter, &st->hold.ctx->pass.query,
+                        r->pool)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -274,7 +269,7 @@ ngx_http_msgbus_stream_open(ngx_http_msgbus_stream_t *st)
     ngx_buf_t           *b;
     ngx_http_request_t  *r;
 
-    r = st->ctx->request;
+    r = st->hold.ctx->request;
 
     if (!ngx_http_msgbus_stream_is_filtered(r)) {
 
@@ -357,7 +352,7 @@ ngx_http_msgbus_stream_hello(ngx_http_msgbus_stream_t *st)
         return NGX_OK;
     }
 
-    frame = ngx_msgbus_frame_hello(st->ctx->request->connection->log);
+    frame = ngx_msgbus_frame_hello(st->hold.ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
@@ -387,7 +382,7 @@ ngx_http_msgbus_stream_wake_handler(ngx_msgbus_waiter_t *w)
         return;
     }
 
-    query = &st->ctx->pass.query;
+    query = &st->hold.ctx->pass.query;
 
     if (!st->behind && query->after < w->from) {
 
@@ -440,18 +435,16 @@ ngx_http_msgbus_stream_ping_handler(ngx_http_msgbus_ping_t *ping)
 
 
 static void
-ngx_http_msgbus_stream_write_handler(ngx_http_request_t *r)
+ngx_http_msgbus_stream_write(ngx_http_msgbus_hold_t *hold)
 {
     ngx_event_t               *wev;
     ngx_connection_t          *c;
-    ngx_http_msgbus_ctx_t     *ctx;
     ngx_http_msgbus_stream_t  *st;
 
-    c = r->connection;
-    wev = c->write;
+    st = (ngx_http_msgbus_stream_t *) hold;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-    st = ctx->pass.stream;
+    c = hold->ctx->request->connection;
+    wev = c->write;
 
     if (wev->timedout) {
         ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
@@ -478,7 +471,7 @@ ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st)
     ngx_int_t   rc;
     ngx_uint_t  n;
 
-    if (st->ctx->request->out && (st->frame == NULL || st->out == NULL)) {
+    if (st->hold.ctx->request->out && (st->frame == NULL || st->out == NULL)) {
         rc = ngx_http_msgbus_stream_flush(st);
 
         if (rc != NGX_OK) {
@@ -501,7 +494,7 @@ ngx_http_msgbus_stream_go_on(ngx_http_msgbus_stream_t *st)
         }
 
         if (n == NGX_HTTP_MSGBUS_FRAMES) {
-            ngx_post_event(st->ctx->request->connection->write,
+            ngx_post_event(st->hold.ctx->request->connection->write,
                            &ngx_posted_next_events);
             return NGX_AGAIN;
         }
@@ -520,7 +513,7 @@ ngx_http_msgbus_stream_flush(ngx_http_msgbus_stream_t *st)
     ngx_int_t            rc;
     ngx_http_request_t  *r;
 
-    r = st->ctx->request;
+    r = st->hold.ctx->request;
 
     rc = st->out ? ngx_http_output_filter(r, NULL)
                  : ngx_http_write_filter(r, NULL);
@@ -541,17 +534,17 @@ ngx_http_msgbus_stream_next(ngx_http_msgbus_stream_t *st)
     ngx_msgbus_frame_t  *frame;
     ngx_msgbus_query_t  *query;
 
-    query = &st->ctx->pass.query;
+    query = &st->hold.ctx->pass.query;
 
     frame = ngx_msgbus_frame(st->bus, query, st->form,
-                             st->ctx->request->connection->log);
+                             st->hold.ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
     query->latest = 0;
     query->after = frame->last_id;
-    st->ctx->pass.events += frame->events;
+    st->hold.ctx->pass.events += frame->events;
 
     st->behind = frame->more || frame->last_id < ngx_msgbus_seen(st->bus);
 
@@ -589,14 +582,14 @@ ngx_http_msgbus_stream_ping(ngx_http_msgbus_stream_t *st)
     uint64_t             id;
     ngx_msgbus_frame_t  *frame;
 
-    id = st->ctx->pass.query.after;
+    id = st->hold.ctx->pass.query.after;
 
     if (!ngx_msgbus_waiter_is_due(&st->waiter)) {
         id = ngx_max(id, ngx_msgbus_seen(st->bus));
     }
 
     frame = ngx_msgbus_frame_ping(id, st->form,
-                                  st->ctx->request->connection->log);
+                                  st->hold.ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
@@ -619,12 +612,12 @@ ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
     ngx_msgbus_query_t           query;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    r = st->ctx->request;
+    r = st->hold.ctx->request;
     c = r->connection;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    query = st->ctx->pass.query;
+    query = st->hold.ctx->pass.query;
 
     if (st->waiting) {
         query.after = ngx_max(query.after, st->counted);
@@ -651,7 +644,7 @@ ngx_http_msgbus_stream_count(ngx_http_msgbus_stream_t *st)
             ngx_log_error(NGX_LOG_INFO, c->log, 0,
                           "msgbus closes a stream of channel \"%V\", its "
                           "client has not read %uz bytes",
-                          &st->ctx->pass.name, rest + st->waiting);
+                          &st->hold.ctx->pass.name, rest + st->waiting);
 
             return NGX_ERROR;
         }
@@ -668,7 +661,7 @@ ngx_http_msgbus_stream_set(ngx_http_msgbus_stream_t *st,
     ngx_msgbus_frame_t *frame)
 {
     st->frame = frame;
-    st->pos = st->ctx->request->chunked ? frame->start : frame->pos;
+    st->pos = st->hold.ctx->request->chunked ? frame->start : frame->pos;
     st->passed = 0;
 }
 
@@ -681,13 +674,13 @@ ngx_http_msgbus_stream_send(ngx_http_msgbus_stream_t *st)
     ssize_t            n;
     ngx_connection_t  *c;
 
-    c = st->ctx->request->connection;
+    c = st->hold.ctx->request->connection;
 
     if (st->out) {
         return ngx_http_msgbus_stream_filter(st);
     }
 
-    end = st->ctx->request->chunked ? st->frame->end : st->frame->last;
+    end = st->hold.ctx->request->chunked ? st->frame->end : st->frame->last;
 
     while (c->write->ready) {
 
@@ -727,7 +720,7 @@ ngx_http_msgbus_stream_filter(ngx_http_msgbus_stream_t *st)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = st->ctx->request;
+    r = st->hold.ctx->request;
     c = r->connection;
     b = st->out->buf;
 
@@ -769,11 +762,13 @@ static ngx_int_t
 ngx_http_msgbus_stream_blocked(ngx_http_msgbus_stream_t *st)
 {
     ngx_event_t               *wev;
+    ngx_http_request_t        *r;
     ngx_http_core_loc_conf_t  *clcf;
 
-    wev = st->ctx->request->connection->write;
+    r = st->hold.ctx->request;
+    wev = r->connection->write;
 
-    clcf = ngx_http_get_module_loc_conf(st->ctx->request, ngx_http_core_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (!wev->delayed) {
         ngx_add_timer(wev, clcf->send_timeout);
@@ -791,29 +786,28 @@ ngx_http_msgbus_stream_blocked(ngx_http_msgbus_stream_t *st)
 static void
 ngx_http_msgbus_stream_end(ngx_http_msgbus_stream_t *st, ngx_int_t rc)
 {
-    ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = st->ctx->request;
-    c = r->connection;    /* r may not survive finalization */
+    r = ngx_http_msgbus_hold_enter(&st->hold);
 
-    ngx_http_set_log_request(c->log, r);
-
-    ngx_http_msgbus_stream_detach(st);
+    ngx_http_msgbus_hold_release(&st->hold);
 
     if (rc == NGX_OK) {
         rc = ngx_http_send_special(r, NGX_HTTP_LAST);
     }
 
-    ngx_http_finalize_request(r, rc);
-    ngx_http_run_posted_requests(c);
+    ngx_http_msgbus_hold_end(&st->hold, rc);
 }
 
 
-/* nothing wakes it any more; what the filters have of a frame stays */
+/* what the filters have of a frame stays */
 static void
-ngx_http_msgbus_stream_detach(ngx_http_msgbus_stream_t *st)
+ngx_http_msgbus_stream_release(ngx_http_msgbus_hold_t *hold)
 {
+    ngx_http_msgbus_stream_t  *st;
+
+    st = (ngx_http_msgbus_stream_t *) hold;
+
     if (st->parked) {
         ngx_msgbus_unpark(st->bus, &st->waiter);
         ngx_http_msgbus_ping_stop(st->pings, &st->ping);
@@ -823,13 +817,13 @@ ngx_http_msgbus_stream_detach(ngx_http_msgbus_stream_t *st)
 }
 
 
-/* the pool's end, and so that of all that was to be sent from it */
+/* and with the pool all that was to be sent from it */
 static void
-ngx_http_msgbus_stream_cleanup(void *data)
+ngx_http_msgbus_stream_destroy(ngx_http_msgbus_hold_t *hold)
 {
-    ngx_http_msgbus_stream_t  *st = data;
+    ngx_http_msgbus_stream_t  *st;
 
-    ngx_http_msgbus_stream_detach(st);
+    st = (ngx_http_msgbus_stream_t *) hold;
 
     if (st->frame) {
         ngx_msgbus_frame_release(st->frame);

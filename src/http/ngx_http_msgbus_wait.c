@@ -7,25 +7,25 @@
 /*
  * Long-poll: a reader who has found nothing waits for the first events.
  *
- * The request is held: its count is raised, its read event watches for the
- * client's leaving, a timer ends the wait.  Whatever ends it - events, the
- * timer, a shutdown of the worker - the log is read once more and the answer
- * is that of any other read.  An ordinary timer keeps the worker from
+ * The request is held, and a timer ends the wait.  Whatever ends it - events,
+ * the timer, a shutdown of the worker - the log is read once more and the
+ * answer is that of any other read.  An ordinary timer keeps the worker from
  * exiting under the reader.
  */
 
 
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_hold.h"
 #include "ngx_http_msgbus_page.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_wait.h"
 
 
 typedef struct {
-    ngx_msgbus_waiter_t    waiter;
-    ngx_event_t            timer;
-    ngx_http_request_t    *request;
-    ngx_msgbus_t          *bus;
+    ngx_http_msgbus_hold_t   hold;
+    ngx_msgbus_waiter_t      waiter;
+    ngx_event_t              timer;
+    ngx_msgbus_t            *bus;
 } ngx_http_msgbus_wait_t;
 
 
@@ -33,13 +33,21 @@ static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 static ngx_http_msgbus_wait_t *ngx_http_msgbus_wait_create(
     ngx_http_request_t *r);
-static void ngx_http_msgbus_wait_cleanup(void *data);
+static void ngx_http_msgbus_wait_release(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w);
 static void ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev);
 static void ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait,
     ngx_uint_t last);
 static ngx_int_t ngx_http_msgbus_wait_send(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
+
+
+static ngx_http_msgbus_hold_kind_t  ngx_http_msgbus_wait_kind = {
+    sizeof(ngx_http_msgbus_wait_t),
+    ngx_http_msgbus_wait_release,
+    NULL,
+    NULL
+};
 
 
 ngx_int_t
@@ -81,14 +89,7 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     ngx_add_timer(&wait->timer, pass->wait);
 
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_test_reading;
-    }
-
-    r->write_event_handler = ngx_http_request_empty_handler;
-    r->main->count++;
-
-    return NGX_DONE;
+    return ngx_http_msgbus_hold(&wait->hold);
 }
 
 
@@ -103,7 +104,7 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
 {
     ngx_http_request_t  *r;
 
-    r = wait->request;
+    r = wait->hold.ctx->request;
 
     pass->query.latest = 0;
     pass->query.after = page->last_id;
@@ -133,23 +134,16 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
 static ngx_http_msgbus_wait_t *
 ngx_http_msgbus_wait_create(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t          *cln;
     ngx_http_msgbus_wait_t      *wait;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_wait_t));
-    if (cln == NULL) {
+    wait = ngx_http_msgbus_hold_create(r, &ngx_http_msgbus_wait_kind);
+    if (wait == NULL) {
         return NULL;
     }
 
-    wait = cln->data;
-    ngx_memzero(wait, sizeof(ngx_http_msgbus_wait_t));
-
-    cln->handler = ngx_http_msgbus_wait_cleanup;
-
-    wait->request = r;
     wait->bus = lcf->bus;
 
     wait->waiter.handler = ngx_http_msgbus_wait_wake_handler;
@@ -162,11 +156,13 @@ ngx_http_msgbus_wait_create(ngx_http_request_t *r)
 }
 
 
-/* the client left, or the request ended: it may stand here or there */
+/* it may stand here or there */
 static void
-ngx_http_msgbus_wait_cleanup(void *data)
+ngx_http_msgbus_wait_release(ngx_http_msgbus_hold_t *hold)
 {
-    ngx_http_msgbus_wait_t  *wait = data;
+    ngx_http_msgbus_wait_t  *wait;
+
+    wait = (ngx_http_msgbus_wait_t *) hold;
 
     ngx_msgbus_unpark(wait->bus, &wait->waiter);
 
@@ -205,19 +201,12 @@ static void
 ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
 {
     ngx_int_t                rc;
-    ngx_connection_t        *c;
     ngx_msgbus_page_t        page;
     ngx_http_request_t      *r;
-    ngx_http_msgbus_ctx_t   *ctx;
     ngx_http_msgbus_pass_t  *pass;
 
-    r = wait->request;
-    c = r->connection;    /* r may not survive finalization */
-
-    ngx_http_set_log_request(c->log, r);
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-    pass = &ctx->pass;
+    r = ngx_http_msgbus_hold_enter(&wait->hold);
+    pass = &wait->hold.ctx->pass;
 
     rc = ngx_http_msgbus_page(r, pass, &page);
 
@@ -244,12 +233,7 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
 
 done:
 
-    if (wait->timer.timer_set) {
-        ngx_del_timer(&wait->timer);
-    }
-
-    ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
-    ngx_http_run_posted_requests(c);
+    ngx_http_msgbus_hold_end(&wait->hold, rc);
 }
 
 

@@ -52,10 +52,10 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
 
     { ngx_string("msgbus_mongodb"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
-      ngx_http_msgbus_conf_mongodb,
+      ngx_http_msgbus_store,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
-      NULL },
+      &ngx_http_msgbus_mongodb_block },
 
     { ngx_string("msgbus"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_TAKE1,

@@ -26,5 +26,6 @@ Crash::test('commit_crash',
            'a post is given up that was never sent');
         is($said->{'given up, in doubt'}, 'may be stored',
            'and one that was sent, once, without an answer');
+        ok($_[0]->run('keeps')->{ok}, 'or with a store that forgets nothing');
     },
 );

@@ -28,7 +28,7 @@ typedef struct ngx_msgbus_s  ngx_msgbus_t;
 typedef struct {
     ngx_str_t              name;
     size_t                 size;
-    ngx_str_t              store;          /* "memory", or a database's name */
+    ngx_str_t              store;          /* "memory", or a store's name */
     uint64_t               ttl;            /* ms */
     uint64_t               max_events;
     size_t                 max_event_size; /* 0: as large as fits well */
@@ -59,8 +59,8 @@ typedef struct {
     uint64_t               rebuilds;       /* after a worker's death */
     ngx_uint_t             parked;         /* readers */
 
-    /* where a database is the store; NULL: it is not */
-    ngx_msgbus_mongodb_conf_t  *mongodb;
+    /* where there is a store; NULL: the bus is in memory */
+    ngx_msgbus_store_conf_t *conf;
     ngx_uint_t             reachable;
     uint64_t               behind;         /* ms since the last look began */
     uint64_t               rtt;            /* us */
@@ -69,9 +69,10 @@ typedef struct {
     uint64_t               committed;
     uint64_t               foreign;
     uint64_t               conflicts;
-    ngx_uint_t             warnings;       /* NGX_MSGBUS_WARN_* */
     u_char                 version[NGX_MSGBUS_VERSION_LEN];
     u_char                 error[NGX_MSGBUS_ERROR_LEN];
+    u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN]; /* as a store
+                                              has them */
 } ngx_msgbus_status_t;
 
 
@@ -89,12 +90,12 @@ ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
     void *tag);
 
 /*
- * Finds the store of a bus: "memory" or one of n databases, which outlive the
+ * Finds the store of a bus: "memory" or one of n stores, which outlive the
  * bus.  NGX_OK, or NGX_ERROR after it has logged why not.  When the
  * configuration has been read.
  */
 ngx_int_t ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
-    ngx_msgbus_mongodb_conf_t *mongodb, ngx_uint_t n);
+    ngx_msgbus_store_conf_t **stores, ngx_uint_t n);
 
 /* of its zone; bytes of data that an event, and a batch of events, may have */
 ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);

@@ -48,7 +48,7 @@ static ngx_msgbus_frame_t *ngx_msgbus_frame_render(ngx_msgbus_t *bus,
     ngx_msgbus_query_t *query, ngx_uint_t form, ngx_log_t *log);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
     size_t len, size_t head, size_t tail);
-static void ngx_msgbus_status_db_locked(ngx_msgbus_t *bus,
+static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
     ngx_msgbus_status_t *status);
 static uint64_t ngx_msgbus_now(void);
 static u_char *ngx_msgbus_now_text(void);
@@ -131,7 +131,7 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 
     bus->ledger.log = bus->log;
 
-    bus->committer = ngx_msgbus_committer_start(&bus->ledger, bus->mongodb,
+    bus->committer = ngx_msgbus_committer_start(&bus->ledger, bus->store_conf,
                                                 bus->conf.ttl, cycle->log);
 
     return bus->committer ? NGX_OK : NGX_ERROR;
@@ -641,7 +641,7 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     log = &bus->log;
     sh = log->sh;
 
-    status->mongodb = NULL;
+    status->conf = NULL;
 
     ngx_msgbus_log_lock(log);
 
@@ -652,7 +652,7 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->rebuilds = sh->rebuilds;
 
     if (bus->store) {
-        ngx_msgbus_status_db_locked(bus, status);
+        ngx_msgbus_status_store_locked(bus, status);
     }
 
     ngx_msgbus_log_unlock(log);
@@ -669,16 +669,16 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
 
 
 static void
-ngx_msgbus_status_db_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
+ngx_msgbus_status_store_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
 {
-    uint64_t                    look;
-    ngx_msgbus_ledger_sh_t     *sh;
-    ngx_msgbus_mongodb_conf_t  *conf;
+    uint64_t                  look;
+    ngx_msgbus_ledger_sh_t   *sh;
+    ngx_msgbus_store_conf_t  *conf;
 
     sh = bus->ledger.sh;
-    conf = bus->mongodb;
+    conf = bus->store_conf;
 
-    status->mongodb = conf;
+    status->conf = conf;
 
     status->behind = bus->log.sh->caught_up
                      ? (ngx_msgbus_time_monotonic() - bus->log.sh->caught_up)
@@ -692,18 +692,17 @@ ngx_msgbus_status_db_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->reachable = sh->loaded
                         && bus->log.sh->caught_up
                         && !sh->down
-                        && status->behind < look + conf->connect_timeout
-                                            + conf->timeout;
+                        && status->behind < look + conf->silence;
     status->rtt = sh->rtt;
     status->pending = bus->posts.pending.sh->entries;
     status->commits = sh->commits;
     status->committed = sh->committed;
     status->foreign = sh->foreign;
     status->conflicts = sh->conflicts;
-    status->warnings = sh->warnings;
 
     ngx_memcpy(status->version, sh->version, NGX_MSGBUS_VERSION_LEN);
     ngx_memcpy(status->error, sh->error, NGX_MSGBUS_ERROR_LEN);
+    ngx_memcpy(status->warnings, sh->warnings, NGX_MSGBUS_WARNINGS_LEN);
 
     if (!status->reachable && (!sh->down || sh->error[0] == '\0')) {
         (void) ngx_cpystrn(status->error,

@@ -27,9 +27,6 @@
 /* the share of the zone that pending posts get */
 #define NGX_MSGBUS_PENDING_SHARE  8
 
-/* of a bus with a database, ms: commands must not outlast a part of it */
-#define NGX_MSGBUS_MIN_TTL        2000
-
 
 /*
  * Root of the zone, at shpool->data.  Written when the zone is made, constant
@@ -107,7 +104,7 @@ ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf, void *tag)
 
 ngx_int_t
 ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
-    ngx_msgbus_mongodb_conf_t *mongodb, ngx_uint_t n)
+    ngx_msgbus_store_conf_t **stores, ngx_uint_t n)
 {
     ngx_str_t   *name;
     ngx_uint_t   i;
@@ -120,9 +117,7 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
 
     for (i = 0; i < n; i++) {
 
-        if (name->len == mongodb[i].name.len
-            && ngx_strncmp(name->data, mongodb[i].name.data, name->len) == 0)
-        {
+        if (ngx_strcmp(name->data, stores[i]->name.data) == 0) {
             break;
         }
     }
@@ -143,16 +138,16 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
         return NGX_ERROR;
     }
 
-    if (bus->conf.ttl < NGX_MSGBUS_MIN_TTL) {
+    bus->store_conf = stores[i];
+    bus->store = stores[i]->kind;
+
+    if (bus->conf.ttl < bus->store->min_ttl) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the ttl of zone \"%V\" is below %ds, which is the "
+                           "the ttl of zone \"%V\" is below %uLs, which is the "
                            "least with a database", &bus->conf.name,
-                           NGX_MSGBUS_MIN_TTL / 1000);
+                           bus->store->min_ttl / 1000);
         return NGX_ERROR;
     }
-
-    bus->store = &ngx_msgbus_store_mongodb;
-    bus->mongodb = &mongodb[i];
 
     return NGX_OK;
 }
@@ -220,8 +215,9 @@ ngx_msgbus_adopt_store(ngx_msgbus_t *bus, ngx_msgbus_t *old,
         return NGX_ERROR;
     }
 
-    if (old && old->mongodb
-        && !ngx_msgbus_mongodb_same(old->mongodb, bus->mongodb))
+    if (old && old->store
+        && (old->store != bus->store
+            || !bus->store->same(old->store_conf, bus->store_conf)))
     {
         /* its ids are others, and what was sent to the old one may be there */
 
@@ -332,11 +328,11 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
 
     p->slots = root->slots;
 
-    bus->log.follows = 1;
+    bus->log.follows = (bus->store->flags & NGX_MSGBUS_STORE_SHARED) != 0;
 
     bus->posts.log = &bus->log;
     bus->posts.slot = &bus->notify.slot;
-    bus->posts.patience = bus->mongodb->tries * bus->mongodb->delay;
+    bus->posts.patience = bus->store_conf->tries * bus->store_conf->delay;
 
     c = &bus->ledger;
 

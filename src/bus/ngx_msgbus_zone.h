@@ -36,8 +36,8 @@ struct ngx_msgbus_s {
     ngx_msgbus_waiters_t   waiters;
     ngx_msgbus_frames_t    frames;         /* while readers are woken */
 
-    /* where a database is the store */
-    ngx_msgbus_mongodb_conf_t  *mongodb;
+    /* where there is a store */
+    ngx_msgbus_store_conf_t *store_conf;
     ngx_msgbus_posts_t     posts;
     ngx_msgbus_ledger_t    ledger;         /* what a committer starts from */
     ngx_msgbus_committer_t *committer;

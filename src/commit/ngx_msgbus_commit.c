@@ -39,6 +39,8 @@ static ngx_int_t ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c);
 static void ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c);
 static ngx_int_t ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c,
     size_t *offset, size_t *bytes);
+static ngx_uint_t ngx_msgbus_commit_is_full(ngx_msgbus_ledger_t *c,
+    size_t bytes, ngx_msgbus_entry_t *e);
 static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e);
 static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c);
@@ -131,7 +133,7 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
 
     if (!c->connected) {
 
-        if (c->store->connect(c->db) != NGX_OK) {
+        if (c->store->connect(c->db, &c->limits) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -143,7 +145,8 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
 
         (void) ngx_cpystrn(c->sh->version, (u_char *) c->store->version(c->db),
                            NGX_MSGBUS_VERSION_LEN);
-        c->sh->warnings = c->store->warnings(c->db);
+        ngx_memcpy(c->sh->warnings, c->store->warnings(c->db),
+                   NGX_MSGBUS_WARNINGS_LEN);
 
         ngx_msgbus_ledger_unlock(c);
     }
@@ -207,10 +210,7 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
 
         e = ngx_msgbus_pending_at_locked(&c->pending, offset);
 
-        if (e == NULL
-            || c->n == NGX_MSGBUS_BATCH_EVENTS
-            || *bytes + e->size > NGX_MSGBUS_BATCH_BYTES)
-        {
+        if (e == NULL || ngx_msgbus_commit_is_full(c, *bytes, e)) {
             return NGX_OK;
         }
 
@@ -224,11 +224,27 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
             e->state = NGX_MSGBUS_SENT;
 
             c->entries[c->n++] = e;
-            *bytes += e->size;
+            *bytes += e->size + c->limits.each;
         }
     }
 
     return NGX_AGAIN;
+}
+
+
+/* is there no room for an entry behind what the batch has? */
+static ngx_uint_t
+ngx_msgbus_commit_is_full(ngx_msgbus_ledger_t *c, size_t bytes,
+    ngx_msgbus_entry_t *e)
+{
+    if (c->n == 0) {
+        return 0;
+    }
+
+    return c->n >= NGX_MSGBUS_BATCH_EVENTS
+           || c->n >= c->limits.events
+           || bytes + e->size > NGX_MSGBUS_BATCH_BYTES
+           || bytes + e->size + c->limits.each > c->limits.bytes;
 }
 
 
@@ -303,7 +319,7 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
 
     begin = ngx_msgbus_time_monotonic();
 
-    rc = c->store->insert(c->db, c->docs, c->n);
+    rc = c->store->insert(c->db, c->docs, c->n, &c->refusal);
 
     switch (rc) {
 

@@ -60,7 +60,7 @@ static void ngx_msgbus_committer_write(int fd, ngx_log_t *log);
 
 ngx_msgbus_committer_t *
 ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
-    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl, ngx_log_t *log)
+    ngx_msgbus_store_conf_t *conf, uint64_t ttl, ngx_log_t *log)
 {
     int                      err;
     sigset_t                 all, old;

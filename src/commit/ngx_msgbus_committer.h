@@ -23,7 +23,7 @@ typedef struct ngx_msgbus_committer_s  ngx_msgbus_committer_t;
  * after it has logged why not.
  */
 ngx_msgbus_committer_t *ngx_msgbus_committer_start(
-    ngx_msgbus_ledger_t *template, ngx_msgbus_mongodb_conf_t *conf,
+    ngx_msgbus_ledger_t *template, ngx_msgbus_store_conf_t *conf,
     uint64_t ttl, ngx_log_t *log);
 
 /* Tells the thread to end, and comes back at once; on the event loop. */

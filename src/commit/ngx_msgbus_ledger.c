@@ -30,7 +30,7 @@
 
 ngx_int_t
 ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
-    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl)
+    ngx_msgbus_store_conf_t *conf, uint64_t ttl)
 {
     c->term = ttl * 1000 / 8;
     c->look = conf->poll ? (uint64_t) conf->poll * 1000

@@ -56,13 +56,13 @@ typedef struct {
     uint64_t               failures;   /* since it is down */
     uint64_t               told_at;    /* when they were last told, us */
     uint64_t               rtt;        /* of a look that found nothing, us */
-    ngx_uint_t             warnings;
     uint64_t               commits;    /* inserts that went well, */
     uint64_t               committed;  /*   and events in them */
     uint64_t               foreign;    /* events of other nodes */
     uint64_t               conflicts;  /* inserts that met a taken id */
     u_char                 version[NGX_MSGBUS_VERSION_LEN];
     u_char                 error[NGX_MSGBUS_ERROR_LEN];
+    u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN];
 } ngx_msgbus_ledger_sh_t;
 
 
@@ -74,6 +74,8 @@ typedef struct {
     ngx_msgbus_notify_t         *notify;   /* constant parts of it */
     ngx_msgbus_store_t          *store;
     ngx_msgbus_db_t             *db;
+    ngx_msgbus_limits_t          limits;   /* of a batch */
+    ngx_msgbus_refusal_t         refusal;  /* of the last one's event */
     ngx_log_t                   *error_log;
 
     uint64_t                     term;     /* an eighth of the ttl, us */
@@ -104,7 +106,7 @@ typedef struct {
  * NGX_OK or NGX_ERROR.  And frees it.
  */
 ngx_int_t ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
-    ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl);
+    ngx_msgbus_store_conf_t *conf, uint64_t ttl);
 void ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c);
 
 /* lets the connection go; before another becomes the committer */

@@ -105,6 +105,15 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
 
     now = ngx_msgbus_time_wall();
 
+    if (rc == NGX_DECLINED && !(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)) {
+
+        /* it has not forgotten what the counter counts by itself */
+
+        id = counter;
+        created = now;
+        rc = NGX_OK;
+    }
+
     if (rc == NGX_DECLINED) {
 
         /*
@@ -118,12 +127,14 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
         anchor.created = now;
         anchor.since = now;
 
-        rc = c->store->insert(c->db, &anchor, 1);
+        rc = c->store->insert(c->db, &anchor, 1, &c->refusal);
 
         return rc == NGX_OK || rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
     }
 
-    if (now > created && now - created > c->log.ttl / 2) {
+    if ((c->store->flags & NGX_MSGBUS_STORE_EXPIRES)
+        && now > created && now - created > c->log.ttl / 2)
+    {
 
         rc = c->store->touch(c->db, id, now);
 
@@ -159,6 +170,14 @@ ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c)
 
     rc = c->store->oldest(c->db, ngx_min(c->log.mask, c->log.max_events), &id);
 
+    if (rc == NGX_DECLINED && !(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)) {
+
+        /* no event, and none is missing */
+
+        id = c->sh->ceiling + 1;
+        rc = NGX_OK;
+    }
+
     if (rc != NGX_OK) {
         return rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
     }
@@ -185,6 +204,13 @@ ngx_uint_t
 ngx_msgbus_sync_is_fresh(ngx_msgbus_ledger_t *c)
 {
     uint64_t  now;
+
+    if (!(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)) {
+
+        /* what it has forgotten is never given out again */
+
+        return c->sh->loaded;
+    }
 
     now = ngx_msgbus_time_wall();
 
@@ -226,7 +252,10 @@ ngx_msgbus_sync_anchor(ngx_msgbus_ledger_t *c)
 
     now = ngx_msgbus_time_wall();
 
-    if (now < c->sh->newest || now - c->sh->newest < c->log.ttl / 4) {
+    if (!(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)
+        || now < c->sh->newest
+        || now - c->sh->newest < c->log.ttl / 4)
+    {
         return NGX_OK;
     }
 
@@ -240,7 +269,7 @@ ngx_msgbus_sync_anchor(ngx_msgbus_ledger_t *c)
         return NGX_ERROR;
     }
 
-    rc = c->store->insert(c->db, &anchor, 1);
+    rc = c->store->insert(c->db, &anchor, 1, &c->refusal);
 
     if (rc != NGX_OK) {
         return rc == NGX_DECLINED ? NGX_DECLINED : NGX_ERROR;

@@ -25,7 +25,7 @@
 
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
-    ngx_array_t                mongodb;       /* of ngx_msgbus_mongodb_conf_t */
+    ngx_array_t                stores;        /* of ngx_msgbus_store_conf_t * */
 } ngx_http_msgbus_main_conf_t;
 
 

@@ -50,8 +50,8 @@ ngx_http_msgbus_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_array_init(&mcf->mongodb, cf->pool, 2,
-                       sizeof(ngx_msgbus_mongodb_conf_t))
+    if (ngx_array_init(&mcf->stores, cf->pool, 2,
+                       sizeof(ngx_msgbus_store_conf_t *))
         != NGX_OK)
     {
         return NULL;
@@ -61,7 +61,7 @@ ngx_http_msgbus_create_main_conf(ngx_conf_t *cf)
 }
 
 
-/* a zone may name a database that is declared behind it */
+/* a zone may name a store that is declared behind it */
 char *
 ngx_http_msgbus_init_main_conf(ngx_conf_t *cf, void *conf)
 {
@@ -74,8 +74,8 @@ ngx_http_msgbus_init_main_conf(ngx_conf_t *cf, void *conf)
 
     for (i = 0; i < mcf->buses.nelts; i++) {
 
-        if (ngx_msgbus_resolve(cf, bus[i], mcf->mongodb.elts,
-                               mcf->mongodb.nelts)
+        if (ngx_msgbus_resolve(cf, bus[i], mcf->stores.elts,
+                               mcf->stores.nelts)
             != NGX_OK)
         {
             return NGX_CONF_ERROR;

@@ -23,26 +23,10 @@
 static ngx_int_t ngx_http_msgbus_health_verbose(ngx_http_request_t *r,
     ngx_msgbus_t *bus, ngx_uint_t ok);
 static size_t ngx_http_msgbus_health_len(ngx_msgbus_status_t *status);
-static u_char *ngx_http_msgbus_health_mongodb(u_char *p,
+static u_char *ngx_http_msgbus_health_store(u_char *p,
     ngx_msgbus_status_t *status);
 static u_char *ngx_http_msgbus_health_warnings(u_char *p,
     ngx_msgbus_status_t *status, ngx_uint_t more);
-
-
-static struct {
-    ngx_uint_t             warning;
-    const char            *text;
-} ngx_http_msgbus_health_texts[] = {
-    { NGX_MSGBUS_WARN_CONCERN,
-      "the write concern is below majority: a failover may lose events" },
-    { NGX_MSGBUS_WARN_STANDALONE,
-      "the database is a standalone server: what it loses is lost" },
-    { NGX_MSGBUS_WARN_TTL,
-      "the ttl index of the database differs from the zone's ttl" },
-    { NGX_MSGBUS_WARN_INDEX,
-      "the indexes of the database can not be looked at or made" },
-    { 0, NULL }
-};
 
 
 ngx_int_t
@@ -114,8 +98,8 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
                           status.last_id, status.parked, status.pressed,
                           status.refused, status.rebuilds);
 
-    if (status.mongodb) {
-        b->last = ngx_http_msgbus_health_mongodb(b->last, &status);
+    if (status.conf) {
+        b->last = ngx_http_msgbus_health_store(b->last, &status);
     }
 
     b->last = ngx_cpymem(b->last, "\"warnings\":[",
@@ -128,7 +112,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
                               "\"the zone is too small for its ttl\"");
     }
 
-    if (status.mongodb) {
+    if (status.conf) {
         b->last = ngx_http_msgbus_health_warnings(b->last, &status, small);
     }
 
@@ -145,38 +129,38 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
 }
 
 
-/* bytes that the report of a database takes at most */
+/* bytes that the report of a store takes at most */
 static size_t
 ngx_http_msgbus_health_len(ngx_msgbus_status_t *status)
 {
-    size_t      len;
-    ngx_uint_t  i;
-
-    if (status->mongodb == NULL) {
+    if (status->conf == NULL) {
         return 0;
     }
 
-    len = 512 + 10 * NGX_INT64_LEN + status->mongodb->name.len
-          + (status->mongodb->shown.len + NGX_MSGBUS_ERROR_LEN
-             + NGX_MSGBUS_VERSION_LEN) * NGX_MSGBUS_JSON_ESCAPED;
-
-    for (i = 0; ngx_http_msgbus_health_texts[i].warning; i++) {
-        len += ngx_strlen(ngx_http_msgbus_health_texts[i].text)
-               + sizeof("\"\",") - 1;
-    }
-
-    return len;
+    return 512 + 10 * NGX_INT64_LEN + 2 * NGX_MSGBUS_WARNINGS_LEN
+           + status->conf->kind->name.len + status->conf->name.len
+           + status->conf->kind->place.len
+           + (status->conf->shown.len + NGX_MSGBUS_ERROR_LEN
+              + NGX_MSGBUS_VERSION_LEN) * NGX_MSGBUS_JSON_ESCAPED;
 }
 
 
 static u_char *
-ngx_http_msgbus_health_mongodb(u_char *p, ngx_msgbus_status_t *status)
+ngx_http_msgbus_health_store(u_char *p, ngx_msgbus_status_t *status)
 {
-    ngx_str_t  s;
+    ngx_str_t                 s;
+    ngx_msgbus_store_conf_t  *conf;
 
-    p = ngx_sprintf(p, "\"mongodb\":{\"name\":\"%V\",\"uri\":\"",
-                    &status->mongodb->name);
-    p = ngx_msgbus_json_escape(p, &status->mongodb->shown);
+    conf = status->conf;
+
+    p = ngx_sprintf(p, "\"%V\":{\"name\":\"%V\",\"", &conf->kind->name,
+                    &conf->name);
+
+    ngx_strlow(p, conf->kind->place.data, conf->kind->place.len);
+    p += conf->kind->place.len;
+
+    p = ngx_cpymem(p, "\":\"", sizeof("\":\"") - 1);
+    p = ngx_msgbus_json_escape(p, &conf->shown);
 
     p = ngx_sprintf(p, "\",\"reachable\":%s,",
                     status->reachable ? "true" : "false");
@@ -212,15 +196,11 @@ static u_char *
 ngx_http_msgbus_health_warnings(u_char *p, ngx_msgbus_status_t *status,
     ngx_uint_t more)
 {
-    ngx_uint_t  i;
+    u_char  *text;
 
-    for (i = 0; ngx_http_msgbus_health_texts[i].warning; i++) {
-
-        if (status->warnings & ngx_http_msgbus_health_texts[i].warning) {
-            p = ngx_sprintf(p, "%s\"%s\"", more ? "," : "",
-                            ngx_http_msgbus_health_texts[i].text);
-            more = 1;
-        }
+    for (text = status->warnings; *text; text += ngx_strlen(text) + 1) {
+        p = ngx_sprintf(p, "%s\"%s\"", more ? "," : "", text);
+        more = 1;
     }
 
     return p;

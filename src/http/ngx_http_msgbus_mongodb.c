@@ -5,179 +5,113 @@
 
 
 /*
- * The block msgbus_mongodb: where a database is, and how patient to be with
- * it.  What it says is checked here; nothing connects to anything before a
- * worker starts.
+ * The lines of the block msgbus_mongodb: where a database is, and how patient
+ * to be with it.
+ *
+ * What is the same for all kinds of stores is in the room "store"; whether
+ * the driver can make something of the URI, in the store itself.
  */
 
 
 #include "ngx_http_msgbus_mongodb.h"
+#include "ngx_msgbus_mongodb_conf.h"
 
 
 /* a URI, with a long list of hosts */
 #define NGX_HTTP_MSGBUS_URI_LEN  8192
 
 
-static char *ngx_http_msgbus_mongodb_line(ngx_conf_t *cf,
-    ngx_command_t *dummy, void *conf);
+static char *ngx_http_msgbus_mongodb_uri(ngx_conf_t *cf,
+    ngx_msgbus_store_conf_t *conf, void *field);
 static char *ngx_http_msgbus_mongodb_uri_file(ngx_conf_t *cf,
-    ngx_str_t *name, ngx_str_t *uri);
+    ngx_msgbus_store_conf_t *conf, void *field);
 static char *ngx_http_msgbus_mongodb_database(ngx_conf_t *cf,
-    ngx_str_t *value, ngx_str_t *database);
-static char *ngx_http_msgbus_mongodb_time(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_msec_t *msec);
-static char *ngx_http_msgbus_mongodb_retry(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_msgbus_mongodb_conf_t *db);
+    ngx_msgbus_store_conf_t *conf, void *field);
+static void ngx_http_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf);
 static char *ngx_http_msgbus_mongodb_done(ngx_conf_t *cf,
-    ngx_msgbus_mongodb_conf_t *db);
+    ngx_msgbus_store_conf_t *conf);
 
 
-char *
-ngx_http_msgbus_conf_mongodb(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_msgbus_main_conf_t  *mcf = conf;
+static ngx_http_msgbus_store_line_t  ngx_http_msgbus_mongodb_lines[] = {
 
-    char                       *rv;
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    ngx_conf_t                  save;
-    ngx_msgbus_mongodb_conf_t  *db;
+    { ngx_string("uri"), 0,
+      ngx_http_msgbus_mongodb_uri,
+      offsetof(ngx_msgbus_mongodb_conf_t, uri) },
 
-    value = cf->args->elts;
-    db = mcf->mongodb.elts;
+    { ngx_string("uri_file"), 0,
+      ngx_http_msgbus_mongodb_uri_file,
+      offsetof(ngx_msgbus_mongodb_conf_t, uri) },
 
-    if (value[1].len == 0 || ngx_strcmp(value[1].data, "memory") == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" can not be named \"%V\"", &cmd->name,
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
+    { ngx_string("database"), 0,
+      ngx_http_msgbus_mongodb_database,
+      offsetof(ngx_msgbus_mongodb_conf_t, database) },
 
-    if (!ngx_msgbus_json_plain(&value[1])) {
+    { ngx_string("connect_timeout"), 0,
+      ngx_http_msgbus_store_time,
+      offsetof(ngx_msgbus_mongodb_conf_t, connect_timeout) },
 
-        /* it is shown in the health report */
+    { ngx_string("timeout"), 0,
+      ngx_http_msgbus_store_time,
+      offsetof(ngx_msgbus_mongodb_conf_t, timeout) },
 
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid character in the name \"%V\" of \"%V\"",
-                           &value[1], &cmd->name);
-        return NGX_CONF_ERROR;
-    }
+    { ngx_string("poll"), 0,
+      ngx_http_msgbus_store_poll,
+      offsetof(ngx_msgbus_store_conf_t, poll) },
 
-    for (i = 0; i < mcf->mongodb.nelts; i++) {
+    { ngx_string("retry"), 1,
+      ngx_http_msgbus_store_retry,
+      0 },
 
-        if (db[i].name.len == value[1].len
-            && ngx_strncmp(db[i].name.data, value[1].data, value[1].len) == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V %V\" is declared twice", &cmd->name,
-                               &value[1]);
-            return NGX_CONF_ERROR;
-        }
-    }
+    { ngx_null_string, 0, NULL, 0 }
+};
 
-    db = ngx_array_push(&mcf->mongodb);
-    if (db == NULL) {
-        return NGX_CONF_ERROR;
-    }
 
-    ngx_memzero(db, sizeof(ngx_msgbus_mongodb_conf_t));
-
-    db->name = value[1];
-    db->connect_timeout = NGX_CONF_UNSET_MSEC;
-    db->timeout = NGX_CONF_UNSET_MSEC;
-    db->tries = NGX_CONF_UNSET_UINT;
-    db->delay = NGX_CONF_UNSET_MSEC;
-    db->poll = NGX_CONF_UNSET_MSEC;
-
-    save = *cf;
-
-    cf->handler = ngx_http_msgbus_mongodb_line;
-    cf->handler_conf = (void *) db;
-
-    rv = ngx_conf_parse(cf, NULL);
-
-    *cf = save;
-
-    return rv == NGX_CONF_OK ? ngx_http_msgbus_mongodb_done(cf, db) : rv;
-}
+ngx_http_msgbus_store_block_t  ngx_http_msgbus_mongodb_block = {
+    &ngx_msgbus_store_mongodb,
+    sizeof(ngx_msgbus_mongodb_conf_t),
+    ngx_http_msgbus_mongodb_lines,
+    ngx_http_msgbus_mongodb_create,
+    ngx_http_msgbus_mongodb_done
+};
 
 
 static char *
-ngx_http_msgbus_mongodb_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+ngx_http_msgbus_mongodb_uri(ngx_conf_t *cf, ngx_msgbus_store_conf_t *conf,
+    void *field)
 {
-    ngx_msgbus_mongodb_conf_t  *db = conf;
+    ngx_str_t *uri = field;
 
-    char       *rv;
     ngx_str_t  *value;
 
+    if (uri->data) {
+        return "is duplicate";
+    }
+
     value = cf->args->elts;
+    *uri = value[1];
 
-    if (cf->args->nelts != 2 && ngx_strcmp(value[0].data, "retry") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of msgbus_mongodb takes one value",
-                           &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_strcmp(value[0].data, "uri") == 0) {
-        rv = db->uri.data ? "is duplicate" : NGX_CONF_OK;
-        db->uri = value[1];
-
-    } else if (ngx_strcmp(value[0].data, "uri_file") == 0) {
-        rv = db->uri.data ? "is duplicate"
-                          : ngx_http_msgbus_mongodb_uri_file(cf, &value[1],
-                                                             &db->uri);
-
-    } else if (ngx_strcmp(value[0].data, "database") == 0) {
-        rv = ngx_http_msgbus_mongodb_database(cf, &value[1], &db->database);
-
-    } else if (ngx_strcmp(value[0].data, "connect_timeout") == 0) {
-        rv = ngx_http_msgbus_mongodb_time(cf, &value[1],
-                                          &db->connect_timeout);
-
-    } else if (ngx_strcmp(value[0].data, "timeout") == 0) {
-        rv = ngx_http_msgbus_mongodb_time(cf, &value[1], &db->timeout);
-
-    } else if (ngx_strcmp(value[0].data, "poll") == 0) {
-
-        if (ngx_strcmp(value[1].data, "off") == 0
-            && db->poll == NGX_CONF_UNSET_MSEC)
-        {
-            db->poll = 0;
-            rv = NGX_CONF_OK;
-
-        } else {
-            rv = ngx_http_msgbus_mongodb_time(cf, &value[1], &db->poll);
-        }
-
-    } else if (ngx_strcmp(value[0].data, "retry") == 0) {
-        rv = ngx_http_msgbus_mongodb_retry(cf, value, db);
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown directive \"%V\" in msgbus_mongodb",
-                           &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" of msgbus_mongodb %s", &value[0], rv);
-        return NGX_CONF_ERROR;
-    }
-
-    return rv;
+    return NGX_CONF_OK;
 }
 
 
 /* the first line of a file that only root has to be able to read */
 static char *
-ngx_http_msgbus_mongodb_uri_file(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *uri)
+ngx_http_msgbus_mongodb_uri_file(ngx_conf_t *cf,
+    ngx_msgbus_store_conf_t *conf, void *field)
 {
-    u_char    *p, *buf;
-    ssize_t    n;
-    ngx_fd_t   fd;
+    ngx_str_t *uri = field;
+
+    u_char     *p, *buf;
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_str_t  *name;
+
+    if (uri->data) {
+        return "is duplicate";
+    }
+
+    name = cf->args->elts;
+    name++;
 
     if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -230,14 +164,20 @@ ngx_http_msgbus_mongodb_uri_file(ngx_conf_t *cf, ngx_str_t *name,
 
 
 static char *
-ngx_http_msgbus_mongodb_database(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_str_t *database)
+ngx_http_msgbus_mongodb_database(ngx_conf_t *cf,
+    ngx_msgbus_store_conf_t *conf, void *field)
 {
-    ngx_uint_t  i;
+    ngx_str_t *database = field;
+
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     if (database->data) {
         return "is duplicate";
     }
+
+    value = cf->args->elts;
+    value++;
 
     for (i = 0; i < value->len; i++) {
 
@@ -260,100 +200,29 @@ ngx_http_msgbus_mongodb_database(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-static char *
-ngx_http_msgbus_mongodb_time(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_msec_t *msec)
+static void
+ngx_http_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf)
 {
-    ngx_int_t  n;
+    ngx_msgbus_mongodb_conf_t  *db;
 
-    if (*msec != NGX_CONF_UNSET_MSEC) {
-        return "is duplicate";
-    }
+    db = (ngx_msgbus_mongodb_conf_t *) conf;
 
-    n = ngx_parse_time(value, 0);
-
-    if (n == NGX_ERROR || n == 0 || n > 3600000) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid time \"%V\" in msgbus_mongodb", value);
-        return NGX_CONF_ERROR;
-    }
-
-    *msec = n;
-
-    return NGX_CONF_OK;
+    db->connect_timeout = NGX_CONF_UNSET_MSEC;
+    db->timeout = NGX_CONF_UNSET_MSEC;
 }
 
 
-/* retry tries=10 delay=500ms */
 static char *
-ngx_http_msgbus_mongodb_retry(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_msgbus_mongodb_conf_t *db)
+ngx_http_msgbus_mongodb_done(ngx_conf_t *cf, ngx_msgbus_store_conf_t *conf)
 {
-    ngx_int_t   n;
-    ngx_str_t   s;
-    ngx_uint_t  i;
+    ngx_msgbus_mongodb_conf_t  *db;
 
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "tries=", 6) == 0) {
-
-            if (db->tries != NGX_CONF_UNSET_UINT) {
-                return "is duplicate";
-            }
-
-            n = ngx_atoi(value[i].data + 6, value[i].len - 6);
-
-            if (n == NGX_ERROR || n == 0 || n > 1000) {
-                goto invalid;
-            }
-
-            db->tries = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "delay=", 6) == 0) {
-
-            if (db->delay != NGX_CONF_UNSET_MSEC) {
-                return "is duplicate";
-            }
-
-            s.data = value[i].data + 6;
-            s.len = value[i].len - 6;
-
-            n = ngx_parse_time(&s, 0);
-
-            if (n == NGX_ERROR || n == 0 || n > 60000) {
-                goto invalid;
-            }
-
-            db->delay = n;
-            continue;
-        }
-
-        goto invalid;
-    }
-
-    return i == 1 ? "needs tries= or delay=" : NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" of \"retry\" in msgbus_mongodb",
-                       &value[i]);
-    return NGX_CONF_ERROR;
-}
-
-
-/* defaults, and whether the driver can make something of the URI */
-static char *
-ngx_http_msgbus_mongodb_done(ngx_conf_t *cf, ngx_msgbus_mongodb_conf_t *db)
-{
-    const char  *wrong;
+    db = (ngx_msgbus_mongodb_conf_t *) conf;
 
     if (db->uri.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "msgbus_mongodb \"%V\" must have \"uri\" or "
-                           "\"uri_file\"", &db->name);
+                           "\"uri_file\"", &conf->name);
         return NGX_CONF_ERROR;
     }
 
@@ -363,18 +232,6 @@ ngx_http_msgbus_mongodb_done(ngx_conf_t *cf, ngx_msgbus_mongodb_conf_t *db)
 
     ngx_conf_init_msec_value(db->connect_timeout, 1000);
     ngx_conf_init_msec_value(db->timeout, 2000);
-    ngx_conf_init_uint_value(db->tries, 10);
-    ngx_conf_init_msec_value(db->delay, 500);
-    ngx_conf_init_msec_value(db->poll, 50);
-
-    wrong = ngx_msgbus_mongodb_check(db, cf->pool);
-
-    if (wrong) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid URI \"%V\" of msgbus_mongodb \"%V\": %s",
-                           &db->shown, &db->name, wrong);
-        return NGX_CONF_ERROR;
-    }
 
     return NGX_CONF_OK;
 }

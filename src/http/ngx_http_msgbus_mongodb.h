@@ -8,12 +8,11 @@
 #define _NGX_HTTP_MSGBUS_MONGODB_H_INCLUDED_
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_store.h"
 
 
 /* the block msgbus_mongodb */
-char *ngx_http_msgbus_conf_mongodb(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+extern ngx_http_msgbus_store_block_t  ngx_http_msgbus_mongodb_block;
 
 
 #endif /* _NGX_HTTP_MSGBUS_MONGODB_H_INCLUDED_ */

@@ -27,7 +27,7 @@
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    2
+#define NGX_MSGBUS_LOG_VERSION    3
 
 /* what one hold of the mutex may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256

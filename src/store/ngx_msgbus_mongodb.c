@@ -21,13 +21,35 @@
 
 #define NGX_MSGBUS_NAMESPACE_NOT_FOUND  26
 
+/* what an administrator should know: bits, texts[] has them in this order */
+#define NGX_MSGBUS_WARN_CONCERN     0x01
+#define NGX_MSGBUS_WARN_STANDALONE  0x02
+#define NGX_MSGBUS_WARN_TTL         0x04
+#define NGX_MSGBUS_WARN_INDEX       0x08
+
+/*
+ * Where hello does not say so: documents of an insert, bytes of a message and
+ * of a command.  What a document has beside its strings, and a command beside
+ * its documents.
+ */
+#define NGX_MSGBUS_HELLO_EVENTS     100000
+#define NGX_MSGBUS_HELLO_MESSAGE    48000000
+#define NGX_MSGBUS_HELLO_COMMAND    16777216
+#define NGX_MSGBUS_DOC_BYTES        256
+#define NGX_MSGBUS_COMMAND_BYTES    16384
+
 
 static void ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db);
 static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db,
     int32_t timeout);
-static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db,
+    ngx_msgbus_limits_t *limits);
 static void ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db,
     const bson_t *hello);
+static void ngx_msgbus_mongodb_limits(const bson_t *hello,
+    ngx_msgbus_limits_t *limits);
+static int64_t ngx_msgbus_mongodb_limit(const bson_t *hello,
+    const char *name, int64_t absent);
 static ngx_int_t ngx_msgbus_mongodb_command(ngx_msgbus_db_t *db,
     const char *name, bson_t *reply);
 static ngx_int_t ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db);
@@ -38,8 +60,17 @@ static u_char *ngx_msgbus_mongodb_mask_options(u_char *p, u_char *start,
     u_char *last);
 
 
+static const char  *ngx_msgbus_mongodb_texts[] = {
+    "the write concern is below majority: a failover may lose events",
+    "the database is a standalone server: what it loses is lost",
+    "the ttl index of the database differs from the zone's ttl",
+    "the indexes of the database can not be looked at or made",
+    NULL
+};
+
+
 ngx_msgbus_db_t *
-ngx_msgbus_mongodb_create(ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl,
+ngx_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
     ngx_log_t *log)
 {
     ngx_msgbus_db_t  *db;
@@ -54,11 +85,11 @@ ngx_msgbus_mongodb_create(ngx_msgbus_mongodb_conf_t *conf, uint64_t ttl,
         return NULL;
     }
 
-    db->conf = conf;
+    db->conf = (ngx_msgbus_mongodb_conf_t *) conf;
     db->ttl = ttl;
     db->log = log;
 
-    db->uri = mongoc_uri_new((char *) conf->uri.data);
+    db->uri = mongoc_uri_new((char *) db->conf->uri.data);
     if (db->uri == NULL) {
         ngx_free(db);
         return NULL;
@@ -182,7 +213,8 @@ ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db)
 
 
 ngx_int_t
-ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db)
+ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
+    ngx_msgbus_limits_t *limits)
 {
     const char  *database;
 
@@ -203,7 +235,7 @@ ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db)
     db->counters = mongoc_client_get_collection(db->client, database,
                                                 "counters");
 
-    if (ngx_msgbus_mongodb_hello(db) != NGX_OK) {
+    if (ngx_msgbus_mongodb_hello(db, limits) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -213,7 +245,7 @@ ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db)
 
 /* what kind of server it is */
 static ngx_int_t
-ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db)
+ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
 {
     bson_t       reply;
     ngx_int_t    rc;
@@ -241,15 +273,16 @@ ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db)
     rc = ngx_msgbus_mongodb_command(db, "isMaster", &reply);
 
     if (rc == NGX_OK) {
-        db->warnings &= ~NGX_MSGBUS_WARN_STANDALONE;
+        db->warned &= ~NGX_MSGBUS_WARN_STANDALONE;
 
         if (!bson_iter_init_find(&iter, &reply, "setName")
             && !bson_iter_init_find(&iter, &reply, "msg"))
         {
-            db->warnings |= NGX_MSGBUS_WARN_STANDALONE;
+            db->warned |= NGX_MSGBUS_WARN_STANDALONE;
         }
 
         ngx_msgbus_mongodb_weigh(db, &reply);
+        ngx_msgbus_mongodb_limits(&reply, limits);
     }
 
     bson_destroy(&reply);
@@ -271,8 +304,8 @@ ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db, const bson_t *hello)
 
     static const char  *lists[] = { "hosts", "passives", "arbiters" };
 
-    warned = db->warnings & NGX_MSGBUS_WARN_CONCERN;
-    db->warnings &= ~NGX_MSGBUS_WARN_CONCERN;
+    warned = db->warned & NGX_MSGBUS_WARN_CONCERN;
+    db->warned &= ~NGX_MSGBUS_WARN_CONCERN;
 
     if (db->w <= 0) {
 
@@ -299,14 +332,52 @@ ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db, const bson_t *hello)
         return;
     }
 
-    db->warnings |= NGX_MSGBUS_WARN_CONCERN;
+    db->warned |= NGX_MSGBUS_WARN_CONCERN;
 
     if (!warned) {
         ngx_log_error(NGX_LOG_WARN, db->log, 0,
                       "the write concern of msgbus_mongodb \"%V\" is below "
                       "majority, a failover may lose events",
-                      &db->conf->name);
+                      &db->conf->store.name);
     }
+}
+
+
+/* what one insert may be, as hello tells it */
+static void
+ngx_msgbus_mongodb_limits(const bson_t *hello, ngx_msgbus_limits_t *limits)
+{
+    int64_t  message, command;
+
+    limits->events = ngx_msgbus_mongodb_limit(hello, "maxWriteBatchSize",
+                                              NGX_MSGBUS_HELLO_EVENTS);
+
+    message = ngx_msgbus_mongodb_limit(hello, "maxMessageSizeBytes",
+                                       NGX_MSGBUS_HELLO_MESSAGE);
+    command = ngx_msgbus_mongodb_limit(hello, "maxBsonObjectSize",
+                                       NGX_MSGBUS_HELLO_COMMAND);
+
+    message = ngx_min(message, command) - NGX_MSGBUS_COMMAND_BYTES;
+
+    limits->bytes = ngx_max(message, 0);
+    limits->each = NGX_MSGBUS_DOC_BYTES;
+}
+
+
+static int64_t
+ngx_msgbus_mongodb_limit(const bson_t *hello, const char *name,
+    int64_t absent)
+{
+    bson_iter_t  iter;
+
+    if (bson_iter_init_find(&iter, hello, name)
+        && BSON_ITER_HOLDS_NUMBER(&iter)
+        && bson_iter_as_int64(&iter) > 0)
+    {
+        return bson_iter_as_int64(&iter);
+    }
+
+    return absent;
 }
 
 
@@ -352,7 +423,7 @@ ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
     get_events = 0;
     rc = NGX_OK;
 
-    db->warnings &= ~(NGX_MSGBUS_WARN_TTL|NGX_MSGBUS_WARN_INDEX);
+    db->warned &= ~(NGX_MSGBUS_WARN_TTL|NGX_MSGBUS_WARN_INDEX);
 
     cursor = mongoc_collection_find_indexes_with_opts(db->events, NULL);
 
@@ -381,7 +452,7 @@ ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
             }
 
             if (seconds != (int64_t) (db->ttl + 999) / 1000) {
-                db->warnings |= NGX_MSGBUS_WARN_TTL;
+                db->warned |= NGX_MSGBUS_WARN_TTL;
             }
         }
     }
@@ -393,7 +464,7 @@ ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
 
             /* it is there, and does not let us look */
 
-            db->warnings |= NGX_MSGBUS_WARN_INDEX;
+            db->warned |= NGX_MSGBUS_WARN_INDEX;
 
         } else {
             ngx_msgbus_mongodb_failed(db, error.message);
@@ -469,11 +540,11 @@ ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
     }
 
     if (error.domain == MONGOC_ERROR_SERVER) {
-        db->warnings |= NGX_MSGBUS_WARN_INDEX;
+        db->warned |= NGX_MSGBUS_WARN_INDEX;
 
         ngx_log_error(NGX_LOG_WARN, db->log, 0,
                       "msgbus can not make the indexes of \"%V\": %s",
-                      &db->conf->name, error.message);
+                      &db->conf->store.name, error.message);
         return NGX_OK;
     }
 
@@ -519,9 +590,24 @@ ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db)
 }
 
 
-ngx_uint_t
+const char *
 ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db)
 {
+    u_char      *p;
+    ngx_uint_t   i;
+
+    p = (u_char *) db->warnings;
+
+    for (i = 0; ngx_msgbus_mongodb_texts[i]; i++) {
+
+        if (db->warned & (1 << i)) {
+            p = ngx_cpymem(p, ngx_msgbus_mongodb_texts[i],
+                           ngx_strlen(ngx_msgbus_mongodb_texts[i]) + 1);
+        }
+    }
+
+    *p = '\0';
+
     return db->warnings;
 }
 
@@ -535,16 +621,20 @@ ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text)
 
 
 const char *
-ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
-    ngx_pool_t *pool)
+ngx_msgbus_mongodb_check(ngx_msgbus_store_conf_t *store, ngx_pool_t *pool)
 {
     u_char                        *p;
     const char                    *wrong;
     bson_error_t                   error;
     mongoc_uri_t                  *uri;
+    ngx_msgbus_mongodb_conf_t     *conf;
     const mongoc_write_concern_t  *concern;
 
     static char  text[NGX_MSGBUS_ERROR_LEN];
+
+    conf = (ngx_msgbus_mongodb_conf_t *) store;
+
+    store->silence = conf->connect_timeout + conf->timeout;
 
     /* "a:b" becomes "a:***", and the values of options likewise */
 
@@ -553,9 +643,9 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
         return "no memory";
     }
 
-    conf->shown.data = p;
+    store->shown.data = p;
     p = ngx_msgbus_mongodb_mask(p, &conf->uri);
-    conf->shown.len = p - conf->shown.data;
+    store->shown.len = p - store->shown.data;
     *p = '\0';
 
     mongoc_log_set_handler(NULL, NULL);
@@ -565,8 +655,8 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
     uri = mongoc_uri_new_with_error((char *) conf->uri.data, &error);
 
     if (uri == NULL) {
-        if (conf->shown.len == conf->uri.len
-            && ngx_strncmp(conf->shown.data, conf->uri.data, conf->uri.len)
+        if (store->shown.len == conf->uri.len
+            && ngx_strncmp(store->shown.data, conf->uri.data, conf->uri.len)
                == 0
             && error.message[0])
         {
@@ -595,23 +685,27 @@ ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
 
 
 ngx_uint_t
-ngx_msgbus_mongodb_same(ngx_msgbus_mongodb_conf_t *one,
-    ngx_msgbus_mongodb_conf_t *two)
+ngx_msgbus_mongodb_same(ngx_msgbus_store_conf_t *one,
+    ngx_msgbus_store_conf_t *two)
 {
     ngx_uint_t                 same;
     const char                *set[2];
     mongoc_uri_t              *uri[2];
     const mongoc_host_list_t  *host, *other;
+    ngx_msgbus_mongodb_conf_t *conf[2];
 
-    if (one->database.len != two->database.len
-        || ngx_strncmp(one->database.data, two->database.data,
-                       one->database.len) != 0)
+    conf[0] = (ngx_msgbus_mongodb_conf_t *) one;
+    conf[1] = (ngx_msgbus_mongodb_conf_t *) two;
+
+    if (conf[0]->database.len != conf[1]->database.len
+        || ngx_strncmp(conf[0]->database.data, conf[1]->database.data,
+                       conf[0]->database.len) != 0)
     {
         return 0;
     }
 
-    uri[0] = mongoc_uri_new((char *) one->uri.data);
-    uri[1] = mongoc_uri_new((char *) two->uri.data);
+    uri[0] = mongoc_uri_new((char *) conf[0]->uri.data);
+    uri[1] = mongoc_uri_new((char *) conf[1]->uri.data);
 
     /* where hosts are not known before they are looked up: who could tell */
 

@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <mongoc/mongoc.h>
-#include "ngx_msgbus_store.h"
+#include "ngx_msgbus_mongodb_conf.h"
 
 
 /* a connection to MongoDB; a committer's, used in its thread only */
@@ -32,25 +32,30 @@ struct ngx_msgbus_db_s {
     ngx_uint_t                  newest_posted;  /* it has posted_at */
 
     int32_t                     w;           /* of the write concern */
-    ngx_uint_t                  warnings;
+    ngx_uint_t                  warned;      /* bits, by text */
+    char                        warnings[NGX_MSGBUS_WARNINGS_LEN];
     char                        version[NGX_MSGBUS_VERSION_LEN];
     char                        error[NGX_MSGBUS_ERROR_LEN];
 };
 
 
 /*
- * As ngx_msgbus_store_t has them.  create() connects to nothing and returns
- * NULL when it has no memory; connect() makes RSE's indexes where they are
+ * As ngx_msgbus_store_t has them; connect() makes RSE's indexes where they are
  * missing.
  */
-ngx_msgbus_db_t *ngx_msgbus_mongodb_create(ngx_msgbus_mongodb_conf_t *conf,
+const char *ngx_msgbus_mongodb_check(ngx_msgbus_store_conf_t *conf,
+    ngx_pool_t *pool);
+ngx_uint_t ngx_msgbus_mongodb_same(ngx_msgbus_store_conf_t *one,
+    ngx_msgbus_store_conf_t *two);
+ngx_msgbus_db_t *ngx_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf,
     uint64_t ttl, ngx_log_t *log);
 void ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db);
-ngx_int_t ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db);
+ngx_int_t ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
+    ngx_msgbus_limits_t *limits);
 void ngx_msgbus_mongodb_disconnect(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db);
-ngx_uint_t ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
+const char *ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
 
 /* keeps an error's text for error() */
 void ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text);

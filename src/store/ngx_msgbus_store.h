@@ -18,25 +18,32 @@
 /* bytes that tell a post from all others */
 #define NGX_MSGBUS_TOKEN_LEN     16
 
-/* of a database: what an administrator should know */
-#define NGX_MSGBUS_WARN_CONCERN     0x01
-#define NGX_MSGBUS_WARN_STANDALONE  0x02
-#define NGX_MSGBUS_WARN_TTL         0x04
-#define NGX_MSGBUS_WARN_INDEX       0x08
+/* all warnings' texts together */
+#define NGX_MSGBUS_WARNINGS_LEN  1024
 
 
-/* what msgbus_mongodb says; the strings end with a NUL */
+/* what a store does besides keeping events */
+#define NGX_MSGBUS_STORE_SHARED   0x01   /* other nodes write to it too */
+#define NGX_MSGBUS_STORE_EXPIRES  0x02   /* it forgets them after their ttl */
+
+
+typedef struct ngx_msgbus_store_s  ngx_msgbus_store_t;
+
+
+/*
+ * What the configuration says of a store, as far as all kinds have it; the
+ * begin of a struct of the kind's own, which only it and its block of
+ * directives know.  The strings end with a NUL.
+ */
 typedef struct {
-    ngx_str_t              name;
-    ngx_str_t              uri;
-    ngx_str_t              shown;      /* the uri without its password */
-    ngx_str_t              database;
-    ngx_msec_t             connect_timeout;
-    ngx_msec_t             timeout;
-    ngx_uint_t             tries;
-    ngx_msec_t             delay;
-    ngx_msec_t             poll;       /* 0: off */
-} ngx_msgbus_mongodb_conf_t;
+    ngx_msgbus_store_t    *kind;
+    ngx_str_t              name;       /* a zone's store= names it so */
+    ngx_str_t              shown;      /* where it is, without a secret */
+    ngx_uint_t             tries;      /* patience with a post: so many */
+    ngx_msec_t             delay;      /*   times this, and after a failure */
+    ngx_msec_t             poll;       /* between two looks; 0: off */
+    ngx_msec_t             silence;    /* what a call may take at most */
+} ngx_msgbus_store_conf_t;
 
 
 /* an event as a store has it */
@@ -56,42 +63,81 @@ typedef struct {
 typedef void (*ngx_msgbus_doc_pt)(void *data, ngx_msgbus_doc_t *doc);
 
 
-/* a connection to a database; opaque */
+/* what one insert takes; an event that is larger goes alone */
+typedef struct {
+    ngx_uint_t             events;
+    size_t                 bytes;      /* of their strings, and for each */
+    size_t                 each;       /*   event so many beside those */
+} ngx_msgbus_limits_t;
+
+
+/* why an event of an insert is not stored */
+typedef struct {
+    ngx_uint_t             index;
+    ngx_uint_t             final;      /* 0: its id is taken, another will do */
+    int32_t                code;       /* the store's own; 0: none */
+    char                   text[NGX_MSGBUS_ERROR_LEN];
+} ngx_msgbus_refusal_t;
+
+
+/* a connection to a store; opaque */
 typedef struct ngx_msgbus_db_s  ngx_msgbus_db_t;
 
 
 /*
- * What makes an acknowledged event durable, and decides who gets an id, as
- * the commit sees it; the log serves the reads whatever the store is.  A bus
- * in memory has none.  All of it blocks, up to the time-outs of
- * its configuration, and is called in the committer's thread only.  After
- * NGX_ERROR or NGX_ABORT, error() says why and disconnect() is due.
+ * A kind of store: what makes an acknowledged event durable, and decides who
+ * gets an id; the log serves the reads whatever it is.  A bus in memory has
+ * none.  From create() on all of it blocks, up to conf->silence, and is
+ * called in the committer's thread only; after NGX_ERROR or NGX_ABORT, error()
+ * says why and disconnect() is due.
  */
-typedef struct {
-    ngx_str_t              name;
+struct ngx_msgbus_store_s {
+    ngx_str_t              name;       /* its block is msgbus_<name> */
+    ngx_str_t              place;      /* what conf->shown is */
+    ngx_uint_t             flags;      /* NGX_MSGBUS_STORE_* */
+    uint64_t               min_ttl;    /* of a zone, ms */
 
-    ngx_msgbus_db_t     *(*create)(ngx_msgbus_mongodb_conf_t *conf,
+    /*
+     * Checks a configuration, and fills conf->shown from the pool.  NULL, or
+     * what is wrong, in a static buffer.  May both be the same store?  They
+     * connect to nothing.  In the master.
+     */
+    const char          *(*check)(ngx_msgbus_store_conf_t *conf,
+                                  ngx_pool_t *pool);
+    ngx_uint_t           (*same)(ngx_msgbus_store_conf_t *one,
+                                 ngx_msgbus_store_conf_t *two);
+
+    /* connects to nothing yet; NULL: no memory */
+    ngx_msgbus_db_t     *(*create)(ngx_msgbus_store_conf_t *conf,
                                    uint64_t ttl, ngx_log_t *log);
     void                 (*destroy)(ngx_msgbus_db_t *db);
 
     /* connects and makes what is missing; NGX_OK or NGX_ERROR */
-    ngx_int_t            (*connect)(ngx_msgbus_db_t *db);
+    ngx_int_t            (*connect)(ngx_msgbus_db_t *db,
+                                    ngx_msgbus_limits_t *limits);
     void                 (*disconnect)(ngx_msgbus_db_t *db);
 
     const char          *(*error)(ngx_msgbus_db_t *db);
     const char          *(*version)(ngx_msgbus_db_t *db);
-    ngx_uint_t           (*warnings)(ngx_msgbus_db_t *db);
+
+    /*
+     * What an administrator should know: texts that can stand in JSON, each
+     * with a NUL behind it, the last one empty.
+     */
+    const char          *(*warnings)(ngx_msgbus_db_t *db);
 
     /*
      * Inserts events in one message, in order, as far as that goes:
      *
      * NGX_OK        all of them are durable
-     * NGX_DECLINED  an id is taken: those before it are durable
+     * NGX_DECLINED  one is refused: those before it are durable, those behind
+     *               it are not stored
      * NGX_ABORT     nothing is stored
      * NGX_ERROR     it is not known what is stored
      */
     ngx_int_t            (*insert)(ngx_msgbus_db_t *db,
-                                   ngx_msgbus_doc_t *docs, ngx_uint_t n);
+                                   ngx_msgbus_doc_t *docs, ngx_uint_t n,
+                                   ngx_msgbus_refusal_t *refusal);
 
     /* the newest event; NGX_OK, NGX_DECLINED: there is none, NGX_ERROR */
     ngx_int_t            (*newest)(ngx_msgbus_db_t *db, uint64_t *id,
@@ -116,25 +162,10 @@ typedef struct {
     /* no id above it was ever given out; NGX_OK or NGX_ERROR */
     ngx_int_t            (*counter)(ngx_msgbus_db_t *db, uint64_t *c);
     ngx_int_t            (*raise)(ngx_msgbus_db_t *db, uint64_t c);
-} ngx_msgbus_store_t;
+};
 
 
 extern ngx_msgbus_store_t  ngx_msgbus_store_mongodb;
 
-
-/*
- * Checks what a configuration says of a database, and fills conf->shown from
- * the pool.  NULL, or what is wrong, in a static buffer.  It connects to
- * nothing.  In the master.
- */
-const char *ngx_msgbus_mongodb_check(ngx_msgbus_mongodb_conf_t *conf,
-    ngx_pool_t *pool);
-
-/*
- * May both be the same database?  Not if its name is another, or the URIs
- * have neither a host nor the name of a replica set in common.
- */
-ngx_uint_t ngx_msgbus_mongodb_same(ngx_msgbus_mongodb_conf_t *one,
-    ngx_msgbus_mongodb_conf_t *two);
 
 #endif /* _NGX_MSGBUS_STORE_H_INCLUDED_ */

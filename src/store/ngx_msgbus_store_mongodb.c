@@ -31,13 +31,13 @@
 
 
 static ngx_int_t ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db,
-    ngx_msgbus_doc_t *docs, ngx_uint_t n);
+    ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_room(ngx_msgbus_db_t *db, ngx_uint_t n);
 static bool ngx_msgbus_mongodb_doc(bson_t *b, ngx_msgbus_doc_t *doc);
 static bool ngx_msgbus_mongodb_text(bson_t *b, const char *name,
     ngx_str_t *text, const char *absent);
 static ngx_int_t ngx_msgbus_mongodb_outcome(const bson_t *reply,
-    bson_error_t *error);
+    bson_error_t *error, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
     uint64_t *created);
 static ngx_int_t ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
@@ -56,6 +56,11 @@ static ngx_int_t ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c);
 
 ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     ngx_string("mongodb"),
+    ngx_string("URI"),
+    NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES,
+    2000,                      /* commands must not outlast a part of it */
+    ngx_msgbus_mongodb_check,
+    ngx_msgbus_mongodb_same,
     ngx_msgbus_mongodb_create,
     ngx_msgbus_mongodb_destroy,
     ngx_msgbus_mongodb_connect,
@@ -75,7 +80,7 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
 
 static ngx_int_t
 ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
-    ngx_uint_t n)
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
 {
     bool           ok;
     bson_t         opts, reply;
@@ -107,7 +112,7 @@ ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
     rc = NGX_OK;
 
     if (!ok) {
-        rc = ngx_msgbus_mongodb_outcome(&reply, &error);
+        rc = ngx_msgbus_mongodb_outcome(&reply, &error, refusal);
 
         if (rc != NGX_DECLINED) {
             ngx_msgbus_mongodb_failed(db, error.message);
@@ -188,21 +193,44 @@ ngx_msgbus_mongodb_text(bson_t *b, const char *name, ngx_str_t *text,
  * are to be trusted, not the count of what was inserted, nor the text.
  */
 static ngx_int_t
-ngx_msgbus_mongodb_outcome(const bson_t *reply, bson_error_t *error)
+ngx_msgbus_mongodb_outcome(const bson_t *reply, bson_error_t *error,
+    ngx_msgbus_refusal_t *refusal)
 {
     bson_iter_t  iter, errors, first;
+
+    ngx_memzero(refusal, sizeof(ngx_msgbus_refusal_t));
 
     if (bson_iter_init_find(&iter, reply, "writeErrors")
         && BSON_ITER_HOLDS_ARRAY(&iter)
         && bson_iter_recurse(&iter, &errors)
         && bson_iter_next(&errors)
         && BSON_ITER_HOLDS_DOCUMENT(&errors)
-        && bson_iter_recurse(&errors, &first)
-        && bson_iter_find(&first, "code")
-        && BSON_ITER_HOLDS_NUMBER(&first)
-        && bson_iter_as_int64(&first) == NGX_MSGBUS_DUPLICATE_KEY)
+        && bson_iter_recurse(&errors, &first))
     {
-        return NGX_DECLINED;
+        while (bson_iter_next(&first)) {
+
+            if (ngx_strcmp(bson_iter_key(&first), "index") == 0
+                && BSON_ITER_HOLDS_NUMBER(&first))
+            {
+                refusal->index = (ngx_uint_t) bson_iter_as_int64(&first);
+
+            } else if (ngx_strcmp(bson_iter_key(&first), "code") == 0
+                       && BSON_ITER_HOLDS_NUMBER(&first))
+            {
+                refusal->code = (int32_t) bson_iter_as_int64(&first);
+
+            } else if (ngx_strcmp(bson_iter_key(&first), "errmsg") == 0
+                       && BSON_ITER_HOLDS_UTF8(&first))
+            {
+                (void) ngx_cpystrn((u_char *) refusal->text,
+                                   (u_char *) bson_iter_utf8(&first, NULL),
+                                   NGX_MSGBUS_ERROR_LEN);
+            }
+        }
+
+        if (refusal->code == NGX_MSGBUS_DUPLICATE_KEY) {
+            return NGX_DECLINED;
+        }
     }
 
     /*

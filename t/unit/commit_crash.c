@@ -113,9 +113,10 @@ static ngx_msgbus_ledger_t        commits[CRASH_LEVELS], saved_commit;
 static ngx_msgbus_notify_t        notifies[CRASH_LEVELS];
 static ngx_slab_pool_t            the_pool;
 static ngx_log_t                  the_log;
-static ngx_msgbus_mongodb_conf_t  conf;
+static ngx_msgbus_store_conf_t    conf;
 static struct ngx_msgbus_db_s     database, saved_database;
 static ngx_uint_t                 heir;
+static ngx_uint_t                 anchors = 1;
 
 static ngx_msgbus_outcome_t       outcomes[CRASH_POSTS];
 static ngx_uint_t                 given_up;
@@ -124,7 +125,7 @@ static ngx_uint_t                 given_up;
 /* --- the database */
 
 static ngx_msgbus_db_t *
-db_create(ngx_msgbus_mongodb_conf_t *c, uint64_t ttl, ngx_log_t *log)
+db_create(ngx_msgbus_store_conf_t *c, uint64_t ttl, ngx_log_t *log)
 {
     return &database;
 }
@@ -137,8 +138,12 @@ db_nothing(ngx_msgbus_db_t *db)
 
 
 static ngx_int_t
-db_connect(ngx_msgbus_db_t *db)
+db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
 {
+    limits->events = 1000;
+    limits->bytes = 1000000;
+    limits->each = 0;
+
     return NGX_OK;
 }
 
@@ -150,15 +155,18 @@ db_text(ngx_msgbus_db_t *db)
 }
 
 
-static ngx_uint_t
+static const char *
 db_warnings(ngx_msgbus_db_t *db)
 {
-    return 0;
+    static char  none[NGX_MSGBUS_WARNINGS_LEN];
+
+    return none;
 }
 
 
 static ngx_int_t
-db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n)
+db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
+    ngx_msgbus_refusal_t *refusal)
 {
     ngx_uint_t    i, k;
     crash_doc_t  *doc;
@@ -175,6 +183,9 @@ db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n)
 
         for (k = 0; k < db->n; k++) {
             if (db->docs[k].id == docs[i].id) {
+                memset(refusal, 0, sizeof(ngx_msgbus_refusal_t));
+                refusal->index = i;
+
                 return NGX_DECLINED;
             }
         }
@@ -196,11 +207,12 @@ db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n)
 
 
 static ngx_int_t
-db_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n)
+db_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
+    ngx_msgbus_refusal_t *refusal)
 {
     ngx_int_t  rc;
 
-    rc = db_do_insert(db, docs, n);
+    rc = db_do_insert(db, docs, n, refusal);
 
     if (crash_level == 0) {
 
@@ -230,6 +242,10 @@ db_newest(ngx_msgbus_db_t *db, uint64_t *id, uint64_t *created)
 static ngx_int_t
 db_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
 {
+    if (db->n == 0) {
+        return NGX_DECLINED;
+    }
+
     *id = db->docs[0].id;
 
     return NGX_OK;
@@ -303,7 +319,8 @@ db_raise(ngx_msgbus_db_t *db, uint64_t c)
 
 
 static ngx_msgbus_store_t  ops = {
-    ngx_string("array"),
+    ngx_string("array"), ngx_string("place"),
+    NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES, 0, NULL, NULL,
     db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
     db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
     db_counter, db_raise
@@ -401,7 +418,11 @@ main(int argc, char **argv)
                    == NGX_OK, "no committer");
     }
 
-    if (argc > 1) {
+    if (argc > 1 && strcmp(argv[1], "keeps") == 0) {
+        ops.flags &= ~NGX_MSGBUS_STORE_EXPIRES;
+        anchors = 0;
+
+    } else if (argc > 1) {
         crash_zone = zone;
         crash_doubt(0);
         crash_doubt(1);
@@ -554,11 +575,11 @@ crash_whole(ngx_msgbus_ledger_t *c)
                    (unsigned) stored);
     }
 
-    /* all but the anchor */
+    /* all but an anchor */
 
     serial = c->log.sh->head_serial;
 
-    for (k = 1; k < database.n; k++, serial++) {
+    for (k = anchors; k < database.n; k++, serial++) {
         unit_check(serial < c->log.sh->next_serial,
                    "event %" PRIu64 " is not in the log",
                    database.docs[k].id);
@@ -635,7 +656,7 @@ crash_foreign(void)
     crash_doc_t  *doc;
 
     doc = &database.docs[database.n++];
-    doc->id = doc[-1].id + 1;
+    doc->id = database.n > 1 ? doc[-1].id + 1 : 1;
     doc->ours = 0;
 }
 
@@ -651,11 +672,11 @@ crash_prepare(void)
     ngx_msgbus_log_start(&commits[0].log, 1, 7, 0);
     commits[0].notify->sh->owner[0] = 1;
 
-    /* in sync, with an anchor */
+    /* in sync, with an anchor where it may forget events */
 
     (void) ngx_msgbus_commit_turn(&commits[0], &idle);
 
-    unit_check(commits[0].sh->loaded && database.n == 1, "not in sync");
+    unit_check(commits[0].sh->loaded && database.n == anchors, "not in sync");
 
     for (n = 0; n < CRASH_POSTS; n++) {
         crash_post(n);

@@ -94,7 +94,7 @@ endif
 COMPARE_DEPS = $(BENCH_DEPS) httperf gnuplot-nox
 
 
-.PHONY: all asan install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs \
+.PHONY: all asan install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs house \
         bench bench-full bench-report bench-quick bench-mongodb bench-push \
         compare-deps clean help
 
@@ -200,6 +200,9 @@ style:
 check-docs:
 	@tools/check-docs
 
+house:
+	@tools/house
+
 bench-quick:
 	@tools/deps $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all
@@ -249,6 +252,7 @@ help:
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested
+#: make house        draw who includes whom: docs/house.svg
 #: make bench        the bus on many servers beside the module: makes
 #:                   docs/benchmarks.md, in a quarter of an hour; RESUME=1 goes
 #:                   on with a run that was interrupted

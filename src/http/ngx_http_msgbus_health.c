@@ -15,6 +15,7 @@
 
 #include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_drain.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_reply.h"
@@ -226,5 +227,5 @@ ngx_http_msgbus_health_handler(ngx_http_request_t *r)
          ? ngx_http_msgbus_health(r, lcf->health_bus, &args)
          : ngx_http_msgbus_allow(r, NGX_HTTP_MSGBUS_READ);
 
-    return ngx_http_msgbus_finish(r, rc);
+    return ngx_http_msgbus_drain(r, rc);
 }

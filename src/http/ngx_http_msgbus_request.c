@@ -13,6 +13,7 @@
 
 #include "ngx_http_msgbus_accept.h"
 #include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_drain.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_jsonp.h"
@@ -49,7 +50,7 @@ ngx_http_msgbus_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_msgbus_finish(r, ngx_http_msgbus_dispatch(r, &ctx->pass));
+    return ngx_http_msgbus_drain(r, ngx_http_msgbus_dispatch(r, &ctx->pass));
 }
 
 

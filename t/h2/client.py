@@ -69,27 +69,34 @@ class Client:
 
             elif isinstance(event, ENDED):
                 answer["ended"] = True
+                answer["reset"] |= isinstance(event, h2.events.StreamReset)
 
         self.flush()
 
-    def begin(self, method, path, length=None, end=True):
+    def begin(self, method, path, length=None, end=True, *more):
         stream = self.h2.get_next_available_stream_id()
         headers = [(":method", method), (":path", path), (":scheme", "http"),
                    (":authority", "bus"), ("user-agent", "h2/1.0 uuid/w")]
 
+        headers.extend(more)
+
         if length is not None:
             headers.append(("content-length", str(length)))
 
-        self.answers[stream] = {"status": "none", "body": b"", "ended": False}
+        self.answers[stream] = {"status": "none", "body": b"", "ended": False,
+                                "reset": False}
         self.h2.send_headers(stream, headers, end_stream=end)
         self.flush()
 
         return stream
 
     def send(self, stream, data, step=16384):
-        """Frames of at most step bytes, as the windows let them go."""
+        """
+        Frames of at most step bytes, as the windows let them go, until there
+        is an answer: what is left then.
+        """
 
-        while data:
+        while data and not self.answers[stream]["ended"]:
             room = min(step, self.h2.local_flow_control_window(stream),
                        self.h2.max_outbound_frame_size)
 
@@ -100,6 +107,8 @@ class Client:
             self.h2.send_data(stream, data[:room])
             self.flush()
             data = data[room:]
+
+        return data
 
     def end(self, stream):
         self.h2.end_stream(stream)
@@ -318,7 +327,70 @@ def waits(port):
     client.leave("goaway")
 
 
+def refused(port):
+    """What cannot be stored, of many sizes: is all of it taken first?"""
+
+    client = Client(port)
+
+    for path in "/bad.name", "/health", "/off/c", "/small/c":
+        for length in 1000, 65535, 65536, 200000, 1000000:
+            for known in True, False:
+                body = b'["' + b"x" * (length - 4) + b'"]'
+                stream = client.begin("POST", path,
+                                      length if known else None, False)
+                left = client.send(stream, body)
+
+                if not left:
+                    client.end(stream)
+
+                answer = client.answer(stream)
+                print(path, answer["status"], answer["body"].decode(),
+                      "early" if left else "reset" if answer["reset"]
+                      else "whole")
+
+    show("then", client.post("/c", SMALL))
+    client.leave("goaway")
+
+
+def excess(port):
+    """More than the bus ever takes, or 100-continue: the answer comes first."""
+
+    client = Client(port)
+
+    for length in 1100000, 3000000:
+        stream = client.begin("POST", "/bad.name", length, False)
+        left = client.send(stream, b"x" * length)
+        print(length, client.answer(stream)["status"], len(left) > 0)
+
+    client.leave("goaway")
+    client = Client(port)
+    stream = client.begin("POST", "/bad.name", 500000, False,
+                          ("expect", "100-continue"))
+    print("expect", client.answer(stream)["status"], True)
+    client.leave("goaway")
+
+
+def slow(port):
+    """Bodies that do not go on, or whose clients leave."""
+
+    client = Client(port)
+    streams = [client.begin("POST", "/bad.name", 500000, False)
+               for n in range(4)]
+
+    for stream in streams:
+        client.send(stream, b"x" * 5000)
+
+    client.reset(streams[0])
+
+    for stream in streams[1:]:
+        show("late", client.answer(stream))
+
+    client = Client(port)
+    client.send(client.begin("POST", "/bad.name", 500000, False), b"x" * 5000)
+    client.leave("tcp")
+
+
 SCENARIOS = {f.__name__: f for f in (small, large, many, late, bytewise,
-                                     leave, page, waits)}
+                                     leave, page, waits, refused, excess, slow)}
 
 SCENARIOS[sys.argv[2]](int(sys.argv[1]))

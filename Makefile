@@ -251,7 +251,8 @@ help:
 #: make deps         install what "make" and "make run" need, by apt;
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom
-#: make check-docs   check that each directive is documented and tested
+#: make check-docs   check that each directive is documented and tested, and
+#:                   that each room of src/ is where docs/design.md says
 #: make house        draw who includes whom: docs/house.svg
 #: make bench        the bus on many servers beside the module: makes
 #:                   docs/benchmarks.md, in a quarter of an hour; RESUME=1 goes

@@ -132,6 +132,14 @@ spoil('there is no variable $msgbus_x', $docs,
       '### $msgbus_id', "### \$msgbus_x\n**since:** *1*\n\n### \$msgbus_id");
 spoil('$msgbus_id is in no test', $test, '$msgbus_id', '$msgbus_ids');
 
+# t/924-house.t tells more of it
+
+($rc, $said) = $project->run('src/bus/ngx_msgbus.h' => '');
+
+is($rc, 1, 'a house of which there is no picture is complained of');
+like($said, qr{^docs/house.svg is not of these sources: run "make house"$}m,
+     'by whoever looks after the picture');
+
 ($rc, $said) = $project->run($module => '');
 
 isnt($rc, 0, 'sources without a directive are an error, not a success');

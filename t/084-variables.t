@@ -7,7 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(1);
 
-plan tests => repeat_each() * (blocks() * 14 - 8);
+plan tests => repeat_each() * (blocks() * 14 + 3);
 
 our $agent = "User-Agent: uuid/w";
 
@@ -125,7 +125,7 @@ X-Id: 3
 
 
 
-=== TEST 7: what is refused has a channel and an operation, and no id
+=== TEST 7: what is refused has an operation, and no id; a channel where its name can be one
 --- config eval
 "location /bus/ { msgbus bus; $::headers }"
 --- request eval
@@ -133,8 +133,8 @@ X-Id: 3
 --- error_code eval
 [400, 400, 400, 400]
 --- response_headers eval
-["X-Channel: /a\nX-Operation: publish\n! X-Id\n! X-Events", "X-Channel: /a.b\nX-Operation: publish\n! X-Id\n! X-Events",
- "X-Channel: /a\nX-Operation: read\n! X-Id\n! X-Events", "X-Channel: /a/\nX-Operation: read\n! X-Id\n! X-Events"]
+["X-Channel: /a\nX-Operation: publish\n! X-Id\n! X-Events", "! X-Channel\nX-Operation: publish\n! X-Id\n! X-Events",
+ "X-Channel: /a\nX-Operation: read\n! X-Id\n! X-Events", "! X-Channel\nX-Operation: read\n! X-Id\n! X-Events"]
 
 
 
@@ -361,3 +361,19 @@ GET /x?echo=true
 [alert]
 --- error_code_like: 400|500
 --- response_body_like: \A\{ "message": "[^"]+" \}\z
+
+
+
+
+=== TEST 22: what can be no channel's name reaches no header
+--- config eval
+"location /bus/   { msgbus bus; $::headers }
+ location /named/ { msgbus bus; msgbus_channel \$arg_name; $::headers }
+ location ~ ^/to  { set \$to \$uri; msgbus bus; msgbus_channel \$to; $::headers }"
+--- request eval
+["OPTIONS /bus/x%0d%0aX-Injected:%20yes", "POST /bus/x%0d%0aX-Injected:%20yes\n{}", "GET /bus/x%0aX-Injected:%20yes",
+ "OPTIONS /named/x?name=x%0d%0aX-Injected:%20yes", "OPTIONS /to%0d%0aX-Injected:%20yes"]
+--- error_code eval
+[204, 400, 400, 204, 204]
+--- response_headers eval
+[("! X-Channel\n! X-Injected") x 5]

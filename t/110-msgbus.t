@@ -6,7 +6,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 4 + 16);
+plan tests => repeat_each() * (blocks() * 4 + 6);
 
 defaults(
     http_config           => "msgbus_zone zone=bus:1m; msgbus_zone zone=other:1m;",
@@ -272,3 +272,48 @@ a file
     msgbus bus;
 --- must_die
 --- error_log eval: qr/\[emerg\].*"msgbus" directive is not allowed here/
+
+
+
+
+=== TEST 19: "msgbus bus; proxy_pass ...;" is refused
+--- config
+    location /bus/ { msgbus bus; proxy_pass http://127.0.0.1:1; }
+--- must_die
+--- error_log eval: qr/\[emerg\].*msgbus. of location .\/bus\/. stands beside/
+
+
+
+
+=== TEST 20: "proxy_pass ...; msgbus bus;" is refused
+--- config
+    location /bus/ { proxy_pass http://127.0.0.1:1; msgbus bus; }
+--- must_die
+--- error_log eval: qr/\[emerg\].*msgbus" directive stands beside/
+
+
+
+
+=== TEST 21: "msgbus bus; msgbus_health bus;" is refused
+--- config
+    location /bus/ { msgbus bus; msgbus_health bus; }
+--- must_die
+--- error_log eval: qr/\[emerg\].*msgbus_health" directive stands beside/
+
+
+
+
+=== TEST 22: "msgbus bus; if (...) { msgbus bus; proxy_pass ...; }" is refused
+--- config
+    location /bus/ { msgbus bus; if ($arg_x) { msgbus bus; proxy_pass http://127.0.0.1:1; } }
+--- must_die
+--- error_log eval: qr/\[emerg\].*msgbus. of location .\/bus\/. stands beside/
+
+
+
+
+=== TEST 23: "msgbus_health bus; stub_status;" is refused
+--- config
+    location /bus/ { msgbus_health bus; stub_status; }
+--- must_die
+--- error_log eval: qr/\[emerg\].*msgbus_health. of location .\/bus\/. stands beside/

@@ -1,6 +1,7 @@
 # A module that is built with --with-compat alone, which an nginx with HTTP/2
-# and TLS takes, is right there; and what a newer compiler warns of does not
-# stop a user's build, but our own.
+# and TLS takes, is right there; one that is built into nginx has its filters
+# where they work; and what a newer compiler warns of does not stop a user's
+# build, but our own.
 
 use strict;
 use warnings;
@@ -74,6 +75,26 @@ like($said, qr/error: #warning this is a warning/, '    and is shown');
 is($rc, 0, 'else it does not')
     or BAIL_OUT("no module to test with:\n$said");
 like($said, qr/warning: #warning this is a warning/, '    but is shown');
+
+
+# --- built in
+
+# nginx's own filters begin a list each, which forgets what stood there: a
+# module of the type HTTP is before them where it is built in
+
+my $in = File::Temp::tempdir('in-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+$said = `cd '$apart' && ./configure --builddir='$in' --add-module='$root' 2>&1`;
+is($?, 0, 'nginx is configured with the module in it') || diag($said);
+
+my ($modules) = Msgbus::Nginx::slurp("$in/ngx_modules.c")
+                =~ /ngx_module_t \*ngx_modules\[\] = \{(.*?)\}/s;
+
+like($modules // '', qr/&ngx_http_write_filter_module,.*
+                        &ngx_http_headers_filter_module,.*
+                        &ngx_http_msgbus_module,.*
+                        &ngx_http_copy_filter_module,/xs,
+     'it stands where the filters of other modules do');
 
 
 # --- the module, in the nginx that all other tests run

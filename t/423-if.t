@@ -53,6 +53,10 @@ location /bus/ {
         rewrite ^/bus/(.*)$ /other/$1;
     }
 
+    if ($arg_lost) {
+        rewrite (?s)^/bus/(.*)$ /$1 break;
+    }
+
     if ($arg_break) {
         rewrite ^/bus/x/(.*)$ /bus/$1 break;
     }
@@ -63,6 +67,33 @@ location /bus/ {
         if ($arg_gone) {
             return 404;
         }
+    }
+}
+
+location = /health {
+    msgbus_health bus;
+    limit_except GET { allow all; }
+
+    if ($arg_set) {
+        set $seen yes;
+        add_header X-Seen $seen;
+    }
+
+    if ($arg_text) {
+        msgbus off;
+        return 200 "text\n";
+    }
+
+    if ($arg_files) {
+        msgbus off;
+    }
+}
+
+location /left/ {
+    msgbus bus;
+
+    if ($arg_x) {
+        proxy_pass http://unix:/nothing;
     }
 }
 
@@ -134,6 +165,13 @@ is($client->post('/bus/x/c?break=1', '[4]')->status, 201,
    'a rewrite with "break"');
 is(data('/bus/c'), '200 [4]', 'changes the channel');
 
+is($client->get('/bus/x%0aof-its-own?lost=1')->status, 400,
+   'or loses it');
+is(join(' ', grep { /finds no channel|^of-its-own/ } $nginx->log(0))
+   =~ s{^.*?(?=msgbus finds)|, client.*}{}gr,
+   'msgbus finds no channel below location "/bus", use msgbus_channel',
+   'what the client has sent makes no line of the log');
+
 is($client->post('/bus/inner/a', '[5]')->status, 201, 'a location inside');
 is(data('/bus/a'), '200 [1] [2] [5]', 'has a prefix of its own');
 is($client->get('/bus/inner/a?gone=1')->status, 404, 'and its own blocks');
@@ -141,6 +179,17 @@ is($client->get('/bus/inner/a?gone=1')->status, 404, 'and its own blocks');
 $r = $client->post('/regex/a?set=1', '[6]');
 is($r->status . $r->header('X-Block'), '201regex', 'in a regex location');
 is(data('/bus/a'), '200 [1] [2] [5] [6]', 'msgbus_channel is inherited');
+
+$r = $client->get('/health?set=1');
+is($r->status . $r->body . $r->header('X-Seen'), "200OK\nyes",
+   'msgbus_health in an "if"');
+is($client->get('/health?text=1')->body, "text\n", 'and with msgbus off');
+is($client->get('/health?files=1')->status, 404, 'where files are served');
+is($client->options('/health?set=1')->status, 204, 'in limit_except');
+is($client->post('/health?set=1', '{}')->status, 405, 'what it does not know');
+
+is($client->get('/left/a?x=1')->status, 502,
+   'an "if" may leave requests to another directive');
 
 $nginx->quit;
 $nginx->no_alerts;

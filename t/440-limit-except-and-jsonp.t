@@ -15,7 +15,8 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:1m first_id=1;
-                 msgbus_require_uuid off;',
+                 msgbus_require_uuid off;
+                 msgbus_jsonp on;',
     location => <<'END',
 location /read/ {
     msgbus bus;
@@ -35,6 +36,32 @@ location /write/ {
     limit_except GET POST { deny all; }
 }
 
+location /if/ {
+    msgbus bus;
+    limit_except GET { deny all; }
+
+    if ($request_method) {
+        set $seen yes;
+    }
+
+    if ($arg_text) {
+        return 403 "text\n";
+    }
+
+    location /if/free/ {
+        msgbus bus;
+
+        if ($request_method) {
+            set $seen yes;
+        }
+    }
+}
+
+location /blocks/ {
+    msgbus bus;
+    limit_except OPTIONS { allow all; }
+}
+
 location /free/ {
     msgbus bus;
 }
@@ -44,7 +71,7 @@ END
 my $client = $nginx->client(agent => 'test/1.0');
 my $post = 'a?method=POST&post-data={}&callback=f';
 
-for my $location (qw(read password)) {
+for my $location (qw(read password if)) {
     is($client->get("/$location/$post")->status, 405,
        "a post by JSONP at /$location/");
     is($client->get("/$location/a?callback=f")->body,
@@ -54,7 +81,11 @@ for my $location (qw(read password)) {
 is($client->get('/free/?events=all')->status, 204, 'nothing is stored');
 is($client->get("/write/$post")->body, 'f({});', 'where POST is let in');
 is($client->get("/free/$post")->body, 'f({});', 'or nothing is said');
-is($client->get('/free/?events=all')->last_id, 2, 'it is stored');
+is($client->get("/if/free/$post")->body, 'f({});',
+   'a location inside has its own');
+is($client->get("/blocks/$post")->body, 'f({});',
+   'what the block lets in posts');
+is($client->get('/free/?events=all')->last_id, 4, 'it is stored');
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -40,6 +40,7 @@ typedef struct {
     ngx_str_t                  prefix;        /* ... this in $uri */
 
     ngx_uint_t                 methods;       /* NGX_HTTP_MSGBUS_* */
+    uint32_t                   limit_except;  /* of the location, in an "if" */
     ngx_uint_t                 max_events;    /* of a page by default */
     ngx_uint_t                 max_events_cap;
     size_t                     max_response;

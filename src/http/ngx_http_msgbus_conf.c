@@ -21,6 +21,8 @@
 
 static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
     ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
+static ngx_int_t ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
+    ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
 static ngx_msgbus_t *ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_int_t ngx_http_msgbus_zone_arg(ngx_conf_t *cf,
     ngx_msgbus_conf_t *zone, ngx_str_t *arg);
@@ -32,6 +34,8 @@ static ngx_int_t ngx_http_msgbus_zone_modes(ngx_msgbus_conf_t *zone,
     ngx_str_t *arg, ngx_str_t *value);
 static ngx_uint_t ngx_http_msgbus_arg(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
+static char *ngx_http_msgbus_set_handler(ngx_conf_t *cf,
+    ngx_http_handler_pt handler);
 
 
 void *
@@ -106,6 +110,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      *     lcf->channel = NULL;
      *     lcf->prefix = { 0, NULL };
      *     lcf->methods = 0;
+     *     lcf->limit_except = 0;
      *     lcf->auth_prefix = { 0, NULL };
      */
 
@@ -174,18 +179,8 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->health_zone.data) {
-        conf->health_bus = ngx_http_msgbus_find(cf, &conf->health_zone);
-        if (conf->health_bus == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (conf->zone.data == NULL && clcf->noname && clcf->handler == NULL) {
-
-        /* an "if" or limit_except without a handler of its own */
-
-        conf->zone = prev->zone;
+    if (ngx_http_msgbus_merge_handler(cf, prev, conf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (conf->zone.len == 0) {
@@ -196,8 +191,6 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
     if (conf->bus == NULL) {
         return NGX_ERROR;
     }
-
-    clcf->handler = ngx_http_msgbus_handler;
 
     conf->prefix = clcf->name;
 
@@ -241,6 +234,60 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
                            "msgbus_test_mode is on in location \"%V\": "
                            "nobody needs a uuid, and /all shows every event",
                            &clcf->name);
+    }
+
+    return NGX_OK;
+}
+
+
+/* what an "if" and limit_except have of their location, and who answers */
+static ngx_int_t
+ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
+    ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* in an "if" nginx forgets what limit_except holds against a POST */
+
+    conf->limit_except = clcf->limit_except;
+
+    if (clcf->noname && !clcf->lmt_excpt) {
+        conf->limit_except = prev->limit_except;
+    }
+
+    if (conf->zone.data == NULL && clcf->noname && clcf->handler == NULL) {
+
+        /* an "if" or limit_except without a handler of its own */
+
+        if (prev->zone.len) {
+            conf->zone = prev->zone;
+            clcf->handler = ngx_http_msgbus_handler;
+
+        } else if (prev->health_zone.len) {
+            conf->health_zone = prev->health_zone;
+            clcf->handler = ngx_http_msgbus_health_handler;
+        }
+    }
+
+    if (conf->health_zone.data) {
+        conf->health_bus = ngx_http_msgbus_find(cf, &conf->health_zone);
+        if (conf->health_bus == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if ((conf->zone.len && clcf->handler != ngx_http_msgbus_handler)
+        || (conf->health_zone.len
+            && clcf->handler != ngx_http_msgbus_health_handler))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%s\" of location \"%V\" stands beside another "
+                           "directive that answers all requests there",
+                           conf->zone.len ? "msgbus" : "msgbus_health",
+                           &clcf->name);
+        return NGX_ERROR;
     }
 
     return NGX_OK;
@@ -532,9 +579,10 @@ ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
         lcf->zone.len = 0;
+        return NGX_CONF_OK;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_msgbus_set_handler(cf, ngx_http_msgbus_handler);
 }
 
 
@@ -543,8 +591,7 @@ ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_msgbus_loc_conf_t  *lcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t  *value;
 
     if (lcf->health_zone.data) {
         return "is duplicate";
@@ -553,8 +600,24 @@ ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     lcf->health_zone = value[1];
 
+    return ngx_http_msgbus_set_handler(cf, ngx_http_msgbus_health_handler);
+}
+
+
+/* the one that comes later would win, and nobody would be told */
+static char *
+ngx_http_msgbus_set_handler(ngx_conf_t *cf, ngx_http_handler_pt handler)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_msgbus_health_handler;
+
+    if (clcf->handler) {
+        return "stands beside another directive that answers all requests "
+               "of its location";
+    }
+
+    clcf->handler = handler;
 
     return NGX_CONF_OK;
 }

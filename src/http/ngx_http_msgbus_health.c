@@ -217,6 +217,14 @@ ngx_http_msgbus_health_handler(ngx_http_request_t *r)
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (lcf->health_bus == NULL) {
+
+        /* "msgbus off" in an "if" of this location */
+
+        return NGX_DECLINED;
+    }
+
     ctx = ngx_http_msgbus_ctx(r);
 
     if (ctx == NULL || ngx_http_msgbus_args(r, &args) != NGX_OK) {

@@ -8,8 +8,8 @@
  * Which channel a request names: by its URI below the location, or by what
  * msgbus_channel says.
  *
- * The name is found before it is known whether it can be one: variables show
- * it as it came.
+ * The name is found before it is known whether it can be one.  Until then it is
+ * what the client has sent, decoded: nothing shows it, or logs it.
  */
 
 
@@ -51,8 +51,8 @@ ngx_http_msgbus_name(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         /* after a rewrite ... break, or in an "if" of a regex location */
 
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "msgbus finds no channel in \"%V\" below location "
-                      "\"%V\", use msgbus_channel", &r->uri, &lcf->prefix);
+                      "msgbus finds no channel below location \"%V\", use "
+                      "msgbus_channel", &lcf->prefix);
 
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Invalid channel name");

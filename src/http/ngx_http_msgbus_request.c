@@ -133,15 +133,13 @@ ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
 {
     ngx_int_t                    rc;
     ngx_http_msgbus_ctx_t       *ctx;
-    ngx_http_core_loc_conf_t    *clcf;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (r->method == NGX_HTTP_GET
-        && (!lcf->jsonp || (clcf->limit_except & NGX_HTTP_POST)))
+        && (!lcf->jsonp || (lcf->limit_except & NGX_HTTP_POST)))
     {
         /* what limit_except holds against a POST it would not see here */
 

@@ -87,11 +87,12 @@ ngx_http_msgbus_variables(ngx_conf_t *cf)
 }
 
 
-/* as the request names it, whether it can be one or not */
+/* empty where the request's path can be no channel's name */
 static ngx_int_t
 ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_msgbus_channel_t         channel;
     ngx_http_msgbus_pass_t       pass;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
@@ -100,7 +101,8 @@ ngx_http_msgbus_variable_channel(ngx_http_request_t *r,
     v->not_found = 1;
 
     if (lcf->bus == NULL
-        || ngx_http_msgbus_name(r, &pass) != NGX_OK)
+        || ngx_http_msgbus_name(r, &pass) != NGX_OK
+        || ngx_msgbus_channel(lcf->bus, &channel, &pass.name) != NGX_OK)
     {
         return NGX_OK;
     }

@@ -1,0 +1,54 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_HTTP_MSGBUS_DELIVERY_H_INCLUDED_
+#define _NGX_HTTP_MSGBUS_DELIVERY_H_INCLUDED_
+
+
+#include "ngx_http_msgbus_hold.h"
+#include "ngx_http_msgbus_ping.h"
+#include "ngx_http_msgbus_transport.h"
+
+
+/* a reader to whom events are delivered for as long as they come */
+typedef struct {
+    ngx_http_msgbus_hold_t       hold;     /* ctx's query has the cursor */
+    ngx_msgbus_waiter_t          waiter;
+    ngx_http_msgbus_ping_t       ping;
+    ngx_http_msgbus_pings_t     *pings;
+    ngx_msgbus_t                *bus;
+
+    ngx_http_msgbus_transport_t  transport;
+
+    size_t                       waiting;  /* bytes in the log behind it, */
+    uint64_t                     counted;  /*   up to this id */
+
+    unsigned                     form:1;   /* NGX_MSGBUS_SSE, _NDJSON */
+    unsigned                     parked:1;
+    unsigned                     behind:1; /* the log may have more for it */
+    unsigned                     live:1;   /* it was not, once */
+    unsigned                     told:1;   /* something with an id */
+} ngx_http_msgbus_delivery_t;
+
+
+/* of this pass; the request need not be held.  NULL: no memory */
+ngx_http_msgbus_delivery_t *ngx_http_msgbus_delivery_create(
+    ngx_http_request_t *r);
+
+/*
+ * The header is on its way; the first bytes go out with it.  NGX_OK and
+ * NGX_AGAIN: the request is to be held; or NGX_ERROR.
+ */
+ngx_int_t ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl);
+
+/*
+ * Releases it, and ends the answer as it should end, if it can.  Returns what
+ * the request is to be finalized with.
+ */
+ngx_int_t ngx_http_msgbus_delivery_close(ngx_http_msgbus_delivery_t *dl);
+
+
+#endif /* _NGX_HTTP_MSGBUS_DELIVERY_H_INCLUDED_ */

@@ -1,0 +1,272 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * How the frames of a stream reach its client, one at a time.
+ *
+ * A frame goes to the socket as it is, with its chunk around it, if no filter
+ * has asked to see bodies and no protocol is in between; else through the
+ * filters, in which case r->pool does not grow with it either.  What the socket
+ * does not take waits for the client, as long as send_timeout.
+ */
+
+
+#include "ngx_http_msgbus_transport.h"
+
+
+static ngx_uint_t ngx_http_msgbus_transport_is_filtered(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_transport_flush(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp);
+static ngx_int_t ngx_http_msgbus_transport_write(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp);
+static ngx_int_t ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp);
+static ngx_int_t ngx_http_msgbus_transport_blocked(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_msgbus_transport_open(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp, ngx_uint_t flush)
+{
+    ngx_buf_t  *b;
+
+    if (!ngx_http_msgbus_transport_is_filtered(r)) {
+
+        if (r->out && ngx_http_write_filter(r, NULL) == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        /* limit_rate is known since */
+
+        if (r->limit_rate == 0) {
+            return NGX_OK;
+        }
+
+    } else if (flush
+               && ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    tp->out = ngx_alloc_chain_link(r->pool);
+    b = ngx_calloc_buf(r->pool);
+
+    if (tp->out == NULL || b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->flush = 1;
+    b->tag = (ngx_buf_tag_t) &ngx_http_msgbus_module;
+
+    tp->out->buf = b;
+    tp->out->next = NULL;
+
+    return NGX_OK;
+}
+
+
+/* or may frames go to the socket as they are? */
+static ngx_uint_t
+ngx_http_msgbus_transport_is_filtered(ngx_http_request_t *r)
+{
+    /*
+     * Not by the macros of HTTP/2, HTTP/3 and TLS: a module that was built
+     * with --with-compat alone does not have them, and runs in an nginx that
+     * has all three.  The fields are there in each.
+     */
+
+    if (r->stream || r->http_version > NGX_HTTP_VERSION_11) {
+        return 1;
+    }
+
+#if (NGX_SSL || NGX_COMPAT)
+
+    if (r->connection->ssl) {
+        return 1;
+    }
+
+#endif
+
+    /*
+     * whoever wants to see bodies asks to have them in memory; the one that
+     * puts other answers around them, to have that of the client preserved
+     */
+
+    return r->filter_need_in_memory
+           || r->filter_need_temporary
+           || r->main_filter_need_in_memory
+           || r->preserve_body
+           || r->buffered
+           || r->postponed;
+}
+
+
+void
+ngx_http_msgbus_transport_set(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp, ngx_msgbus_frame_t *frame)
+{
+    tp->frame = frame;
+    tp->pos = r->chunked ? frame->start : frame->pos;
+}
+
+
+ngx_int_t
+ngx_http_msgbus_transport_send(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp)
+{
+    ngx_int_t  rc;
+
+    if (r->out && (tp->frame == NULL || tp->out == NULL)) {
+        rc = ngx_http_msgbus_transport_flush(r, tp);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (tp->frame == NULL) {
+        return NGX_OK;
+    }
+
+    return tp->out ? ngx_http_msgbus_transport_filter(r, tp)
+                   : ngx_http_msgbus_transport_write(r, tp);
+}
+
+
+/* the header, which the socket did not take */
+static ngx_int_t
+ngx_http_msgbus_transport_flush(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp)
+{
+    ngx_int_t  rc;
+
+    rc = tp->out ? ngx_http_output_filter(r, NULL)
+                 : ngx_http_write_filter(r, NULL);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return r->out ? ngx_http_msgbus_transport_blocked(r) : NGX_OK;
+}
+
+
+/* to the socket */
+static ngx_int_t
+ngx_http_msgbus_transport_write(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp)
+{
+    u_char            *end;
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+    end = r->chunked ? tp->frame->end : tp->frame->last;
+
+    while (c->write->ready) {
+
+        n = c->send(c, tp->pos, end - tp->pos);
+
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        tp->pos += n;
+
+        if (tp->pos == end) {
+            ngx_http_msgbus_transport_drop(tp);
+
+            if (c->write->timer_set) {
+                ngx_del_timer(c->write);
+            }
+
+            return NGX_OK;
+        }
+    }
+
+    return ngx_http_msgbus_transport_blocked(r);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
+    ngx_http_msgbus_transport_t *tp)
+{
+    ngx_int_t          rc;
+    ngx_buf_t         *b;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+    b = tp->out->buf;
+
+    if (tp->pos) {
+        b->pos = tp->frame->pos;
+        b->last = tp->frame->last;
+
+        tp->pos = NULL;
+        rc = ngx_http_output_filter(r, tp->out);
+
+    } else {
+        rc = ngx_http_output_filter(r, NULL);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (b->pos != b->last || r->out || r->buffered || r->postponed
+        || c->buffered)
+    {
+        return ngx_http_msgbus_transport_blocked(r);
+    }
+
+    ngx_http_msgbus_transport_drop(tp);
+
+    if (c->write->timer_set && !c->write->delayed) {
+        ngx_del_timer(c->write);
+    }
+
+    return NGX_OK;
+}
+
+
+/* until the client reads, or for send_timeout since it last did */
+static ngx_int_t
+ngx_http_msgbus_transport_blocked(ngx_http_request_t *r)
+{
+    ngx_event_t               *wev;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    wev = r->connection->write;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (!wev->delayed) {
+        ngx_add_timer(wev, clcf->send_timeout);
+    }
+
+    if (ngx_handle_write_event(wev, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_msgbus_transport_drop(ngx_http_msgbus_transport_t *tp)
+{
+    if (tp->frame) {
+        ngx_msgbus_frame_release(tp->frame);
+        tp->frame = NULL;
+    }
+}

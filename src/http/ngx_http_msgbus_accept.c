@@ -16,6 +16,7 @@
 
 
 #include "ngx_http_msgbus_accept.h"
+#include "ngx_http_msgbus_headers.h"
 
 
 typedef struct {
@@ -30,56 +31,28 @@ static void ngx_http_msgbus_accept_header(ngx_http_msgbus_wish_t *wish,
 static void ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish,
     u_char *p, u_char *last);
 static ngx_uint_t ngx_http_msgbus_accept_quality(u_char *p, u_char *last);
-static ngx_uint_t ngx_http_msgbus_same(ngx_str_t *s, const char *name);
 
 
 ngx_uint_t
-ngx_http_msgbus_accept(ngx_http_request_t *r, ngx_str_t *cursor)
+ngx_http_msgbus_accept(ngx_http_request_t *r)
 {
-    ngx_str_t               *last_event_id;
-    ngx_uint_t               i;
-    ngx_list_part_t         *part;
-    ngx_table_elt_t         *h;
-    ngx_http_msgbus_wish_t   wish;
+    ngx_str_t                  *value;
+    ngx_http_msgbus_wish_t      wish;
+    ngx_http_msgbus_headers_t   headers;
+
+    static ngx_str_t  name = ngx_string("Accept");
 
     wish.form = NGX_HTTP_MSGBUS_PAGE;
     wish.quality = 0;
     wish.any = 0;
 
-    last_event_id = NULL;
+    ngx_http_msgbus_headers_init(&headers, r);
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (ngx_http_msgbus_same(&h[i].key, "Accept")) {
-            ngx_http_msgbus_accept_header(&wish, &h[i].value);
-
-        } else if (ngx_http_msgbus_same(&h[i].key, "Last-Event-ID")) {
-            last_event_id = &h[i].value;
-        }
+    while ((value = ngx_http_msgbus_headers_next(&headers, &name)) != NULL) {
+        ngx_http_msgbus_accept_header(&wish, value);
     }
 
-    if (wish.form == NGX_HTTP_MSGBUS_PAGE || wish.any > wish.quality) {
-        return NGX_HTTP_MSGBUS_PAGE;
-    }
-
-    if (last_event_id && last_event_id->len) {
-        *cursor = *last_event_id;
-    }
-
-    return wish.form;
+    return wish.any > wish.quality ? NGX_HTTP_MSGBUS_PAGE : wish.form;
 }
 
 
@@ -129,13 +102,13 @@ ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish, u_char *p,
     type.data = p;
     type.len = end - p;
 
-    if (ngx_http_msgbus_same(&type, "text/event-stream")) {
+    if (ngx_http_msgbus_is_nocase(&type, "text/event-stream")) {
         form = NGX_HTTP_MSGBUS_SSE;
 
-    } else if (ngx_http_msgbus_same(&type, "application/x-ndjson")) {
+    } else if (ngx_http_msgbus_is_nocase(&type, "application/x-ndjson")) {
         form = NGX_HTTP_MSGBUS_NDJSON;
 
-    } else if (ngx_http_msgbus_same(&type, "application/json")) {
+    } else if (ngx_http_msgbus_is_nocase(&type, "application/json")) {
         form = NGX_HTTP_MSGBUS_PAGE;
 
     } else {
@@ -184,13 +157,4 @@ ngx_http_msgbus_accept_quality(u_char *p, u_char *last)
     }
 
     return 1000;
-}
-
-
-/* names of headers and types, in whatever case */
-static ngx_uint_t
-ngx_http_msgbus_same(ngx_str_t *s, const char *name)
-{
-    return s->len == ngx_strlen(name)
-           && ngx_strncasecmp(s->data, (u_char *) name, s->len) == 0;
 }

@@ -11,12 +11,8 @@
 #include "ngx_http_msgbus.h"
 
 
-/*
- * Which form of an answer the Accept headers wish, NGX_HTTP_MSGBUS_*; for a
- * stream, *cursor becomes the value of Last-Event-ID, unless it did not come
- * or is empty.
- */
-ngx_uint_t ngx_http_msgbus_accept(ngx_http_request_t *r, ngx_str_t *cursor);
+/* which form of an answer the Accept headers wish, NGX_HTTP_MSGBUS_* */
+ngx_uint_t ngx_http_msgbus_accept(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_MSGBUS_ACCEPT_H_INCLUDED_ */

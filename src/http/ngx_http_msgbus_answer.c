@@ -13,9 +13,9 @@
 
 
 #include "ngx_http_msgbus_answer.h"
-#include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_batch.h"
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_headers.h"
 #include "ngx_http_msgbus_jsonp.h"
 #include "ngx_http_msgbus_reply.h"
 
@@ -100,7 +100,7 @@ ngx_http_msgbus_answer_done(ngx_http_request_t *r,
         return ngx_http_msgbus_jsonp_send_empty(r, pass);
     }
 
-    ngx_http_msgbus_prefer(r, pass);
+    ngx_http_msgbus_headers_prefer(r, pass);
 
     if (pass->prefer_representation) {
         return ngx_http_msgbus_answer_shown(r, ev);

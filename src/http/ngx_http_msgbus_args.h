@@ -41,16 +41,15 @@ ngx_int_t ngx_http_msgbus_args(ngx_http_request_t *r,
 ngx_uint_t ngx_http_msgbus_is_publish(ngx_http_request_t *r,
     ngx_http_msgbus_args_t *args);
 
-/* fills pass->query from the arguments; NGX_OK, or the status of the error */
-ngx_int_t ngx_http_msgbus_request_query(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
-
 /*
- * Notes the preferences of the Prefer headers (RFC 7240) that are known.  They
- * are wishes: what is not understood is passed over.
+ * For how long an argument wishes to wait, within max_wait; *wait stays as it
+ * is where it does not wish to.  NGX_OK or NGX_ERROR.
  */
-void ngx_http_msgbus_prefer(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass);
+ngx_int_t ngx_http_msgbus_args_wait(ngx_http_request_t *r, ngx_str_t *value,
+    ngx_msec_t *wait);
+
+/* a decimal number of 64 bits, with a sign or without; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_msgbus_args_number(ngx_str_t *s, int64_t *n);
 
 
 #endif /* _NGX_HTTP_MSGBUS_ARGS_H_INCLUDED_ */

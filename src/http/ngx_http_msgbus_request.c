@@ -15,6 +15,7 @@
 #include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_drain.h"
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_headers.h"
 #include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_jsonp.h"
 #include "ngx_http_msgbus_name.h"
@@ -58,6 +59,7 @@ static ngx_int_t
 ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
     ngx_int_t                    rc;
+    ngx_str_t                   *id;
     ngx_uint_t                   methods, get, all;
     ngx_http_msgbus_args_t       args;
     ngx_http_msgbus_loc_conf_t  *lcf;
@@ -93,12 +95,17 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     }
 
     if (get && r == r->main && !all && !ngx_http_msgbus_is_publish(r, &args)) {
-        pass->form = ngx_http_msgbus_accept(r, &args.last_event_id);
+        pass->form = ngx_http_msgbus_accept(r);
     }
 
-    if (pass->form == NGX_HTTP_MSGBUS_PAGE
-        && (get || r->method == NGX_HTTP_POST))
-    {
+    if (pass->form != NGX_HTTP_MSGBUS_PAGE) {
+        id = ngx_http_msgbus_headers_last_event_id(r);
+
+        if (id) {
+            args.last_event_id = *id;
+        }
+
+    } else if (get || r->method == NGX_HTTP_POST) {
         rc = ngx_http_msgbus_jsonp_callback(r, pass, &args);
 
         if (rc != NGX_OK) {

@@ -15,6 +15,7 @@
 
 
 #include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_headers.h"
 #include "ngx_http_msgbus_name.h"
 #include "ngx_http_msgbus_variable.h"
 #if (NGX_SSL || NGX_MSGBUS_SHA512)
@@ -36,8 +37,6 @@ static ngx_int_t ngx_http_msgbus_variable_events(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_table_elt_t *ngx_http_msgbus_variable_token(
-    ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_variable_hash(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, u_char *key, size_t len);
 static ngx_int_t ngx_http_msgbus_variable_number(ngx_http_request_t *r,
@@ -199,19 +198,19 @@ ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
 {
     size_t                       len;
     u_char                      *key, *p;
-    ngx_table_elt_t             *token;
+    ngx_str_t                   *token;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    token = ngx_http_msgbus_variable_token(r);
+    token = ngx_http_msgbus_headers_token(r);
 
-    if (token == NULL || token->value.len == 0) {
+    if (token == NULL || token->len == 0) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    len = lcf->auth_prefix.len + token->value.len;
+    len = lcf->auth_prefix.len + token->len;
 
     key = ngx_pnalloc(r->pool, len);
     if (key == NULL) {
@@ -219,7 +218,7 @@ ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
     }
 
     p = ngx_cpymem(key, lcf->auth_prefix.data, lcf->auth_prefix.len);
-    ngx_memcpy(p, token->value.data, token->value.len);
+    ngx_memcpy(p, token->data, token->len);
 
     if (len >= NGX_HTTP_MSGBUS_KEY_LEN) {
         return ngx_http_msgbus_variable_hash(r, v, key, len);
@@ -228,39 +227,6 @@ ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
     ngx_http_msgbus_variable_text(v, key, len);
 
     return NGX_OK;
-}
-
-
-static ngx_table_elt_t *
-ngx_http_msgbus_variable_token(ngx_http_request_t *r)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    static u_char  name[] = "X-Auth-Token";
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NULL;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof(name) - 1
-            && ngx_strncasecmp(h[i].key.data, name, sizeof(name) - 1) == 0)
-        {
-            return &h[i];
-        }
-    }
 }
 
 

@@ -13,7 +13,9 @@
 
 
 #include "fuzz.h"
-#include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_agent.h"
+#include "ngx_http_msgbus_headers.h"
+#include "ngx_http_msgbus_query.h"
 
 
 #define QUERY_ARGS     10
@@ -73,6 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngx_table_elt_t         *headers;
     fuzz_request_t           fr;
     ngx_msgbus_query_t       q, *found;
+    ngx_msgbus_channel_t     channel;
     ngx_http_msgbus_args_t   args;
 
     fuzz_begin(&fr);
@@ -129,7 +132,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fr.ctx.pass.form = NGX_HTTP_MSGBUS_PAGE;
 
-    rc = ngx_http_msgbus_request_query(&fr.request, &fr.ctx.pass, &args);
+    channel.depth = 1;
+    fr.ctx.pass.channel = &channel;
+
+    rc = ngx_http_msgbus_query(&fr.request, &fr.ctx.pass, &args);
 
     expected = query_expect(&fr, prefer, n, &q, &wait, &by_header,
                             &shown, &message);
@@ -161,7 +167,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    "it waits%s because of a header",
                    fr.ctx.pass.prefer_wait ? "" : " not");
 
-        ngx_http_msgbus_prefer(&fr.request, &fr.ctx.pass);
+        ngx_http_msgbus_headers_prefer(&fr.request, &fr.ctx.pass);
 
         fuzz_check(fr.ctx.pass.prefer_representation == shown,
                    "the event is%s to be shown",
@@ -282,6 +288,11 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
     }
 
     *wait = query_wait(fr, number);
+
+    if (*wait && q->newest_first) {
+        *message = "To wait needs sort=1";
+        return NGX_HTTP_BAD_REQUEST;
+    }
 
     return NGX_OK;
 }
@@ -464,4 +475,21 @@ query_wait(fuzz_request_t *fr, int64_t n)
     ms = (__int128) n * 1000;
 
     return ms > fr->conf.max_wait ? fr->conf.max_wait : (ngx_msec_t) ms;
+}
+
+
+/* a bus that knows what is newest, and a reader who hides nothing */
+
+ngx_uint_t
+ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
+{
+    return 1;
+}
+
+
+ngx_int_t
+ngx_http_msgbus_agent(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
+    ngx_uint_t publish)
+{
+    return NGX_OK;
 }

@@ -379,6 +379,8 @@ spoil('store includes bus, which is above it', 'src/store/ngx_msgbus_store.h',
       "core.h>\n", "core.h>\n#include \"ngx_msgbus.h\"\n");
 spoil('a handler does not see ngx_msgbus_log.h', $main,
       '"ngx_msgbus_json.h"', '"ngx_msgbus_log.h"');
+spoil("a handler calls ngx_msgbus_log_append() behind the bus's back", $main,
+      'len--;', 'ngx_msgbus_log_append(NULL);');
 spoil('a handler does not see ngx_msgbus_ring.h',
       'src/http/ngx_http_msgbus_disk.h',
       '"ngx_msgbus.h"', '"ngx_msgbus_ring.h"');

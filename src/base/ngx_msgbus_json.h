@@ -42,5 +42,4 @@ u_char *ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text);
 /* takes back what ngx_msgbus_json_escape() wrote; never longer.  Anywhere. */
 u_char *ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *text);
 
-
 #endif /* _NGX_MSGBUS_JSON_H_INCLUDED_ */

@@ -14,6 +14,7 @@
 #include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_log.h"
+#include "ngx_msgbus_number.h"
 #include "ngx_msgbus_post.h"
 #include "ngx_msgbus_store.h"
 #include "ngx_msgbus_view.h"
@@ -118,6 +119,9 @@ void ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n);
 ngx_int_t ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
     ngx_str_t *name);
 
+/* can it be a channel's name, of whatever bus? */
+ngx_uint_t ngx_msgbus_is_channel(ngx_str_t *name);
+
 /* a hint that an event of so many bytes will be published in a moment */
 void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
 
@@ -135,6 +139,13 @@ void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
  * On the event loop.
  */
 ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
+
+/*
+ * Writes an event that is stored as a reader gets it at once, with an age of
+ * 0; at most ngx_msgbus_shown_len() bytes.  Returns the end.
+ */
+u_char *ngx_msgbus_show(u_char *p, ngx_msgbus_event_t *ev);
+size_t ngx_msgbus_shown_len(ngx_msgbus_event_t *ev);
 
 /* a post that waits is to be forgotten: its poster has left */
 void ngx_msgbus_forget(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
@@ -161,7 +172,19 @@ ngx_int_t ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
  * event loop.
  */
 ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
-    ngx_msgbus_query_t *query, ngx_uint_t form, ngx_log_t *log);
+    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
+
+/*
+ * Frames of the caller's own: what SSE begins with; and one that says where
+ * the parked reader of a query stands.  NULL: no memory.  On the event loop.
+ */
+ngx_msgbus_frame_t *ngx_msgbus_hello(ngx_log_t *log);
+ngx_msgbus_frame_t *ngx_msgbus_ping(ngx_msgbus_t *bus,
+    ngx_msgbus_waiter_t *w, ngx_msgbus_query_t *query, ngx_msgbus_form_e form,
+    ngx_log_t *log);
+
+/* one owner less */
+void ngx_msgbus_release(ngx_msgbus_frame_t *frame);
 
 /*
  * A parked reader that is not due has seen all that it is entitled to up to

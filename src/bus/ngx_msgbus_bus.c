@@ -45,7 +45,7 @@ static void ngx_msgbus_expire_handler(ngx_event_t *ev);
 static void ngx_msgbus_wake_handler(void *data);
 static void ngx_msgbus_more_handler(ngx_event_t *ev);
 static ngx_msgbus_frame_t *ngx_msgbus_frame_render(ngx_msgbus_t *bus,
-    ngx_msgbus_query_t *query, ngx_uint_t form, ngx_log_t *log);
+    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
     size_t len, size_t head, size_t tail);
 static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
@@ -338,6 +338,15 @@ ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
 }
 
 
+ngx_uint_t
+ngx_msgbus_is_channel(ngx_str_t *name)
+{
+    ngx_msgbus_channel_t  channel;
+
+    return ngx_msgbus_channel_parse(&channel, name, 0) == NGX_OK;
+}
+
+
 void
 ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size)
 {
@@ -391,6 +400,26 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     }
 
     return rc;
+}
+
+
+u_char *
+ngx_msgbus_show(u_char *p, ngx_msgbus_event_t *ev)
+{
+    p = ngx_msgbus_log_front(p, ev);
+    p = ngx_cpymem(p, "0,\"data\":", sizeof("0,\"data\":") - 1);
+    p = ngx_cpymem(p, ev->data.data, ev->data.len);
+    *p++ = '}';
+
+    return p;
+}
+
+
+size_t
+ngx_msgbus_shown_len(ngx_msgbus_event_t *ev)
+{
+    return ngx_msgbus_log_front_len(ev) + ev->data.len
+           + sizeof("0,\"data\":}") - 1;
 }
 
 
@@ -490,7 +519,7 @@ ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
 
 ngx_msgbus_frame_t *
 ngx_msgbus_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_uint_t form, ngx_log_t *log)
+    ngx_msgbus_form_e form, ngx_log_t *log)
 {
     ngx_msgbus_frame_t  *frame, *mine;
 
@@ -527,7 +556,7 @@ ngx_msgbus_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
 /* with nobody's events hidden */
 static ngx_msgbus_frame_t *
 ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_uint_t form, ngx_log_t *log)
+    ngx_msgbus_form_e form, ngx_log_t *log)
 {
     u_char                   *last;
     uint64_t                  now;
@@ -580,6 +609,36 @@ ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     }
 
     return ngx_msgbus_frame_create(&rendered, form, log);
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_hello(ngx_log_t *log)
+{
+    return ngx_msgbus_frame_hello(log);
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_ping(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
+    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log)
+{
+    uint64_t  id;
+
+    id = query->after;
+
+    if (!ngx_msgbus_waiter_is_due(w)) {
+        id = ngx_max(id, bus->waiters.seen_id);
+    }
+
+    return ngx_msgbus_frame_ping(id, form, log);
+}
+
+
+void
+ngx_msgbus_release(ngx_msgbus_frame_t *frame)
+{
+    ngx_msgbus_frame_release(frame);
 }
 
 

@@ -18,10 +18,6 @@
 #define NGX_HTTP_MSGBUS_PUBLISH  0x0002
 #define NGX_HTTP_MSGBUS_READ     0x0004
 
-#define NGX_HTTP_MSGBUS_PAGE     0
-#define NGX_HTTP_MSGBUS_SSE      1
-#define NGX_HTTP_MSGBUS_NDJSON   2
-
 
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
@@ -72,6 +68,7 @@ typedef struct {
     ngx_str_t                  user_agent;    /* as it stands in JSON */
     ngx_str_t                  uuid;          /* empty: none */
 
+    ngx_msgbus_form_e          form;          /* of the answer */
     ngx_msgbus_query_t         query;
     ngx_msec_t                 wait;          /* for events; 0: not at all */
     void                      *hold;          /* what it is held with */
@@ -81,7 +78,6 @@ typedef struct {
     const char                *message;       /* of the error to be sent */
     ngx_buf_t                 *error;         /* sent in place of nginx's */
 
-    unsigned                   form:2;        /* of the answer */
     unsigned                   batch:1;
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */

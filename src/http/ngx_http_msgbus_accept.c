@@ -20,7 +20,7 @@
 
 
 typedef struct {
-    ngx_uint_t                 form;
+    ngx_msgbus_form_e          form;
     ngx_uint_t                 quality;       /* thousandths */
     ngx_uint_t                 any;           /* of a range of types */
 } ngx_http_msgbus_wish_t;
@@ -33,7 +33,7 @@ static void ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish,
 static ngx_uint_t ngx_http_msgbus_accept_quality(u_char *p, u_char *last);
 
 
-ngx_uint_t
+ngx_msgbus_form_e
 ngx_http_msgbus_accept(ngx_http_request_t *r)
 {
     ngx_str_t                  *value;
@@ -42,7 +42,7 @@ ngx_http_msgbus_accept(ngx_http_request_t *r)
 
     static ngx_str_t  name = ngx_string("Accept");
 
-    wish.form = NGX_HTTP_MSGBUS_PAGE;
+    wish.form = NGX_MSGBUS_PAGE;
     wish.quality = 0;
     wish.any = 0;
 
@@ -52,7 +52,7 @@ ngx_http_msgbus_accept(ngx_http_request_t *r)
         ngx_http_msgbus_accept_header(&wish, value);
     }
 
-    return wish.any > wish.quality ? NGX_HTTP_MSGBUS_PAGE : wish.form;
+    return wish.any > wish.quality ? NGX_MSGBUS_PAGE : wish.form;
 }
 
 
@@ -80,9 +80,10 @@ static void
 ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish, u_char *p,
     u_char *last)
 {
-    u_char      *end;
-    ngx_str_t    type;
-    ngx_uint_t   form, quality;
+    u_char             *end;
+    ngx_str_t           type;
+    ngx_uint_t          quality;
+    ngx_msgbus_form_e   form;
 
     end = memchr(p, ';', last - p);
     if (end == NULL) {
@@ -103,13 +104,13 @@ ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish, u_char *p,
     type.len = end - p;
 
     if (ngx_http_msgbus_is_nocase(&type, "text/event-stream")) {
-        form = NGX_HTTP_MSGBUS_SSE;
+        form = NGX_MSGBUS_SSE;
 
     } else if (ngx_http_msgbus_is_nocase(&type, "application/x-ndjson")) {
-        form = NGX_HTTP_MSGBUS_NDJSON;
+        form = NGX_MSGBUS_NDJSON;
 
     } else if (ngx_http_msgbus_is_nocase(&type, "application/json")) {
-        form = NGX_HTTP_MSGBUS_PAGE;
+        form = NGX_MSGBUS_PAGE;
 
     } else {
         if (type.len && end[-1] == '*') {

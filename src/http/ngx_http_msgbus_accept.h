@@ -11,8 +11,8 @@
 #include "ngx_http_msgbus.h"
 
 
-/* which form of an answer the Accept headers wish, NGX_HTTP_MSGBUS_* */
-ngx_uint_t ngx_http_msgbus_accept(ngx_http_request_t *r);
+/* which form of an answer the Accept headers wish; if none, a page */
+ngx_msgbus_form_e ngx_http_msgbus_accept(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_MSGBUS_ACCEPT_H_INCLUDED_ */

@@ -119,9 +119,7 @@ ngx_http_msgbus_answer_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
 
     static ngx_str_t  applied = ngx_string("return=representation");
 
-    b = ngx_create_temp_buf(r->pool, ngx_msgbus_log_front_len(ev)
-                                     + ev->data.len
-                                     + sizeof("0,\"data\":}") - 1);
+    b = ngx_create_temp_buf(r->pool, ngx_msgbus_shown_len(ev));
 
     if (b == NULL
         || ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
@@ -130,10 +128,7 @@ ngx_http_msgbus_answer_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
         return NGX_ERROR;
     }
 
-    b->last = ngx_msgbus_log_front(b->last, ev);
-    b->last = ngx_cpymem(b->last, "0,\"data\":", sizeof("0,\"data\":") - 1);
-    b->last = ngx_cpymem(b->last, ev->data.data, ev->data.len);
-    *b->last++ = '}';
+    b->last = ngx_msgbus_show(b->last, ev);
 
     out.buf = b;
     out.next = NULL;

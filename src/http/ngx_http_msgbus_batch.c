@@ -198,7 +198,7 @@ ngx_http_msgbus_batch_done(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
             *b->last++ = ',';
         }
 
-        b->last = ngx_msgbus_log_number(b->last, post->events[i].id);
+        b->last = ngx_msgbus_number(b->last, post->events[i].id);
     }
 
     b->last = ngx_cpymem(b->last, "]}", 2);

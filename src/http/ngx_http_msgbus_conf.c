@@ -174,7 +174,6 @@ static ngx_int_t
 ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
     ngx_http_msgbus_loc_conf_t *conf)
 {
-    ngx_msgbus_channel_t       channel;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -219,8 +218,7 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
 
     if (conf->channel
         && conf->channel->lengths == NULL
-        && ngx_msgbus_channel_parse(&channel, &conf->channel->value, 0)
-           != NGX_OK)
+        && !ngx_msgbus_is_channel(&conf->channel->value))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"msgbus_channel\" of location \"%V\" is \"%V\", "

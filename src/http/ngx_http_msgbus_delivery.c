@@ -63,8 +63,6 @@ ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
     }
 
     dl->bus = lcf->bus;
-    dl->form = dl->hold.ctx->pass.form == NGX_HTTP_MSGBUS_SSE
-               ? NGX_MSGBUS_SSE : NGX_MSGBUS_NDJSON;
 
     dl->waiter.handler = ngx_http_msgbus_delivery_wake_handler;
     dl->waiter.stays = 1;
@@ -77,9 +75,11 @@ ngx_int_t
 ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl)
 {
     ngx_http_request_t          *r;
+    ngx_http_msgbus_pass_t      *pass;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     r = dl->hold.ctx->request;
+    pass = &dl->hold.ctx->pass;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
@@ -88,8 +88,7 @@ ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl)
      * what is posted after it wakes.
      */
 
-    if (ngx_msgbus_park(dl->bus, &dl->waiter, &dl->hold.ctx->pass.query,
-                        r->pool)
+    if (ngx_msgbus_park(dl->bus, &dl->waiter, &pass->query, r->pool)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -104,7 +103,7 @@ ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl)
                                ngx_http_msgbus_delivery_ping_handler);
 
     if (ngx_http_msgbus_transport_open(r, &dl->transport,
-                                       dl->form == NGX_MSGBUS_NDJSON)
+                                       pass->form == NGX_MSGBUS_NDJSON)
         == NGX_ERROR
         || ngx_http_msgbus_delivery_hello(dl) == NGX_ERROR)
     {
@@ -136,11 +135,11 @@ ngx_http_msgbus_delivery_hello(ngx_http_msgbus_delivery_t *dl)
 {
     ngx_msgbus_frame_t  *frame;
 
-    if (dl->form == NGX_MSGBUS_NDJSON) {
+    if (dl->hold.ctx->pass.form == NGX_MSGBUS_NDJSON) {
         return NGX_OK;
     }
 
-    frame = ngx_msgbus_frame_hello(dl->hold.ctx->request->connection->log);
+    frame = ngx_msgbus_hello(dl->hold.ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
@@ -292,21 +291,24 @@ ngx_http_msgbus_delivery_go_on(ngx_http_msgbus_delivery_t *dl)
 static ngx_int_t
 ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 {
-    size_t               size;
-    ngx_msgbus_frame_t  *frame;
-    ngx_msgbus_query_t  *query;
+    size_t                   size;
+    ngx_http_request_t      *r;
+    ngx_msgbus_frame_t      *frame;
+    ngx_msgbus_query_t      *query;
+    ngx_http_msgbus_pass_t  *pass;
 
-    query = &dl->hold.ctx->pass.query;
+    r = dl->hold.ctx->request;
+    pass = &dl->hold.ctx->pass;
+    query = &pass->query;
 
-    frame = ngx_msgbus_frame(dl->bus, query, dl->form,
-                             dl->hold.ctx->request->connection->log);
+    frame = ngx_msgbus_frame(dl->bus, query, pass->form, r->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
     query->latest = 0;
     query->after = frame->last_id;
-    dl->hold.ctx->pass.events += frame->events;
+    pass->events += frame->events;
 
     dl->behind = frame->more || frame->last_id < ngx_msgbus_seen(dl->bus);
 
@@ -322,12 +324,11 @@ ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 
     if (size) {
         dl->told = 1;
-        ngx_http_msgbus_transport_set(dl->hold.ctx->request, &dl->transport,
-                                      frame);
+        ngx_http_msgbus_transport_set(r, &dl->transport, frame);
         return NGX_OK;
     }
 
-    ngx_msgbus_frame_release(frame);
+    ngx_msgbus_release(frame);
 
     if (dl->behind || dl->told) {
         return NGX_OK;
@@ -342,24 +343,21 @@ ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 static ngx_int_t
 ngx_http_msgbus_delivery_ping(ngx_http_msgbus_delivery_t *dl)
 {
-    uint64_t             id;
-    ngx_msgbus_frame_t  *frame;
+    ngx_http_request_t      *r;
+    ngx_msgbus_frame_t      *frame;
+    ngx_http_msgbus_pass_t  *pass;
 
-    id = dl->hold.ctx->pass.query.after;
+    r = dl->hold.ctx->request;
+    pass = &dl->hold.ctx->pass;
 
-    if (!ngx_msgbus_waiter_is_due(&dl->waiter)) {
-        id = ngx_max(id, ngx_msgbus_seen(dl->bus));
-    }
-
-    frame = ngx_msgbus_frame_ping(id, dl->form,
-                                  dl->hold.ctx->request->connection->log);
+    frame = ngx_msgbus_ping(dl->bus, &dl->waiter, &pass->query, pass->form,
+                            r->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
     dl->told = 1;
-    ngx_http_msgbus_transport_set(dl->hold.ctx->request, &dl->transport,
-                                  frame);
+    ngx_http_msgbus_transport_set(r, &dl->transport, frame);
 
     return NGX_OK;
 }
@@ -374,14 +372,16 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
     ngx_http_request_t          *r;
     ngx_msgbus_frame_t          *frame;
     ngx_msgbus_query_t           query;
+    ngx_http_msgbus_pass_t      *pass;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     r = dl->hold.ctx->request;
     c = r->connection;
+    pass = &dl->hold.ctx->pass;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    query = dl->hold.ctx->pass.query;
+    query = pass->query;
 
     if (dl->waiting) {
         query.after = ngx_max(query.after, dl->counted);
@@ -392,7 +392,7 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
 
     while (query.after < ngx_msgbus_seen(dl->bus)) {
 
-        frame = ngx_msgbus_frame(dl->bus, &query, dl->form, c->log);
+        frame = ngx_msgbus_frame(dl->bus, &query, pass->form, c->log);
         if (frame == NULL) {
             return NGX_ERROR;
         }
@@ -400,7 +400,7 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
         dl->waiting += frame->last - frame->pos;
         query.after = frame->last_id;
 
-        ngx_msgbus_frame_release(frame);
+        ngx_msgbus_release(frame);
 
         if (rest + dl->waiting > lcf->stream_buffer) {
             ngx_http_set_log_request(c->log, r);
@@ -408,7 +408,7 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
             ngx_log_error(NGX_LOG_INFO, c->log, 0,
                           "msgbus closes a stream of channel \"%V\", its "
                           "client has not read %uz bytes",
-                          &dl->hold.ctx->pass.name, rest + dl->waiting);
+                          &pass->name, rest + dl->waiting);
 
             return NGX_ERROR;
         }

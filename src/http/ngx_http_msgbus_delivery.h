@@ -26,7 +26,6 @@ typedef struct {
     size_t                       waiting;  /* bytes in the log behind it, */
     uint64_t                     counted;  /*   up to this id */
 
-    unsigned                     form:1;   /* NGX_MSGBUS_SSE, _NDJSON */
     unsigned                     parked:1;
     unsigned                     behind:1; /* the log may have more for it */
     unsigned                     live:1;   /* it was not, once */

@@ -153,11 +153,11 @@ ngx_http_msgbus_page_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
     h->value.data = p;
 
     p = ngx_cpymem(p, "W/\"", 3);
-    p = ngx_msgbus_log_number(p, page->first);
+    p = ngx_msgbus_number(p, page->first);
     *p++ = '-';
-    p = ngx_msgbus_log_number(p, page->last);
+    p = ngx_msgbus_number(p, page->last);
     *p++ = '-';
-    p = ngx_msgbus_log_number(p, page->events);
+    p = ngx_msgbus_number(p, page->events);
     *p++ = '"';
 
     h->value.len = p - h->value.data;

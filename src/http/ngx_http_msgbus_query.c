@@ -65,7 +65,7 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         pass->query.scope = NGX_MSGBUS_WHOLE;
     }
 
-    if (pass->form != NGX_HTTP_MSGBUS_PAGE && pass->query.newest_first) {
+    if (pass->form != NGX_MSGBUS_PAGE && pass->query.newest_first) {
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "A stream needs sort=1");
     }
@@ -143,7 +143,7 @@ ngx_http_msgbus_query_args(ngx_http_request_t *r,
         q->name = 1;
     }
 
-    if (pass->form != NGX_HTTP_MSGBUS_PAGE) {
+    if (pass->form != NGX_MSGBUS_PAGE) {
         return ngx_http_msgbus_query_stream(pass, args);
     }
 

@@ -38,7 +38,7 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         return rc;
     }
 
-    if (pass->form != NGX_HTTP_MSGBUS_PAGE) {
+    if (pass->form != NGX_MSGBUS_PAGE) {
         return ngx_http_msgbus_stream(r, pass);
     }
 

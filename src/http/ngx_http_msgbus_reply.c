@@ -64,7 +64,7 @@ ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key, uint64_t n)
         return NGX_ERROR;
     }
 
-    value.len = ngx_msgbus_log_number(value.data, n) - value.data;
+    value.len = ngx_msgbus_number(value.data, n) - value.data;
 
     return ngx_http_msgbus_add_header(r, key, &value);
 }

@@ -98,7 +98,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         pass->form = ngx_http_msgbus_accept(r);
     }
 
-    if (pass->form != NGX_HTTP_MSGBUS_PAGE) {
+    if (pass->form != NGX_MSGBUS_PAGE) {
         id = ngx_http_msgbus_headers_last_event_id(r);
 
         if (id) {

@@ -100,7 +100,7 @@ ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = -1;
 
-    ngx_http_msgbus_content_type(r, pass->form == NGX_HTTP_MSGBUS_SSE
+    ngx_http_msgbus_content_type(r, pass->form == NGX_MSGBUS_SSE
                                     ? "text/event-stream"
                                     : "application/x-ndjson");
 

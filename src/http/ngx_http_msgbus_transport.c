@@ -266,7 +266,7 @@ void
 ngx_http_msgbus_transport_drop(ngx_http_msgbus_transport_t *tp)
 {
     if (tp->frame) {
-        ngx_msgbus_frame_release(tp->frame);
+        ngx_msgbus_release(tp->frame);
         tp->frame = NULL;
     }
 }

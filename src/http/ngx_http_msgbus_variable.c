@@ -284,7 +284,7 @@ ngx_http_msgbus_variable_number(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    ngx_http_msgbus_variable_text(v, p, ngx_msgbus_log_number(p, n) - p);
+    ngx_http_msgbus_variable_text(v, p, ngx_msgbus_number(p, n) - p);
 
     return NGX_OK;
 }

@@ -19,6 +19,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_frame.h"
+#include "ngx_msgbus_number.h"
 
 
 #define NGX_MSGBUS_FRAME_BUCKETS  256
@@ -33,7 +34,7 @@
 
 static uint32_t ngx_msgbus_frame_hash(ngx_msgbus_query_t *query);
 static ngx_queue_t *ngx_msgbus_frame_bucket(ngx_msgbus_frames_t *frames,
-    uint32_t hash, ngx_uint_t scope, ngx_uint_t form);
+    uint32_t hash, ngx_uint_t scope, ngx_msgbus_form_e form);
 static void ngx_msgbus_frame_unshare(ngx_msgbus_frames_t *frames,
     ngx_msgbus_frame_t *frame);
 static ngx_msgbus_frame_t *ngx_msgbus_frame_alloc(ngx_uint_t events,
@@ -42,10 +43,11 @@ static void ngx_msgbus_frame_close(ngx_msgbus_frame_t *frame, u_char *last);
 static size_t ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered,
     size_t *uuids);
 static u_char *ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark,
-    ngx_uint_t form);
+    ngx_msgbus_form_e form);
 static u_char *ngx_msgbus_frame_gap(u_char *p, uint64_t after,
-    uint64_t oldest, ngx_uint_t form);
-static u_char *ngx_msgbus_frame_id(u_char *p, uint64_t id, ngx_uint_t form);
+    uint64_t oldest, ngx_msgbus_form_e form);
+static u_char *ngx_msgbus_frame_id(u_char *p, uint64_t id,
+    ngx_msgbus_form_e form);
 static ngx_uint_t ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame,
     ngx_uint_t n, ngx_str_t *uuid, uint32_t hash);
 
@@ -84,7 +86,7 @@ ngx_msgbus_frames_init(ngx_msgbus_frames_t *frames, ngx_pool_t *pool)
 
 ngx_msgbus_frame_t *
 ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
-    ngx_uint_t form)
+    ngx_msgbus_form_e form)
 {
     uint32_t             hash;
     ngx_str_t           *name;
@@ -134,7 +136,7 @@ ngx_msgbus_frame_hash(ngx_msgbus_query_t *query)
 
 static ngx_queue_t *
 ngx_msgbus_frame_bucket(ngx_msgbus_frames_t *frames, uint32_t hash,
-    ngx_uint_t scope, ngx_uint_t form)
+    ngx_uint_t scope, ngx_msgbus_form_e form)
 {
     return &frames->buckets[(hash + scope * 2 + form)
                             % NGX_MSGBUS_FRAME_BUCKETS];
@@ -208,7 +210,7 @@ ngx_msgbus_frames_forget(ngx_msgbus_frames_t *frames)
 
 
 ngx_msgbus_frame_t *
-ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_uint_t form,
+ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     ngx_log_t *log)
 {
     u_char                    *p, *uuid;
@@ -350,13 +352,14 @@ ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered, size_t *uuids)
 
 /* an event is one line: what ends lines in its white space is made spaces */
 static u_char *
-ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark, ngx_uint_t form)
+ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark,
+    ngx_msgbus_form_e form)
 {
     u_char  *text;
 
     if (form == NGX_MSGBUS_SSE) {
         p = ngx_cpymem(p, "id: ", sizeof("id: ") - 1);
-        p = ngx_msgbus_log_number(p, mark->id);
+        p = ngx_msgbus_number(p, mark->id);
         p = ngx_cpymem(p, "\ndata: ", sizeof("\ndata: ") - 1);
     }
 
@@ -397,7 +400,7 @@ ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark, ngx_uint_t form)
 
 static u_char *
 ngx_msgbus_frame_gap(u_char *p, uint64_t after, uint64_t oldest,
-    ngx_uint_t form)
+    ngx_msgbus_form_e form)
 {
     if (form == NGX_MSGBUS_SSE) {
         return ngx_sprintf(p, "event: msgbus.gap\n"
@@ -411,7 +414,7 @@ ngx_msgbus_frame_gap(u_char *p, uint64_t after, uint64_t oldest,
 
 
 static u_char *
-ngx_msgbus_frame_id(u_char *p, uint64_t id, ngx_uint_t form)
+ngx_msgbus_frame_id(u_char *p, uint64_t id, ngx_msgbus_form_e form)
 {
     if (form == NGX_MSGBUS_SSE) {
         return ngx_sprintf(p, "id: %uL\n\n", id);
@@ -487,7 +490,7 @@ ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame, ngx_uint_t n,
 
 
 ngx_msgbus_frame_t *
-ngx_msgbus_frame_ping(uint64_t id, ngx_uint_t form, ngx_log_t *log)
+ngx_msgbus_frame_ping(uint64_t id, ngx_msgbus_form_e form, ngx_log_t *log)
 {
     ngx_msgbus_frame_t  *frame;
 

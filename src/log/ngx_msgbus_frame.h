@@ -13,8 +13,12 @@
 #include "ngx_msgbus_view.h"
 
 
-#define NGX_MSGBUS_SSE     0
-#define NGX_MSGBUS_NDJSON  1
+/* what a reader gets: a page; or a stream, which is made of frames */
+typedef enum {
+    NGX_MSGBUS_PAGE = 0,
+    NGX_MSGBUS_SSE,
+    NGX_MSGBUS_NDJSON
+} ngx_msgbus_form_e;
 
 
 /* an event in a frame: the others lie before and behind it */
@@ -43,7 +47,7 @@ typedef struct {
     uint64_t               last_id;        /*   who have this one after it */
 
     ngx_uint_t             scope;          /* of the query that it is for */
-    ngx_uint_t             form;
+    ngx_msgbus_form_e      form;
     uint32_t               hash;
     ngx_str_t              name;
 
@@ -89,7 +93,7 @@ ngx_int_t ngx_msgbus_frames_init(ngx_msgbus_frames_t *frames,
  * NULL: none.  It is not the caller's until he has made himself an owner.
  */
 ngx_msgbus_frame_t *ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames,
-    ngx_msgbus_query_t *query, ngx_uint_t form);
+    ngx_msgbus_query_t *query, ngx_msgbus_form_e form);
 
 /* from now on others find it, a while; one that tells of a gap is not shared */
 void ngx_msgbus_frame_share(ngx_msgbus_frames_t *frames,
@@ -100,7 +104,7 @@ void ngx_msgbus_frames_forget(ngx_msgbus_frames_t *frames);
 
 /* the frame of what was rendered, the caller's own; NULL: no memory */
 ngx_msgbus_frame_t *ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered,
-    ngx_uint_t form, ngx_log_t *log);
+    ngx_msgbus_form_e form, ngx_log_t *log);
 
 /*
  * The frame without the events of one poster, the caller's own; the frame
@@ -110,7 +114,7 @@ ngx_msgbus_frame_t *ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame,
     ngx_str_t *uuid, ngx_log_t *log);
 
 /* a frame that says where a reader stands, the caller's own; or NULL */
-ngx_msgbus_frame_t *ngx_msgbus_frame_ping(uint64_t id, ngx_uint_t form,
+ngx_msgbus_frame_t *ngx_msgbus_frame_ping(uint64_t id, ngx_msgbus_form_e form,
     ngx_log_t *log);
 
 /* what SSE begins with, the caller's own; or NULL */

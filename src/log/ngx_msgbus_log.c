@@ -22,8 +22,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_log.h"
 #include "ngx_msgbus_filing.h"
+#include "ngx_msgbus_log.h"
+#include "ngx_msgbus_number.h"
 
 
 /* a place in the index for this many bytes of the ring at least */
@@ -602,7 +603,7 @@ u_char *
 ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev)
 {
     p = ngx_cpymem(p, "{\"id\":", sizeof("{\"id\":") - 1);
-    p = ngx_msgbus_log_number(p, ev->id);
+    p = ngx_msgbus_number(p, ev->id);
     p = ngx_cpymem(p, ",\"user_agent\":\"", sizeof(",\"user_agent\":\"") - 1);
     p = ngx_cpymem(p, ev->user_agent.data, ev->user_agent.len);
     p = ngx_cpymem(p, "\",\"created_at\":\"",
@@ -610,42 +611,6 @@ ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev)
     p = ngx_cpymem(p, ev->created_text, NGX_MSGBUS_TIME_LEN);
 
     return ngx_cpymem(p, "\",\"age\":", sizeof("\",\"age\":") - 1);
-}
-
-
-u_char *
-ngx_msgbus_log_number(u_char *p, uint64_t n)
-{
-    u_char       *last, buf[NGX_INT64_LEN];
-    ngx_uint_t    two;
-
-    /* every read and every post writes ids: two digits a division */
-
-    static u_char  digits[] =
-        "00010203040506070809101112131415161718192021222324"
-        "25262728293031323334353637383940414243444546474849"
-        "50515253545556575859606162636465666768697071727374"
-        "75767778798081828384858687888990919293949596979899";
-
-    last = buf + NGX_INT64_LEN;
-
-    while (n >= 100) {
-        two = n % 100 * 2;
-        n /= 100;
-
-        *--last = digits[two + 1];
-        *--last = digits[two];
-    }
-
-    if (n >= 10) {
-        *--last = digits[n * 2 + 1];
-        *--last = digits[n * 2];
-
-    } else {
-        *--last = (u_char) ('0' + n);
-    }
-
-    return ngx_cpymem(p, last, buf + NGX_INT64_LEN - last);
 }
 
 

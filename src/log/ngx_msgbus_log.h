@@ -91,8 +91,5 @@ u_char *ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev);
     (sizeof("{\"id\":,\"user_agent\":\"\",\"created_at\":\"\",\"age\":") - 1  \
      + NGX_MSGBUS_ID_LEN + NGX_MSGBUS_TIME_LEN + (ev)->user_agent.len)
 
-/* writes a decimal number, at most NGX_INT64_LEN bytes; returns its end */
-u_char *ngx_msgbus_log_number(u_char *p, uint64_t n);
-
 
 #endif /* _NGX_MSGBUS_LOG_H_INCLUDED_ */

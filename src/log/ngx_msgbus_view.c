@@ -21,8 +21,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_msgbus_view.h"
 #include "ngx_msgbus_filing.h"
+#include "ngx_msgbus_number.h"
+#include "ngx_msgbus_view.h"
 
 
 /* a list, or the whole log, and where we stand in it */
@@ -396,7 +397,7 @@ ngx_msgbus_view_age(ngx_str_t *age, ngx_msgbus_record_t *rec, uint64_t now)
 
     seconds = now > rec->created ? (now - rec->created) / 1000 : 0;
 
-    age->len = ngx_msgbus_log_number(age->data, seconds) - age->data;
+    age->len = ngx_msgbus_number(age->data, seconds) - age->data;
 }
 
 

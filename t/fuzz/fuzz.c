@@ -335,19 +335,6 @@ ngx_unescape_uri(u_char **dst, u_char **src, size_t size, ngx_uint_t type)
 }
 
 
-/* the log's, which is not linked */
-u_char *
-ngx_msgbus_log_number(u_char *p, uint64_t n)
-{
-    char  text[32];
-    int   len;
-
-    len = snprintf(text, sizeof(text), "%llu", (unsigned long long) n);
-
-    return ngx_cpymem(p, text, len);
-}
-
-
 ngx_str_t
 fuzz_decode(const u_char *p, size_t len)
 {

@@ -130,7 +130,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    "%s has another value", query_args[i].name);
     }
 
-    fr.ctx.pass.form = NGX_HTTP_MSGBUS_PAGE;
+    fr.ctx.pass.form = NGX_MSGBUS_PAGE;
 
     channel.depth = 1;
     fr.ctx.pass.channel = &channel;

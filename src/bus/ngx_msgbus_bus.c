@@ -362,6 +362,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 
     post->stored = 0;
     post->unsure = 0;
+    post->refused = 0;
     post->waiting = 0;
 
     if (bus->store) {
@@ -758,6 +759,7 @@ ngx_msgbus_status_store_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->committed = sh->committed;
     status->foreign = sh->foreign;
     status->conflicts = sh->conflicts;
+    status->unwanted = sh->refused;
 
     ngx_memcpy(status->version, sh->version, NGX_MSGBUS_VERSION_LEN);
     ngx_memcpy(status->error, sh->error, NGX_MSGBUS_ERROR_LEN);

@@ -46,9 +46,12 @@ static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c,
 static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c);
 static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c,
     uint64_t first);
-static void ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, uint64_t first,
-    uint64_t begin);
-static void ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c);
+static void ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n,
+    uint64_t first, uint64_t begin);
+static void ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c,
+    uint64_t first, uint64_t begin);
+static void ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c,
+    ngx_uint_t from);
 
 
 ngx_msec_t
@@ -324,12 +327,21 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
     switch (rc) {
 
     case NGX_OK:
-        ngx_msgbus_commit_done(c, first, begin);
+        ngx_msgbus_commit_done(c, c->n, first, begin);
         return NGX_OK;
 
     case NGX_ABORT:
-        ngx_msgbus_commit_unsent(c);
+        ngx_msgbus_commit_unsent(c, 0);
         return NGX_ERROR;
+
+    case NGX_DECLINED:
+
+        if (c->refusal.final) {
+            ngx_msgbus_commit_refused(c, first, begin);
+            return NGX_OK;
+        }
+
+        /* fall through */
 
     default:
         c->unsure = 1;
@@ -391,9 +403,9 @@ ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c, uint64_t first)
 }
 
 
-/* the batch is durable: into the log with it */
+/* the first n of the batch are durable: into the log with them */
 static void
-ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, uint64_t first,
+ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
     uint64_t begin)
 {
     ngx_str_t              name;
@@ -402,7 +414,7 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, uint64_t first,
     ngx_msgbus_entry_t    *e;
     ngx_msgbus_channel_t   ch;
 
-    for (i = 0; i < c->n; i++) {
+    for (i = 0; i < n; i++) {
         e = c->entries[i];
 
         ngx_msgbus_entry_event(e, &name, &ev);
@@ -442,16 +454,45 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, uint64_t first,
 }
 
 
-/* nothing of the batch is stored: what was not sent before can be taken back */
+/*
+ * The store will never take an event of the batch: those before it are durable,
+ * it has its outcome, those behind it go out again.
+ */
 static void
-ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c)
+ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c, uint64_t first,
+    uint64_t begin)
+{
+    ngx_msgbus_entry_t  *e;
+
+    ngx_msgbus_commit_done(c, c->refusal.index, first, begin);
+
+    e = c->entries[c->refusal.index];
+
+    ngx_msgbus_ledger_refused(c, e);
+
+    ngx_msgbus_ledger_lock(c);
+
+    /* what was sent before without an answer may be what is in its way */
+
+    ngx_msgbus_ledger_settle_locked(c, e, e->doubt ? NGX_MSGBUS_ID_UNSURE
+                                                   : NGX_MSGBUS_ID_REFUSED,
+                                    0);
+    ngx_msgbus_ledger_unlock(c);
+
+    ngx_msgbus_commit_unsent(c, c->refusal.index + 1);
+}
+
+
+/* the batch is not stored from there on: what was not sent before is queued */
+static void
+ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c, ngx_uint_t from)
 {
     ngx_uint_t           i;
     ngx_msgbus_entry_t  *e;
 
     ngx_msgbus_ledger_lock(c);
 
-    for (i = 0; i < c->n; i++) {
+    for (i = from; i < c->n; i++) {
         e = c->entries[i];
 
         if (e->cell == NGX_MSGBUS_CELL_NONE) {

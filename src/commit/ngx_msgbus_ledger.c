@@ -155,6 +155,40 @@ ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c)
 
 
 void
+ngx_msgbus_ledger_refused(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
+{
+    uint64_t             now, refused;
+    ngx_str_t            channel;
+    ngx_msgbus_event_t   ev;
+
+    now = ngx_msgbus_time_monotonic();
+
+    ngx_msgbus_ledger_lock(c);
+
+    refused = ++c->sh->refused;
+
+    if (refused > 1 && now - c->sh->refused_at < NGX_MSGBUS_AWAY_PERIOD) {
+        refused = 0;
+
+    } else {
+        c->sh->refused_at = now;
+    }
+
+    ngx_msgbus_ledger_unlock(c);
+
+    if (refused) {
+        ngx_msgbus_entry_event(e, &channel, &ev);
+
+        ngx_log_error(NGX_LOG_WARN, c->error_log, 0,
+                      "the store refuses an event of channel \"%V\"%s, "
+                      "%uL so far, code %d: %s", &channel,
+                      c->log.shpool->log_ctx, refused,
+                      (int) c->refusal.code, c->refusal.text);
+    }
+}
+
+
+void
 ngx_msgbus_ledger_failed(ngx_msgbus_ledger_t *c)
 {
     uint64_t     now, failures;

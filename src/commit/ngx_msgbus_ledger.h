@@ -60,6 +60,8 @@ typedef struct {
     uint64_t               committed;  /*   and events in them */
     uint64_t               foreign;    /* events of other nodes */
     uint64_t               conflicts;  /* inserts that met a taken id */
+    uint64_t               refused;    /* events that the store will not have */
+    uint64_t               refused_at; /* when the last one was told, us */
     u_char                 version[NGX_MSGBUS_VERSION_LEN];
     u_char                 error[NGX_MSGBUS_ERROR_LEN];
     u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN];
@@ -126,6 +128,9 @@ void ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
 /* tells a post its outcome, and notes whom to wake for it */
 void ngx_msgbus_ledger_settle_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e, uint64_t id, uint64_t created);
+
+/* counts an event that the store has refused, and tells c->refusal */
+void ngx_msgbus_ledger_refused(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e);
 
 /*
  * The store has failed, and its connection goes; it does well.  Told in the

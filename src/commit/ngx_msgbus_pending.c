@@ -459,7 +459,7 @@ ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
 
     p->sh->entries--;
 
-    if (id == 0) {
+    if (id == 0 || id == NGX_MSGBUS_ID_REFUSED) {
 
         /* before the cell: what was told not to be stored must not be sent */
 

@@ -20,6 +20,9 @@
 /* in place of an id: what was sent may be stored, or come to be */
 #define NGX_MSGBUS_ID_UNSURE   ((uint64_t) -1)
 
+/* likewise: it is not stored, for the store will never take it */
+#define NGX_MSGBUS_ID_REFUSED  ((uint64_t) -2)
+
 
 /* an entry: what is known of its event */
 #define NGX_MSGBUS_QUEUED      1       /* the store has not seen it */
@@ -114,7 +117,8 @@ typedef struct {
 typedef struct {
     uint32_t               cell;
     uint64_t               generation;
-    uint64_t               id;         /* 0: it was not stored; or UNSURE */
+    uint64_t               id;         /* 0: it was not stored; or UNSURE,
+                                          REFUSED */
     uint64_t               created;
 } ngx_msgbus_outcome_t;
 
@@ -167,7 +171,8 @@ void ngx_msgbus_entry_event(ngx_msgbus_entry_t *e, ngx_str_t *channel,
     ngx_msgbus_event_t *ev);
 
 /*
- * Tells an outcome (id 0: not stored, and never will be) to whom it concerns
+ * Tells an outcome (id 0, or REFUSED: not stored, and never will be) to whom it
+ * concerns,
  * and moves the head over what is settled.  The slot to be woken, or -1.
  * Committer only.
  */

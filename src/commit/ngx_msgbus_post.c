@@ -92,6 +92,7 @@ ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 
     post->stored = 0;
     post->unsure = 0;
+    post->refused = 0;
     post->left = 0;
 
     rc = ngx_msgbus_post_put(posts, post);
@@ -133,6 +134,10 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
     posted = ngx_msgbus_time_monotonic();
     bytes = 0;
     rc = NGX_OK;
+
+    for (i = 0; i < post->n; i++) {
+        post->events[i].id = 0;
+    }
 
     ngx_msgbus_log_lock(posts->log);
     ngx_msgbus_pending_check_locked(&posts->pending);
@@ -229,6 +234,10 @@ ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
     if (outcome->id == NGX_MSGBUS_ID_UNSURE) {
         ev->id = 0;
         post->unsure++;
+
+    } else if (outcome->id == NGX_MSGBUS_ID_REFUSED) {
+        ev->id = 0;
+        post->refused++;
 
     } else if (outcome->id) {
         ev->id = outcome->id;

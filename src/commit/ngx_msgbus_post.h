@@ -33,7 +33,8 @@ struct ngx_msgbus_post_s {
     ngx_pool_t            *pool;
 
     ngx_uint_t             stored;     /* so many are */
-    ngx_uint_t             unsure;     /* and so many may be */
+    ngx_uint_t             unsure;     /* and so many may be; */
+    ngx_uint_t             refused;    /* the store will not have so many */
 
     /* while it waits */
     ngx_queue_t            queue;

@@ -43,6 +43,8 @@
 
 
 static ngx_int_t ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c);
+static ngx_int_t ngx_msgbus_sync_insert(ngx_msgbus_ledger_t *c,
+    ngx_msgbus_doc_t *anchor);
 static ngx_int_t ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c);
 static void ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc);
 static ngx_msgbus_entry_t *ngx_msgbus_sync_match(ngx_msgbus_ledger_t *c,
@@ -127,9 +129,8 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
         anchor.created = now;
         anchor.since = now;
 
-        rc = c->store->insert(c->db, &anchor, 1, &c->refusal);
-
-        return rc == NGX_OK || rc == NGX_DECLINED ? NGX_AGAIN : NGX_ERROR;
+        return ngx_msgbus_sync_insert(c, &anchor) == NGX_ERROR ? NGX_ERROR
+                                                               : NGX_AGAIN;
     }
 
     if ((c->store->flags & NGX_MSGBUS_STORE_EXPIRES)
@@ -157,6 +158,22 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
     }
 
     return c->sh->loaded ? NGX_OK : ngx_msgbus_sync_begin(c);
+}
+
+
+/* an anchor; NGX_OK, NGX_DECLINED: another has its id, or NGX_ERROR */
+static ngx_int_t
+ngx_msgbus_sync_insert(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *anchor)
+{
+    ngx_int_t  rc;
+
+    rc = c->store->insert(c->db, anchor, 1, &c->refusal);
+
+    if (rc == NGX_DECLINED && !c->refusal.final) {
+        return NGX_DECLINED;
+    }
+
+    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -269,10 +286,10 @@ ngx_msgbus_sync_anchor(ngx_msgbus_ledger_t *c)
         return NGX_ERROR;
     }
 
-    rc = c->store->insert(c->db, &anchor, 1, &c->refusal);
+    rc = ngx_msgbus_sync_insert(c, &anchor);
 
     if (rc != NGX_OK) {
-        return rc == NGX_DECLINED ? NGX_DECLINED : NGX_ERROR;
+        return rc;
     }
 
     ngx_msgbus_sync_take(c, &anchor);

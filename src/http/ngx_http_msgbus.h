@@ -18,6 +18,8 @@
 #define NGX_HTTP_MSGBUS_PUBLISH  0x0002
 #define NGX_HTTP_MSGBUS_READ     0x0004
 
+/* of RFC 9110, which nginx has no name for */
+#define NGX_HTTP_MSGBUS_UNPROCESSABLE  422
 
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */

@@ -20,6 +20,7 @@
 #include "ngx_http_msgbus_reply.h"
 
 
+static uint64_t ngx_http_msgbus_answer_last(ngx_msgbus_post_t *post);
 static ngx_int_t ngx_http_msgbus_answer_done(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_event_t *ev);
 static ngx_int_t ngx_http_msgbus_answer_shown(ngx_http_request_t *r,
@@ -35,7 +36,7 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     pass = &ctx->pass;
 
     if (post->stored) {
-        ctx->id = post->events[post->stored - 1].id;
+        ctx->id = ngx_http_msgbus_answer_last(post);
         ctx->published = 1;
     }
 
@@ -60,6 +61,12 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
                                       "been stored");
     }
 
+    if (post->refused) {
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_MSGBUS_UNPROCESSABLE,
+                                      "The store refuses the event, nothing "
+                                      "was stored");
+    }
+
     switch (rc) {
 
     case NGX_DECLINED:
@@ -81,6 +88,22 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "Too many events wait for the store");
     }
+}
+
+
+/* the id of the last event that is stored; one before it may be refused */
+static uint64_t
+ngx_http_msgbus_answer_last(ngx_msgbus_post_t *post)
+{
+    ngx_uint_t  i;
+
+    i = post->refused ? post->n : post->stored;
+
+    while (post->events[i - 1].id == 0) {
+        i--;
+    }
+
+    return post->events[i - 1].id;
 }
 
 

@@ -148,19 +148,32 @@ ngx_int_t
 ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post)
 {
+    ngx_int_t  rc;
+
     /* an error after which something is stored, and which says so */
 
-    pass->message = ngx_http_msgbus_batch_message(r->pool, post->unsure
-                       ? "Only %ui events are known to be stored%Z"
-                       : "Only the first %ui events were stored%Z",
-                       post->stored);
+    rc = NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    if (post->stored + post->refused == post->n) {
+        rc = NGX_HTTP_MSGBUS_UNPROCESSABLE;
+
+        pass->message = ngx_http_msgbus_batch_message(r->pool,
+                         "The store refuses %ui events, the others it has%Z",
+                         post->refused);
+
+    } else {
+        pass->message = ngx_http_msgbus_batch_message(r->pool,
+                           post->unsure || post->refused
+                           ? "Only %ui events are known to be stored%Z"
+                           : "Only the first %ui events were stored%Z",
+                           post->stored);
+    }
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "msgbus stored %ui of the %ui events of a batch",
                   post->stored, post->n);
 
-    return pass->message ? NGX_HTTP_SERVICE_UNAVAILABLE
-                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return pass->message ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 

@@ -61,6 +61,7 @@ static struct {
     { 415, "Unsupported Media Type" },
     { 416, "Requested Range Not Satisfiable" },
     { 421, "Misdirected Request" },
+    { 422, "Unprocessable Content" },
     { 429, "Too Many Requests" },
     { 500, "Internal Server Error" },
     { 501, "Not Implemented" },

@@ -138,7 +138,7 @@ ngx_http_msgbus_health_len(ngx_msgbus_status_t *status)
         return 0;
     }
 
-    return 512 + 10 * NGX_INT64_LEN + 2 * NGX_MSGBUS_WARNINGS_LEN
+    return 512 + 11 * NGX_INT64_LEN + 2 * NGX_MSGBUS_WARNINGS_LEN
            + status->conf->kind->name.len + status->conf->name.len
            + status->conf->kind->place.len
            + (status->conf->shown.len + NGX_MSGBUS_ERROR_LEN
@@ -184,11 +184,11 @@ ngx_http_msgbus_health_store(u_char *p, ngx_msgbus_status_t *status)
     return ngx_sprintf(p, "\",\"rtt_ms\":%uL.%03uL,\"behind_ms\":%uL,"
                        "\"pending\":%uL,\"commits\":%uL,"
                        "\"committed\":%uL,\"foreign\":%uL,"
-                       "\"conflicts\":%uL},",
+                       "\"conflicts\":%uL,\"refused\":%uL},",
                        status->rtt / 1000, status->rtt % 1000,
                        status->behind, status->pending, status->commits,
                        status->committed, status->foreign,
-                       status->conflicts);
+                       status->conflicts, status->unwanted);
 }
 
 

@@ -46,8 +46,8 @@ static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
 static void ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db,
     const bson_t *hello);
-static void ngx_msgbus_mongodb_limits(const bson_t *hello,
-    ngx_msgbus_limits_t *limits);
+static void ngx_msgbus_mongodb_limits(ngx_msgbus_db_t *db,
+    const bson_t *hello, ngx_msgbus_limits_t *limits);
 static int64_t ngx_msgbus_mongodb_limit(const bson_t *hello,
     const char *name, int64_t absent);
 static ngx_int_t ngx_msgbus_mongodb_command(ngx_msgbus_db_t *db,
@@ -196,15 +196,7 @@ ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db, int32_t timeout)
 void
 ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db)
 {
-    ngx_uint_t  i;
-
     ngx_msgbus_mongodb_disconnect(db);
-
-    for (i = 0; i < db->nbatch; i++) {
-        bson_destroy(db->batch[i]);
-    }
-
-    ngx_free(db->batch);
 
     mongoc_uri_destroy(db->uri);
 
@@ -282,7 +274,7 @@ ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
         }
 
         ngx_msgbus_mongodb_weigh(db, &reply);
-        ngx_msgbus_mongodb_limits(&reply, limits);
+        ngx_msgbus_mongodb_limits(db, &reply, limits);
     }
 
     bson_destroy(&reply);
@@ -345,7 +337,8 @@ ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db, const bson_t *hello)
 
 /* what one insert may be, as hello tells it */
 static void
-ngx_msgbus_mongodb_limits(const bson_t *hello, ngx_msgbus_limits_t *limits)
+ngx_msgbus_mongodb_limits(ngx_msgbus_db_t *db, const bson_t *hello,
+    ngx_msgbus_limits_t *limits)
 {
     int64_t  message, command;
 
@@ -356,6 +349,8 @@ ngx_msgbus_mongodb_limits(const bson_t *hello, ngx_msgbus_limits_t *limits)
                                        NGX_MSGBUS_HELLO_MESSAGE);
     command = ngx_msgbus_mongodb_limit(hello, "maxBsonObjectSize",
                                        NGX_MSGBUS_HELLO_COMMAND);
+
+    db->max_doc = command;
 
     message = ngx_min(message, command) - NGX_MSGBUS_COMMAND_BYTES;
 

@@ -25,8 +25,8 @@ struct ngx_msgbus_db_s {
     mongoc_collection_t        *events;
     mongoc_collection_t        *counters;
 
-    bson_t                    **batch;       /* documents, used again */
-    ngx_uint_t                  nbatch;
+    int64_t                     max_doc;     /* bytes that hello grants it */
+    ngx_uint_t                  pattern;     /* of the last duplicate key */
 
     uint64_t                    newest_created;
     ngx_uint_t                  newest_posted;  /* it has posted_at */

@@ -1,0 +1,81 @@
+# An event that the server will never take, by a validator or by another unique
+# index, is answered by an error of its own, and holds up nobody else.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time);
+
+use Msgbus::Fake;
+
+
+Msgbus::Nginx->limit(60);
+
+my $fake = Msgbus::Fake->new->start;
+my $nginx = $fake->node->start;
+
+$fake->wait_until_up($nginx);
+$fake->set(refused => [
+    ['poison', 121, {}],
+    ['again', 11000, { keyPattern => { data => 1 } }],
+    ['unnamed', 11000, {}],
+    ['later', 11602, {}],
+]);
+
+my $client = $nginx->client;
+
+for my $how (qw(poison again unnamed)) {
+    my $begin = time;
+    my $r = $client->post('/a', qq({"n":"$how"}));
+
+    is($r->status, 422, "$how: it is refused");
+    is($r->body, '{ "message": "The store refuses the event, nothing was '
+                 . 'stored" }', 'and the poster is told so');
+    is($r->header('Retry-After'), undef, 'not to try again');
+    is($client->post('/a', '{}')->status, 201, 'the next one is stored');
+    cmp_ok(time - $begin, '<', 2, 'nobody waits for it');
+}
+
+# in a batch, with some before it and some behind it
+
+my $r = $client->post('/a', join('', map { qq({"n":$_}\n) }
+                                     1, 2, '"poison"', 4, '"again"', 6),
+                      'Content-Type' => 'application/x-ndjson');
+
+is($r->status, 422, 'a batch with two of them');
+is($r->json->{message}, 'The store refuses 2 events, the others it has',
+   'says what was stored');
+
+my @stored = map { $_->{data} =~ /"n":(\w+)/ ? $1 : () } $fake->documents;
+
+is("@stored", '1 2 4 6', 'the others are, in their order');
+
+my @events = map { $_->{data} =~ /"n":(\w+)/ ? $1 : () }
+             @{ $client->get('/a?echo=true&last-known-id=0')->events };
+
+is("@events", '1 2 4 6', 'readers see these');
+is($fake->documents + 0, (my @ids = $fake->ids)[-1], 'no id is left out');
+
+# what the server can not do now is tried again
+
+is($client->post('/a', '{"n":"later"}')->status, 503,
+   'a server that shuts down refuses nothing for good');
+
+my ($status, $report) = $fake->health($nginx);
+
+is($report->{mongodb}{refused}, 5, 'the report counts those refused for good');
+
+my @lines = $nginx->log(0, 'warn', 'the store refuses');
+
+is(@lines, 1, 'the log tells of them once a minute');
+like($lines[0], qr/"\/a" in msgbus zone "bus", 1 so far, code 121:/,
+     'and why');
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

@@ -45,8 +45,7 @@ SANITIZE_LD  = $(SANITIZE) -static-libubsan -Wl,--exclude-libs,libubsan.a
 
 TSAN         = -fsanitize=thread -fno-omit-frame-pointer \
                --param tsan-distinguish-volatile=1
-TSAN_LD      = -fsanitize=thread -Wl,--wrap=ngx_shmtx_lock \
-               -Wl,--wrap=ngx_shmtx_unlock
+TSAN_LD      = -fsanitize=thread
 
 MODULE       = ngx_http_msgbus_module.so
 

@@ -1,6 +1,6 @@
 # The event log behaves as a plain model of it, in a million random steps.
 #
-# Without nginx: appends, reads of all scopes, expiry, eviction, rebuilds, in
+# Without nginx: appends, reads of all scopes, expiry, eviction, repairs, in
 # logs of all sizes and limits, under the address and the undefined behaviour
 # sanitizer.  t/unit/log_model.c is the model.  SEED=... repeats a run.
 
@@ -25,7 +25,8 @@ diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
 my $program = Unit->new('log_model')
-    ->compile([qw( number channel filing log view log_model check_log unit )],
+    ->compile([qw( number channel filing log undo view log_model check_log
+                   unit )],
               \@sanitize)
     ->link(@sanitize, '-Wl,--wrap=clock_gettime');
 
@@ -46,7 +47,7 @@ my @corners = (
     'lost between holds'       => 'what a page was to show leaves meanwhile',
     'pages cut'                => 'pages are cut by their limits',
     'empty reads'              => 'pages have nothing to show',
-    'rebuilds'                 => 'the log is rebuilt from its ring',
+    'repairs'                  => 'a torn step is taken back',
     'ids without an event'     => 'there are ids without an event',
     'cursors that are ahead'   => 'a cursor may be another node\'s',
     'cursors of nobody'        => 'a cursor is nobody\'s after a look',

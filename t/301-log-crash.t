@@ -14,5 +14,5 @@ use lib "$FindBin::Bin/unit";
 use Crash;
 
 
-Crash::test('log_crash', rooms => [qw( number channel filing log )],
+Crash::test('log_crash', rooms => [qw( number channel filing log undo )],
                          with  => [qw( view check_log )]);

@@ -30,7 +30,7 @@ plan tests => @parts / 2;
 my @sanitize = Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE : qw( -g -O1 );
 
 my $program = Unit->new('json_check')
-    ->compile([qw( json json_check unit )], \@sanitize)
+    ->compile([qw( json json_check undo unit )], \@sanitize)
     ->link(@sanitize, '-lyajl');
 
 my %title = @parts;

@@ -26,7 +26,7 @@ diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
 my $program = Unit->new('pending_model')
-    ->compile([qw( pending pending_model check_pending unit )], \@sanitize)
+    ->compile([qw( pending pending_model check_pending undo unit )], \@sanitize)
     ->link(@sanitize);
 
 # each corner is reached, and often enough to trust it
@@ -50,7 +50,7 @@ my @corners = (
     'swept'                       => 'outcomes for the dead are swept',
     'settled for the dead'        => 'outcomes for the dead are not kept',
     'trims in several holds'      => 'the head takes more than one hold',
-    'rebuilds'                    => 'lists are made anew',
+    'repairs'                     => 'a torn step is taken back',
 );
 
 my %reached = map { $_ => 0 } @corners[map { 2 * $_ } 0 .. $#corners / 2];

@@ -15,5 +15,5 @@ use lib "$FindBin::Bin/unit";
 use Crash;
 
 
-Crash::test('pending_crash', rooms => [qw( pending )],
+Crash::test('pending_crash', rooms => [qw( pending undo )],
                              with  => [qw( check_pending )]);

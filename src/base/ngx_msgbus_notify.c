@@ -27,19 +27,15 @@
 #include <ngx_event.h>
 #include <sys/eventfd.h>
 #include "ngx_msgbus_notify.h"
+#include "ngx_msgbus_owner.h"
 
 
 /* how often a worker without a slot looks, ms */
 #define NGX_MSGBUS_TICK  10
 
-/* an owner's pid; above it is the time of its start */
-#define NGX_MSGBUS_PID_BITS  22
-#define NGX_MSGBUS_PID_MASK  0x3fffff
-
 
 static ngx_int_t ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify,
     ngx_log_t *log);
-static ngx_atomic_uint_t ngx_msgbus_owner(ngx_pid_t pid);
 static ngx_int_t ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify,
     ngx_cycle_t *cycle);
 static void ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify,
@@ -186,82 +182,6 @@ ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify, ngx_log_t *log)
     }
 
     return -1;
-}
-
-
-ngx_uint_t
-ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner)
-{
-    ngx_pid_t          pid;
-    ngx_atomic_uint_t  now;
-
-    pid = (ngx_pid_t) (owner & NGX_MSGBUS_PID_MASK);
-
-    if (kill(pid, 0) == -1 && ngx_errno == ESRCH) {
-        return 1;
-    }
-
-    now = ngx_msgbus_owner(pid);
-
-    return owner >> NGX_MSGBUS_PID_BITS
-           && now >> NGX_MSGBUS_PID_BITS
-           && now != owner;
-}
-
-
-/* a process as the owner of a slot; its pid alone if /proc has no more */
-static ngx_atomic_uint_t
-ngx_msgbus_owner(ngx_pid_t pid)
-{
-    int                 n, fd;
-    u_char             *p, *last;
-    ngx_uint_t          field;
-    ngx_atomic_uint_t   ticks;
-    u_char              name[sizeof("/proc//stat") + NGX_INT64_LEN];
-    u_char              buf[1024];
-
-    ticks = 0;
-
-    *ngx_sprintf(name, "/proc/%P/stat", pid) = '\0';
-
-    fd = open((char *) name, O_RDONLY|O_CLOEXEC);
-    if (fd == -1) {
-        goto done;
-    }
-
-    n = read(fd, buf, sizeof(buf));
-
-    (void) close(fd);
-
-    if (n <= 0) {
-        goto done;
-    }
-
-    /* field 2, a name, may have any bytes; the 22nd is what we look for */
-
-    p = buf;
-    last = buf + n;
-
-    while (last > p && last[-1] != ')') {
-        last--;
-    }
-
-    p = last;
-    last = buf + n;
-
-    for (field = 2; p < last && field < 22; p++) {
-        if (*p == ' ') {
-            field++;
-        }
-    }
-
-    for ( /* void */ ; p < last && *p >= '0' && *p <= '9'; p++) {
-        ticks = ticks * 10 + (*p - '0');
-    }
-
-done:
-
-    return (ticks << NGX_MSGBUS_PID_BITS) | (ngx_atomic_uint_t) pid;
 }
 
 

@@ -33,17 +33,8 @@
  *           left set costs others a write() at most
  * Layout    NGX_MSGBUS_LOG_VERSION, as all of the zone
  *
- * An owner is a process in one word, so that a slot is taken, and known to be
- * another's, in one step:
- *
- *     63                                   22 21                       0
- *    +---------------------------------------+--------------------------+
- *    | time of its start, ticks since boot   | pid                      |
- *    +---------------------------------------+--------------------------+
- *
- * The pid alone would do until another process gets it, be it a worker or
- * not.  Linux has no pid of more than 22 bits; 42 bits of ticks last longer
- * than a thousand years.  Where /proc does not tell, the time is 0.
+ * An owner is a process in one word (ngx_msgbus_owner.h), so that a slot is
+ * taken, and known to be another's, in one step.
  */
 typedef struct {
     ngx_atomic_t           owner[NGX_MSGBUS_SLOTS];       /* 0: it is free */
@@ -106,7 +97,7 @@ void ngx_msgbus_notify_look(ngx_msgbus_notify_t *notify);
 /* readers that all workers have parked */
 ngx_uint_t ngx_msgbus_notify_total(ngx_msgbus_notify_t *notify);
 
-/* wakes all workers that wait; after a commit, the mutex not held */
+/* wakes all workers that wait; after a commit, the lock not held */
 void ngx_msgbus_notify_all(ngx_msgbus_notify_t *notify);
 
 /*
@@ -115,9 +106,6 @@ void ngx_msgbus_notify_all(ngx_msgbus_notify_t *notify);
  */
 void ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
     ngx_atomic_uint_t bits);
-
-/* no process has its pid, or one that started at another time; anywhere */
-ngx_uint_t ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner);
 
 
 #endif /* _NGX_MSGBUS_NOTIFY_H_INCLUDED_ */

@@ -23,7 +23,7 @@
 /* how often an idle bus looks for events past their ttl, ms */
 #define NGX_MSGBUS_EXPIRE_PERIOD  1000
 
-/* holds of the mutex that one such look may take */
+/* holds of the lock that one such look may take */
 #define NGX_MSGBUS_EXPIRE_HOLDS   64
 
 /* how long a post may wait once its worker is to exit, ms */
@@ -709,7 +709,7 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->last_id = sh->last_id;
     status->pressed = sh->pressed;
     status->refused = sh->refused;
-    status->rebuilds = sh->rebuilds;
+    status->rebuilds = sh->repairs;
 
     if (bus->store) {
         ngx_msgbus_status_store_locked(bus, status);

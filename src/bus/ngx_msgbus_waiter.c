@@ -15,7 +15,7 @@
  * nodes.  Two channels with one hash wake each other's readers in vain, which
  * they bear.  The whole bus is the hash 0 at slot 0 of no channel.
  *
- * Under the mutex only the hashes of the new records are noted, each once.
+ * Under the lock only the hashes of the new records are noted, each once.
  * After it their audiences become due, in one step however large they are: a
  * post to 50,000 readers does not keep the event loop while each of them is
  * told.  They are woken one by one, some in each turn, and stand in a new
@@ -31,7 +31,7 @@
 
 #define NGX_MSGBUS_BUCKETS  4096
 
-/* what one hold of the mutex notes */
+/* what one hold of the lock notes */
 #define NGX_MSGBUS_NOTES    1024
 
 #define NGX_MSGBUS_SLOT_WHOLE  NGX_MAX_UINT32_VALUE

@@ -93,7 +93,7 @@ ngx_uint_t ngx_msgbus_waiter_is_due(ngx_msgbus_waiter_t *w);
 
 /*
  * Makes those due whom the log's records since the last call concern, however
- * many they are in as many steps as there are lists.  Takes the log's mutex
+ * many they are in as many steps as there are lists.  Takes the log's lock
  * for one hold at a time.
  */
 void ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log);

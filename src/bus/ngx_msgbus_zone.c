@@ -33,6 +33,7 @@
  * from then on.
  */
 typedef struct {
+    ngx_msgbus_guard_sh_t *guard;
     u_char                *addr;           /* the log's memory */
     size_t                 size;
     ngx_msgbus_slots_sh_t *slots;
@@ -182,6 +183,9 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     root = shpool->data;
     bus->notify.sh = root->slots;
 
+    log->lock.sh = &root->guard->lock;
+    log->undo = &root->guard->undo;
+
     if (ngx_msgbus_adopt_store(bus, old, root) != NGX_OK
         || ngx_msgbus_init_log(bus, root, fresh) != NGX_OK)
     {
@@ -327,6 +331,7 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
     }
 
     p->slots = root->slots;
+    p->undo = bus->log.undo;
 
     bus->log.follows = (bus->store->flags & NGX_MSGBUS_STORE_SHARED) != 0;
 
@@ -366,8 +371,10 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
         return NGX_ERROR;
     }
 
+    root->guard = ngx_slab_calloc(shpool, sizeof(ngx_msgbus_guard_sh_t));
     root->slots = ngx_slab_calloc(shpool, sizeof(ngx_msgbus_slots_sh_t));
-    if (root->slots == NULL) {
+
+    if (root->guard == NULL || root->slots == NULL) {
         return NGX_ERROR;
     }
 

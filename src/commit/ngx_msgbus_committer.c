@@ -18,7 +18,7 @@
  * is not a thread of nginx's pool: that one would hold a worker's exit for as
  * long as a database hangs.
  *
- * The thread touches no request, pool or timer.  It takes the zone's mutex
+ * The thread touches no request, pool or timer.  It takes the zone's lock
  * for short steps, with a view of the log of its own.
  */
 
@@ -30,6 +30,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include "ngx_msgbus_committer.h"
+#include "ngx_msgbus_owner.h"
 
 
 /* how often a candidate looks after the role, ms */
@@ -189,6 +190,8 @@ ngx_msgbus_committer_cycle(void *data)
 
     c = &committer->commit;
     waited = 0;
+
+    ngx_msgbus_lock_moved(&c->log.lock);
 
     while (!committer->stop) {
 

@@ -6,7 +6,7 @@
 
 /*
  * The commit of a bus without a store: an event is stored when it is in the
- * log, so its id is chosen and the event appended in one hold of the mutex.
+ * log, so its id is chosen and the event appended in one hold of the lock.
  *
  * Ids count on from the newest.  The first id of a log is the clock, in
  * microseconds, and no id is given out ahead of the time that has passed

@@ -82,7 +82,6 @@ void
 ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c)
 {
     ngx_msgbus_log_lock(&c->log);
-    ngx_msgbus_pending_check_locked(&c->pending);
 }
 
 

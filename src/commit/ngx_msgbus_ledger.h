@@ -34,7 +34,7 @@
  * What the committers of a node know of a database, one after the other; in
  * the shared zone.
  *
- * Lock      shpool->mutex, but for "role", "idle" and "loaded", which are
+ * Lock      the zone's, but for "role", "idle" and "loaded", which are
  *           atomic words and change under it too; the committer alone reads
  *           what only it writes without it
  * Writers   the committer; role: who becomes it; idle: whoever wakes it
@@ -114,7 +114,7 @@ void ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c);
 /* lets the connection go; before another becomes the committer */
 void ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c);
 
-/* the mutex, with a log and pending posts that are whole */
+/* the zone's lock, with a log and pending posts that are whole */
 void ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c);
 void ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c);
 

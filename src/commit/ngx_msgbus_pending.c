@@ -29,11 +29,10 @@
 #define NGX_MSGBUS_MAX_CELLS     65536
 
 
-static void ngx_msgbus_pending_rebuild(ngx_msgbus_pending_t *p);
 static size_t ngx_msgbus_pending_room(ngx_msgbus_pending_t *p, size_t size);
+static void ngx_msgbus_pending_done(ngx_msgbus_pending_t *p, uint32_t n);
+static void ngx_msgbus_pending_undone(ngx_msgbus_pending_t *p, uint32_t n);
 static void ngx_msgbus_pending_free(ngx_msgbus_pending_t *p, uint32_t n);
-static void ngx_msgbus_pending_begin(ngx_msgbus_pending_t *p);
-static void ngx_msgbus_pending_end(ngx_msgbus_pending_t *p);
 
 
 ngx_int_t
@@ -42,6 +41,7 @@ ngx_msgbus_pending_init(ngx_msgbus_pending_t *p, u_char *addr, size_t size,
 {
     u_char      *pos, *last;
     uint32_t     n;
+    ngx_uint_t   slot;
 
     pos = ngx_align_ptr(addr, 64);
     last = addr + size;
@@ -68,107 +68,19 @@ ngx_msgbus_pending_init(ngx_msgbus_pending_t *p, u_char *addr, size_t size,
         ngx_memzero(p->sh, sizeof(ngx_msgbus_pending_sh_t));
         ngx_memzero(p->cells, p->ncells * sizeof(ngx_msgbus_cell_t));
 
-        ngx_msgbus_pending_rebuild(p);
+        p->sh->free = NGX_MSGBUS_CELL_NONE;
+
+        for (n = 0; n < p->ncells; n++) {
+            p->cells[n].next = p->sh->free;
+            p->sh->free = n;
+        }
+
+        for (slot = 0; slot < NGX_MSGBUS_SLOTS; slot++) {
+            p->sh->done[slot] = NGX_MSGBUS_CELL_NONE;
+        }
     }
 
     return NGX_OK;
-}
-
-
-void
-ngx_msgbus_pending_check_locked(ngx_msgbus_pending_t *p)
-{
-    if (p->sh->busy) {
-        ngx_msgbus_pending_rebuild(p);
-    }
-}
-
-
-/* cells, their lists, and the number of entries, from ring and cells */
-static void
-ngx_msgbus_pending_rebuild(ngx_msgbus_pending_t *p)
-{
-    size_t               offset;
-    uint32_t             n;
-    ngx_uint_t           slot, waits;
-    ngx_msgbus_cell_t   *cell;
-    ngx_msgbus_entry_t  *e;
-
-    ngx_msgbus_pending_begin(p);
-
-    p->sh->entries = 0;
-    p->sh->free = NGX_MSGBUS_CELL_NONE;
-
-    for (slot = 0; slot < NGX_MSGBUS_SLOTS; slot++) {
-        p->sh->done[slot] = NGX_MSGBUS_CELL_NONE;
-    }
-
-    for (n = 0; n < p->ncells; n++) {
-        p->cells[n].next = NGX_MSGBUS_CELL_NONE;
-
-        if (p->cells[n].slot >= NGX_MSGBUS_SLOTS) {
-            p->cells[n].state = NGX_MSGBUS_CELL_FREE;
-        }
-    }
-
-    /*
-     * A cell that waits does so for an entry.  One whose entry is settled
-     * was about to be told that it is not stored: what is stored has its
-     * cell done first.
-     */
-
-    offset = p->sh->head;
-
-    while ((e = ngx_msgbus_pending_at_locked(p, &offset)) != NULL) {
-
-        waits = e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT;
-        p->sh->entries += waits;
-
-        if (e->cell < p->ncells) {
-            cell = &p->cells[e->cell];
-
-            if (cell->state != NGX_MSGBUS_CELL_WAITING
-                || cell->entry != (uint32_t) (offset / 8))
-            {
-                e->cell = NGX_MSGBUS_CELL_NONE;
-
-            } else if (waits) {
-                cell->next = e->cell;    /* a mark */
-
-            } else {
-
-                if (e->state == NGX_MSGBUS_SETTLED) {
-                    cell->id = 0;
-                    cell->created = 0;
-                    cell->state = NGX_MSGBUS_CELL_DONE;
-                }
-
-                ngx_msgbus_barrier();
-                e->cell = NGX_MSGBUS_CELL_NONE;
-            }
-        }
-
-        offset += e->size;
-    }
-
-    for (n = 0; n < p->ncells; n++) {
-        cell = &p->cells[n];
-
-        if (cell->state == NGX_MSGBUS_CELL_DONE) {
-            cell->next = p->sh->done[cell->slot];
-            p->sh->done[cell->slot] = n;
-
-        } else if (cell->next != n) {
-            cell->state = NGX_MSGBUS_CELL_FREE;
-            cell->next = p->sh->free;
-            p->sh->free = n;
-
-        } else {
-            cell->next = NGX_MSGBUS_CELL_NONE;
-        }
-    }
-
-    ngx_msgbus_pending_end(p);
 }
 
 
@@ -180,6 +92,7 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     size_t               size, offset;
     u_char              *pos;
     uint32_t             n;
+    ngx_msgbus_undo_t   *undo;
     ngx_msgbus_cell_t   *cell;
     ngx_msgbus_entry_t  *e;
 
@@ -198,9 +111,9 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
         ((ngx_msgbus_entry_t *) (p->ring + p->sh->tail))->size = 0;
     }
 
-    e = (ngx_msgbus_entry_t *) (p->ring + offset);
+    /* nobody looks there yet */
 
-    ngx_msgbus_barrier();
+    e = (ngx_msgbus_entry_t *) (p->ring + offset);
 
     e->size = (uint32_t) size;
     e->state = NGX_MSGBUS_QUEUED;
@@ -221,26 +134,23 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     pos = ngx_cpymem(pos, ev->user_agent.data, ev->user_agent.len);
     ngx_memcpy(pos, ev->data.data, ev->data.len);
 
-    ngx_msgbus_pending_begin(p);
-
+    undo = p->undo;
     cell = &p->cells[n];
 
-    p->sh->free = cell->next;
+    ngx_msgbus_undo_set(undo, p->sh->free, cell->next);
 
-    cell->generation++;
-    cell->id = 0;
-    cell->created = 0;
-    cell->slot = (uint32_t) slot;
-    cell->entry = (uint32_t) (offset / 8);
-    cell->next = NGX_MSGBUS_CELL_NONE;
-    cell->state = NGX_MSGBUS_CELL_WAITING;
+    ngx_msgbus_undo_set(undo, cell->generation, cell->generation + 1);
+    ngx_msgbus_undo_set(undo, cell->id, 0);
+    ngx_msgbus_undo_set(undo, cell->created, 0);
+    ngx_msgbus_undo_set(undo, cell->slot, (uint32_t) slot);
+    ngx_msgbus_undo_set(undo, cell->state, NGX_MSGBUS_CELL_WAITING);
+    ngx_msgbus_undo_set(undo, cell->next, NGX_MSGBUS_CELL_NONE);
+    ngx_msgbus_undo_set(undo, cell->entry, (uint32_t) (offset / 8));
 
-    ngx_msgbus_barrier();
+    ngx_msgbus_undo_set(undo, p->sh->tail, offset + size);
+    ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries + 1);
 
-    p->sh->tail = offset + size;
-    p->sh->entries++;
-
-    ngx_msgbus_pending_end(p);
+    ngx_msgbus_undo_done(undo);
 
     outcome->cell = n;
     outcome->generation = cell->generation;
@@ -276,11 +186,12 @@ ngx_int_t
 ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
     ngx_msgbus_outcome_t *outcome)
 {
-    uint32_t            *link;
     ngx_int_t            rc;
+    ngx_msgbus_undo_t   *undo;
     ngx_msgbus_cell_t   *cell;
     ngx_msgbus_entry_t  *e;
 
+    undo = p->undo;
     cell = &p->cells[outcome->cell];
 
     if (cell->generation != outcome->generation
@@ -289,17 +200,9 @@ ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
         return NGX_DECLINED;
     }
 
-    ngx_msgbus_pending_begin(p);
-
     if (cell->state == NGX_MSGBUS_CELL_DONE) {
 
-        link = &p->sh->done[cell->slot];
-
-        while (*link != outcome->cell) {
-            link = &p->cells[*link].next;
-        }
-
-        *link = cell->next;
+        ngx_msgbus_pending_undone(p, outcome->cell);
 
         outcome->id = cell->id;
         outcome->created = cell->created;
@@ -308,11 +211,11 @@ ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
 
     } else {
         e = (ngx_msgbus_entry_t *) (p->ring + (size_t) cell->entry * 8);
-        e->cell = NGX_MSGBUS_CELL_NONE;
+        ngx_msgbus_undo_set(undo, e->cell, NGX_MSGBUS_CELL_NONE);
 
         if (e->state == NGX_MSGBUS_QUEUED) {
-            e->state = NGX_MSGBUS_CANCELED;
-            p->sh->entries--;
+            ngx_msgbus_undo_set(undo, e->state, NGX_MSGBUS_CANCELED);
+            ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries - 1);
             rc = NGX_OK;
 
         } else {
@@ -322,7 +225,7 @@ ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
 
     ngx_msgbus_pending_free(p, outcome->cell);
 
-    ngx_msgbus_pending_end(p);
+    ngx_msgbus_undo_done(undo);
 
     return rc;
 }
@@ -335,12 +238,6 @@ ngx_msgbus_pending_take_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     uint32_t            n;
     ngx_uint_t          taken;
     ngx_msgbus_cell_t  *cell;
-
-    if (p->sh->done[slot] == NGX_MSGBUS_CELL_NONE) {
-        return 0;
-    }
-
-    ngx_msgbus_pending_begin(p);
 
     for (taken = 0; taken < max; taken++) {
 
@@ -357,12 +254,13 @@ ngx_msgbus_pending_take_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
         outcomes[taken].id = cell->id;
         outcomes[taken].created = cell->created;
 
-        p->sh->done[slot] = cell->next;
+        /* a step each */
 
+        ngx_msgbus_pending_undone(p, n);
         ngx_msgbus_pending_free(p, n);
-    }
 
-    ngx_msgbus_pending_end(p);
+        ngx_msgbus_undo_done(p->undo);
+    }
 
     return taken;
 }
@@ -371,10 +269,10 @@ ngx_msgbus_pending_take_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
 void
 ngx_msgbus_pending_sweep_locked(ngx_msgbus_pending_t *p)
 {
-    uint32_t    n;
-    ngx_uint_t  slot;
+    uint32_t    cell;
+    ngx_uint_t  slot, n;
 
-    ngx_msgbus_pending_begin(p);
+    n = 0;
 
     for (slot = 0; slot < NGX_MSGBUS_SLOTS; slot++) {
 
@@ -382,29 +280,85 @@ ngx_msgbus_pending_sweep_locked(ngx_msgbus_pending_t *p)
             continue;
         }
 
-        while (p->sh->done[slot] != NGX_MSGBUS_CELL_NONE) {
-            n = p->sh->done[slot];
-            p->sh->done[slot] = p->cells[n].next;
+        for ( ;; ) {
+            cell = p->sh->done[slot];
 
-            ngx_msgbus_pending_free(p, n);
+            if (cell == NGX_MSGBUS_CELL_NONE) {
+                break;
+            }
+
+            if (n++ == NGX_MSGBUS_HOLD_RECORDS) {
+                return;
+            }
+
+            ngx_msgbus_pending_undone(p, cell);
+            ngx_msgbus_pending_free(p, cell);
+
+            ngx_msgbus_undo_done(p->undo);
         }
     }
+}
 
-    ngx_msgbus_pending_end(p);
+
+/* into the list of its slot: a part of a step, as the next two are */
+static void
+ngx_msgbus_pending_done(ngx_msgbus_pending_t *p, uint32_t n)
+{
+    uint32_t            *first;
+    ngx_msgbus_undo_t   *undo;
+    ngx_msgbus_cell_t   *cell;
+
+    undo = p->undo;
+    cell = &p->cells[n];
+    first = &p->sh->done[cell->slot];
+
+    ngx_msgbus_undo_set(undo, cell->state, NGX_MSGBUS_CELL_DONE);
+    ngx_msgbus_undo_set(undo, cell->next, *first);
+    ngx_msgbus_undo_set(undo, cell->prev, NGX_MSGBUS_CELL_NONE);
+
+    if (*first != NGX_MSGBUS_CELL_NONE) {
+        ngx_msgbus_undo_set(undo, p->cells[*first].prev, n);
+    }
+
+    ngx_msgbus_undo_set(undo, *first, n);
+}
+
+
+static void
+ngx_msgbus_pending_undone(ngx_msgbus_pending_t *p, uint32_t n)
+{
+    ngx_msgbus_undo_t   *undo;
+    ngx_msgbus_cell_t   *cell;
+
+    undo = p->undo;
+    cell = &p->cells[n];
+
+    if (cell->next != NGX_MSGBUS_CELL_NONE) {
+        ngx_msgbus_undo_set(undo, p->cells[cell->next].prev, cell->prev);
+    }
+
+    if (cell->prev != NGX_MSGBUS_CELL_NONE) {
+        ngx_msgbus_undo_set(undo, p->cells[cell->prev].next, cell->next);
+
+    } else {
+        ngx_msgbus_undo_set(undo, p->sh->done[cell->slot], cell->next);
+    }
 }
 
 
 static void
 ngx_msgbus_pending_free(ngx_msgbus_pending_t *p, uint32_t n)
 {
-    ngx_msgbus_cell_t  *cell;
+    ngx_msgbus_undo_t   *undo;
+    ngx_msgbus_cell_t   *cell;
 
+    undo = p->undo;
     cell = &p->cells[n];
 
-    cell->state = NGX_MSGBUS_CELL_FREE;
-    cell->next = p->sh->free;
+    ngx_msgbus_undo_set(undo, cell->state, NGX_MSGBUS_CELL_FREE);
+    ngx_msgbus_undo_set(undo, cell->next, p->sh->free);
 
-    p->sh->free = n;
+    ngx_msgbus_undo_set(undo, p->sh->free, n);
 }
 
 
@@ -451,21 +405,13 @@ ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
     ngx_msgbus_entry_t *e, uint64_t id, uint64_t created)
 {
     ngx_int_t           slot;
+    ngx_msgbus_undo_t  *undo;
     ngx_msgbus_cell_t  *cell;
 
     slot = -1;
+    undo = p->undo;
 
-    ngx_msgbus_pending_begin(p);
-
-    p->sh->entries--;
-
-    if (id == 0 || id == NGX_MSGBUS_ID_REFUSED) {
-
-        /* before the cell: what was told not to be stored must not be sent */
-
-        e->state = NGX_MSGBUS_SETTLED;
-        ngx_msgbus_barrier();
-    }
+    ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries - 1);
 
     if (e->cell != NGX_MSGBUS_CELL_NONE) {
         cell = &p->cells[e->cell];
@@ -473,28 +419,21 @@ ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
         if (p->slots->owner[cell->slot]) {
             slot = cell->slot;
 
-            cell->id = id;
-            cell->created = created;
-            cell->next = p->sh->done[slot];
+            ngx_msgbus_undo_set(undo, cell->id, id);
+            ngx_msgbus_undo_set(undo, cell->created, created);
 
-            ngx_msgbus_barrier();
-
-            cell->state = NGX_MSGBUS_CELL_DONE;
-            p->sh->done[slot] = e->cell;
+            ngx_msgbus_pending_done(p, e->cell);
 
         } else {
             ngx_msgbus_pending_free(p, e->cell);
         }
 
-        e->cell = NGX_MSGBUS_CELL_NONE;
+        ngx_msgbus_undo_set(undo, e->cell, NGX_MSGBUS_CELL_NONE);
     }
 
-    /* after the cell: who dies in between leaves it to be settled again */
+    ngx_msgbus_undo_set(undo, e->state, NGX_MSGBUS_SETTLED);
 
-    ngx_msgbus_barrier();
-    e->state = NGX_MSGBUS_SETTLED;
-
-    ngx_msgbus_pending_end(p);
+    ngx_msgbus_undo_done(undo);
 
     ngx_msgbus_pending_trim_locked(p);
 
@@ -525,20 +464,4 @@ ngx_msgbus_pending_trim_locked(ngx_msgbus_pending_t *p)
         offset += e->size;
         p->sh->head = offset;
     }
-}
-
-
-static void
-ngx_msgbus_pending_begin(ngx_msgbus_pending_t *p)
-{
-    p->sh->busy = 1;
-    ngx_msgbus_barrier();
-}
-
-
-static void
-ngx_msgbus_pending_end(ngx_msgbus_pending_t *p)
-{
-    ngx_msgbus_barrier();
-    p->sh->busy = 0;
 }

@@ -68,7 +68,11 @@ typedef struct {
     uint32_t               state;
     uint32_t               slot;        /* of the worker whose post it is */
     uint32_t               next;        /* free, or done for the same slot */
-    uint32_t               entry;       /* offset / 8, while it waits */
+
+    union {
+        uint32_t           entry;       /* offset / 8, while it waits */
+        uint32_t           prev;        /* while it is done */
+    };
 } ngx_msgbus_cell_t;
 
 
@@ -79,21 +83,20 @@ typedef struct {
  *     ring:   ...settled | sent sent sent | queued queued ...|
  *             ^head                                          ^tail
  *
- * Lock      shpool->mutex, for all; the committer alone reads entries that it
+ * Lock      the zone's, for all; the committer alone reads entries that it
  *           has marked as sent without it: nobody else changes more of them
  *           than "cell", nor moves the head
  * Writers   entries, tail: who posts; states, head: the committer, and who
  *           gives up a post of its own
  * Readers   any worker of the node
  * Lifetime  as the zone's: entries outlive the worker that posted them
- * Crash     an entry is filled first, then "tail" moves; "id" is written
+ * Crash     each change is a step that can be taken back; an entry is filled
+ *           before the step that has the tail move over it.  "id" is written
  *           before the event goes to the log, so that whoever comes after a
- *           dead committer sees what is in the log already.  "busy" is set
- *           while the cells may be torn: they are made anew from the ring
+ *           dead committer sees what is in the log already
  * Layout    NGX_MSGBUS_LOG_VERSION
  */
 typedef struct {
-    ngx_atomic_t           busy;
     size_t                 head;       /* offset of the oldest entry */
     size_t                 tail;       /* past the newest; head: none */
     uint64_t               entries;    /* not settled yet */
@@ -102,9 +105,10 @@ typedef struct {
 } ngx_msgbus_pending_sh_t;
 
 
-/* this process's view; one for each thread that uses it */
+/* this process's view; undo and slots are set by who has them */
 typedef struct {
     ngx_msgbus_pending_sh_t  *sh;
+    ngx_msgbus_undo_t        *undo;
     ngx_msgbus_slots_sh_t    *slots;
     ngx_msgbus_cell_t        *cells;
     uint32_t                  ncells;
@@ -129,9 +133,6 @@ typedef struct {
  */
 ngx_int_t ngx_msgbus_pending_init(ngx_msgbus_pending_t *p, u_char *addr,
     size_t size, ngx_uint_t fresh);
-
-/* to be called whenever the mutex has been taken, before any of the others */
-void ngx_msgbus_pending_check_locked(ngx_msgbus_pending_t *p);
 
 /*
  * Queues an event for the worker of a slot.  NGX_OK: outcome->cell and
@@ -159,7 +160,7 @@ ngx_int_t ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
 ngx_uint_t ngx_msgbus_pending_take_locked(ngx_msgbus_pending_t *p,
     ngx_uint_t slot, ngx_msgbus_outcome_t *outcomes, ngx_uint_t max);
 
-/* frees the outcomes that wait for workers that are gone */
+/* frees outcomes that wait for workers that are gone, some in each hold */
 void ngx_msgbus_pending_sweep_locked(ngx_msgbus_pending_t *p);
 
 /* the entry at an offset, which moves to it, or NULL at the end */

@@ -22,7 +22,7 @@
 #include "ngx_msgbus_time.h"
 
 
-/* outcomes taken in one hold of the mutex */
+/* outcomes taken in one hold of the lock */
 #define NGX_MSGBUS_OUTCOMES  64
 
 
@@ -140,7 +140,6 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
     }
 
     ngx_msgbus_log_lock(posts->log);
-    ngx_msgbus_pending_check_locked(&posts->pending);
 
     for (i = 0; i < post->n; i++) {
 
@@ -149,7 +148,6 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 
             ngx_msgbus_log_unlock(posts->log);
             ngx_msgbus_log_lock(posts->log);
-            ngx_msgbus_pending_check_locked(&posts->pending);
         }
 
         ngx_memcpy(&count, posts->token + 8, sizeof(uint64_t));
@@ -201,7 +199,6 @@ ngx_msgbus_post_give_up(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
         }
 
         ngx_msgbus_log_lock(posts->log);
-        ngx_msgbus_pending_check_locked(&posts->pending);
 
         rc = ngx_msgbus_pending_cancel_locked(&posts->pending, outcome);
 
@@ -268,7 +265,6 @@ ngx_msgbus_posts_take(ngx_msgbus_posts_t *posts)
 
     do {
         ngx_msgbus_log_lock(posts->log);
-        ngx_msgbus_pending_check_locked(&posts->pending);
 
         n = ngx_msgbus_pending_take_locked(&posts->pending, *posts->slot,
                                            outcomes, NGX_MSGBUS_OUTCOMES);

@@ -9,9 +9,9 @@
  *
  * A name is checked and hashed once, level by level, outside the lock.  The
  * nodes are a fixed array with hash chains: no allocation can fail or
- * fragment, and after a crash all of it is rebuilt from the ring.  The hash
- * is seeded with a random number of the zone, so that nobody outside can
- * choose names that share a chain.
+ * fragment, and each change of it can be taken back.  The hash is seeded with
+ * a random number of the zone, so that nobody outside can choose names that
+ * share a chain.
  *
  * A node without events keeps its name and what it has dropped, so that a
  * quiet channel's readers are told of a gap, and only they.  When its place
@@ -28,6 +28,8 @@
 static uint32_t ngx_msgbus_channel_mix(uint64_t hash);
 static uint32_t ngx_msgbus_node_lookup(ngx_msgbus_nodes_t *nodes,
     u_char *name, ngx_msgbus_level_t *level);
+static ngx_uint_t ngx_msgbus_nodes_have_place(ngx_msgbus_nodes_t *nodes,
+    ngx_msgbus_channel_t *ch, uint32_t *found);
 static uint32_t ngx_msgbus_node_create(ngx_msgbus_nodes_t *nodes,
     u_char *name, ngx_msgbus_level_t *level);
 static void ngx_msgbus_node_unchain(ngx_msgbus_nodes_t *nodes, uint32_t n);
@@ -120,7 +122,7 @@ ngx_msgbus_channel_mix(uint64_t hash)
 
 
 void
-ngx_msgbus_nodes_reset_locked(ngx_msgbus_nodes_t *nodes, uint64_t floor)
+ngx_msgbus_nodes_init(ngx_msgbus_nodes_t *nodes)
 {
     ngx_memset(nodes->buckets, 0xff,
                ((size_t) nodes->mask + 1) * sizeof(uint32_t));
@@ -128,7 +130,7 @@ ngx_msgbus_nodes_reset_locked(ngx_msgbus_nodes_t *nodes, uint64_t floor)
     nodes->sh->used = 0;
     nodes->sh->idle_head = NGX_MSGBUS_NODE_NONE;
     nodes->sh->idle_tail = NGX_MSGBUS_NODE_NONE;
-    nodes->sh->floor = floor;
+    nodes->sh->floor = 0;
 }
 
 
@@ -171,69 +173,112 @@ ngx_msgbus_node_lookup(ngx_msgbus_nodes_t *nodes, u_char *name,
 
 
 ngx_int_t
-ngx_msgbus_nodes_take_locked(ngx_msgbus_nodes_t *nodes,
+ngx_msgbus_nodes_make_locked(ngx_msgbus_nodes_t *nodes,
     ngx_msgbus_channel_t *ch, uint32_t *found)
 {
     uint32_t    n;
-    ngx_uint_t  i;
+    ngx_uint_t  i, missing;
 
-    /*
-     * all that exist are taken off the idle ones before any is made: else
-     * making "/a/b" could take the place of an idle "/a"
-     */
+    missing = 0;
 
     for (i = 0; i < ch->depth; i++) {
-        n = ngx_msgbus_node_lookup(nodes, ch->name.data, &ch->levels[i]);
-
-        if (n != NGX_MSGBUS_NODE_NONE && nodes->nodes[n].idle) {
-            ngx_msgbus_node_unidle(nodes, n);
-        }
-
-        found[i] = n;
+        found[i] = ngx_msgbus_node_lookup(nodes, ch->name.data,
+                                          &ch->levels[i]);
+        missing += found[i] == NGX_MSGBUS_NODE_NONE;
     }
 
-    for (i = 0; i < ch->depth; i++) {
-        if (found[i] == NGX_MSGBUS_NODE_NONE) {
-            found[i] = ngx_msgbus_node_create(nodes, ch->name.data,
-                                              &ch->levels[i]);
-
-            if (found[i] == NGX_MSGBUS_NODE_NONE) {
-                goto failed;
-            }
-        }
+    if (missing == 0) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
-
-failed:
+    /* making "/a/b" must not take the place of an idle "/a" */
 
     for (i = 0; i < ch->depth; i++) {
         n = found[i];
 
-        if (n != NGX_MSGBUS_NODE_NONE && nodes->nodes[n].tree.newest == 0) {
+        if (n != NGX_MSGBUS_NODE_NONE && nodes->nodes[n].idle) {
+            ngx_msgbus_node_unidle(nodes, n);
             ngx_msgbus_node_idle_locked(nodes, n);
+            ngx_msgbus_undo_done(nodes->undo);
         }
     }
 
-    return NGX_BUSY;
+    for (i = 0; i < ch->depth; i++) {
+
+        if (found[i] != NGX_MSGBUS_NODE_NONE) {
+            continue;
+        }
+
+        if (!ngx_msgbus_nodes_have_place(nodes, ch, found)) {
+            return NGX_BUSY;
+        }
+
+        found[i] = ngx_msgbus_node_create(nodes, ch->name.data,
+                                          &ch->levels[i]);
+    }
+
+    return NGX_OK;
 }
 
 
+/* for one more level; those that are idle and needed have gone to the end */
+static ngx_uint_t
+ngx_msgbus_nodes_have_place(ngx_msgbus_nodes_t *nodes,
+    ngx_msgbus_channel_t *ch, uint32_t *found)
+{
+    ngx_uint_t  i;
+
+    if (nodes->sh->used < nodes->capacity) {
+        return 1;
+    }
+
+    if (nodes->sh->idle_head == NGX_MSGBUS_NODE_NONE) {
+        return 0;
+    }
+
+    for (i = 0; i < ch->depth; i++) {
+        if (found[i] == nodes->sh->idle_head) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+void
+ngx_msgbus_nodes_take_locked(ngx_msgbus_nodes_t *nodes, uint32_t *found,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (nodes->nodes[found[i]].idle) {
+            ngx_msgbus_node_unidle(nodes, found[i]);
+        }
+    }
+}
+
+
+/* there is a place; the node is idle, as long as it has no event */
 static uint32_t
 ngx_msgbus_node_create(ngx_msgbus_nodes_t *nodes, u_char *name,
     ngx_msgbus_level_t *level)
 {
+    size_t                  at;
     uint32_t                n, *bucket;
+    ngx_msgbus_undo_t      *undo;
     ngx_msgbus_node_t      *node;
     ngx_msgbus_nodes_sh_t  *sh;
 
     sh = nodes->sh;
+    undo = nodes->undo;
 
     if (sh->used < nodes->capacity) {
-        n = sh->used++;
-        node = &nodes->nodes[n];
+        n = sh->used;
+        ngx_msgbus_undo_set(undo, sh->used, n + 1);
 
-    } else if (sh->idle_head != NGX_MSGBUS_NODE_NONE) {
+    } else {
         n = sh->idle_head;
         node = &nodes->nodes[n];
 
@@ -241,26 +286,34 @@ ngx_msgbus_node_create(ngx_msgbus_nodes_t *nodes, u_char *name,
         ngx_msgbus_node_unchain(nodes, n);
 
         if (node->tree.dropped > sh->floor) {
-            sh->floor = node->tree.dropped;
+            ngx_msgbus_undo_set(undo, sh->floor, node->tree.dropped);
         }
+    }
 
-    } else {
-        return NGX_MSGBUS_NODE_NONE;
+    node = &nodes->nodes[n];
+    bucket = &nodes->buckets[level->hash & nodes->mask];
+
+    for (at = 0;
+         at < offsetof(ngx_msgbus_node_t, name) + level->len;
+         at += sizeof(ngx_msgbus_word_t))
+    {
+        ngx_msgbus_undo_note(undo, (u_char *) node + at);
     }
 
     ngx_memzero(node, offsetof(ngx_msgbus_node_t, name));
     ngx_memcpy(node->name, name, level->len);
 
-    bucket = &nodes->buckets[level->hash & nodes->mask];
-
     node->hash = level->hash;
     node->len = level->len;
-    node->idle_prev = NGX_MSGBUS_NODE_NONE;
-    node->idle_next = NGX_MSGBUS_NODE_NONE;
     node->exact.dropped = sh->floor;
     node->tree.dropped = sh->floor;
     node->chain = *bucket;
-    *bucket = n;
+
+    ngx_msgbus_undo_set(undo, *bucket, n);
+
+    ngx_msgbus_node_idle_locked(nodes, n);
+
+    ngx_msgbus_undo_done(undo);
 
     return n;
 }
@@ -279,56 +332,65 @@ ngx_msgbus_node_unchain(ngx_msgbus_nodes_t *nodes, uint32_t n)
         p = &nodes->nodes[*p].chain;
     }
 
-    *p = node->chain;
+    ngx_msgbus_undo_set(nodes->undo, *p, node->chain);
 }
 
 
 void
 ngx_msgbus_node_idle_locked(ngx_msgbus_nodes_t *nodes, uint32_t n)
 {
+    ngx_msgbus_undo_t      *undo;
     ngx_msgbus_node_t      *node;
     ngx_msgbus_nodes_sh_t  *sh;
 
     sh = nodes->sh;
+    undo = nodes->undo;
     node = &nodes->nodes[n];
 
-    node->idle = 1;
-    node->idle_prev = sh->idle_tail;
+    ngx_msgbus_undo_set(undo, node->idle, 1);
+
+    /* both links are in one word */
+
+    ngx_msgbus_undo_set(undo, node->idle_prev, sh->idle_tail);
     node->idle_next = NGX_MSGBUS_NODE_NONE;
 
     if (sh->idle_tail == NGX_MSGBUS_NODE_NONE) {
-        sh->idle_head = n;
+        ngx_msgbus_undo_set(undo, sh->idle_head, n);
 
     } else {
-        nodes->nodes[sh->idle_tail].idle_next = n;
+        ngx_msgbus_undo_set(undo, nodes->nodes[sh->idle_tail].idle_next, n);
     }
 
-    sh->idle_tail = n;
+    ngx_msgbus_undo_set(undo, sh->idle_tail, n);
 }
 
 
 static void
 ngx_msgbus_node_unidle(ngx_msgbus_nodes_t *nodes, uint32_t n)
 {
+    ngx_msgbus_undo_t      *undo;
     ngx_msgbus_node_t      *node;
     ngx_msgbus_nodes_sh_t  *sh;
 
     sh = nodes->sh;
+    undo = nodes->undo;
     node = &nodes->nodes[n];
 
     if (node->idle_prev == NGX_MSGBUS_NODE_NONE) {
-        sh->idle_head = node->idle_next;
+        ngx_msgbus_undo_set(undo, sh->idle_head, node->idle_next);
 
     } else {
-        nodes->nodes[node->idle_prev].idle_next = node->idle_next;
+        ngx_msgbus_undo_set(undo, nodes->nodes[node->idle_prev].idle_next,
+                            node->idle_next);
     }
 
     if (node->idle_next == NGX_MSGBUS_NODE_NONE) {
-        sh->idle_tail = node->idle_prev;
+        ngx_msgbus_undo_set(undo, sh->idle_tail, node->idle_prev);
 
     } else {
-        nodes->nodes[node->idle_next].idle_prev = node->idle_prev;
+        ngx_msgbus_undo_set(undo, nodes->nodes[node->idle_next].idle_prev,
+                            node->idle_prev);
     }
 
-    node->idle = 0;
+    ngx_msgbus_undo_set(undo, node->idle, 0);
 }

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_undo.h"
 
 
 #define NGX_MSGBUS_CHANNEL_LEN    255
@@ -40,7 +41,7 @@ typedef struct {
 /*
  * Events in id order: those of one channel ("exact"), or those of a channel
  * and of all below it ("tree").  Part of a node, so in shared memory and
- * under the zone's mutex; rebuilt from the ring after a crash.
+ * under the zone's lock; it changes in the step of an event.
  */
 typedef struct {
     uint64_t               newest;     /* serial; 0: no event is left */
@@ -53,12 +54,13 @@ typedef struct {
 /*
  * The place of a channel in the log; one of a fixed array.
  *
- * Lock      shpool->mutex, for all fields
- * Writers   any worker: append, eviction, rebuild
+ * Lock      the zone's, for all fields
+ * Writers   any worker: append, eviction
  * Readers   any worker; never keep an index across two lock holds
  * Lifetime  from the first event at or below the channel until the place is
  *           needed and no event is left there; a read never makes one
- * Crash     rebuilt from the ring by the next that takes the lock
+ * Crash     a node that is made is a step of its own, and idle after it; all
+ *           else changes in the step of an event
  * Layout    part of the zone's version
  */
 typedef struct {
@@ -66,8 +68,8 @@ typedef struct {
     uint32_t               chain;      /* next of the same bucket */
     uint32_t               idle_prev;  /* both: among nodes without events, */
     uint32_t               idle_next;  /*   the longest idle first */
-    unsigned               idle:1;
-    unsigned               len:8;
+    uint8_t                idle;
+    uint8_t                len;
 
     ngx_msgbus_list_t      exact;
     ngx_msgbus_list_t      tree;
@@ -88,6 +90,7 @@ typedef struct {
 /* this worker's view of the nodes */
 typedef struct {
     ngx_msgbus_nodes_sh_t *sh;
+    ngx_msgbus_undo_t     *undo;
     ngx_msgbus_node_t     *nodes;
     uint32_t              *buckets;
     uint32_t               capacity;   /* constant */
@@ -103,23 +106,29 @@ typedef struct {
 ngx_int_t ngx_msgbus_channel_parse(ngx_msgbus_channel_t *ch, ngx_str_t *name,
     uint64_t seed);
 
-/* forgets all nodes; the floor becomes the given id */
-void ngx_msgbus_nodes_reset_locked(ngx_msgbus_nodes_t *nodes, uint64_t floor);
+/* no nodes; when the zone is made */
+void ngx_msgbus_nodes_init(ngx_msgbus_nodes_t *nodes);
 
 /* the node of a level (0: the first), or NULL */
 ngx_msgbus_node_t *ngx_msgbus_node_find_locked(ngx_msgbus_nodes_t *nodes,
     ngx_msgbus_channel_t *ch, ngx_uint_t level);
 
 /*
- * Puts the nodes of all the channel's levels, made where missing and taken
- * off the idle ones, into found[depth].  NGX_OK; NGX_BUSY if no place is
- * left: then nothing is held.  After NGX_OK each node gets an event, or goes
- * back with ngx_msgbus_node_idle_locked().
+ * Puts the nodes of all the channel's levels into found[depth]; those that are
+ * missing are made, and idle, each a step of its own.  NGX_OK; NGX_BUSY if no
+ * place is left.
  */
-ngx_int_t ngx_msgbus_nodes_take_locked(ngx_msgbus_nodes_t *nodes,
+ngx_int_t ngx_msgbus_nodes_make_locked(ngx_msgbus_nodes_t *nodes,
     ngx_msgbus_channel_t *ch, uint32_t *found);
 
-/* marks a node that has no event left as free for another channel */
+/* takes nodes off the idle ones: a part of the step that gives them an event */
+void ngx_msgbus_nodes_take_locked(ngx_msgbus_nodes_t *nodes, uint32_t *found,
+    ngx_uint_t n);
+
+/*
+ * Marks a node that has no event left as free for another channel: a part of
+ * the step that has taken the last one from it.
+ */
 void ngx_msgbus_node_idle_locked(ngx_msgbus_nodes_t *nodes, uint32_t n);
 
 

@@ -32,8 +32,8 @@
 
 static void ngx_msgbus_filing_link(ngx_msgbus_log_t *log,
     ngx_msgbus_record_t *rec, ngx_uint_t slot, ngx_msgbus_list_t *list);
-static void ngx_msgbus_filing_unlink(ngx_msgbus_record_t *rec,
-    ngx_uint_t slot, ngx_msgbus_list_t *list);
+static void ngx_msgbus_filing_unlink(ngx_msgbus_log_t *log,
+    ngx_msgbus_record_t *rec, ngx_uint_t slot, ngx_msgbus_list_t *list);
 static uint64_t ngx_msgbus_filing_near(ngx_msgbus_log_t *log,
     ngx_msgbus_list_t *list, ngx_uint_t slot, uint64_t id);
 
@@ -79,8 +79,10 @@ ngx_msgbus_filing_link(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     ngx_uint_t slot, ngx_msgbus_list_t *list)
 {
     uint64_t              jump;
+    ngx_msgbus_undo_t    *undo;
     ngx_msgbus_filing_t  *f, *p, *j;
 
+    undo = log->undo;
     f = &rec->filing[slot];
     f->next = 0;
 
@@ -89,11 +91,12 @@ ngx_msgbus_filing_link(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
         f->jump = 0;
         f->span = 0;
 
-        list->oldest = rec->serial;
+        ngx_msgbus_undo_set(undo, list->oldest, rec->serial);
 
     } else {
         p = &ngx_msgbus_log_record(log, list->newest)->filing[slot];
-        p->next = (uint32_t) (rec->serial - list->newest);
+        ngx_msgbus_undo_set(undo, p->next,
+                            (uint32_t) (rec->serial - list->newest));
 
         f->prev = p->next;
 
@@ -112,8 +115,8 @@ ngx_msgbus_filing_link(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
         }
     }
 
-    list->newest = rec->serial;
-    list->newest_id = rec->id;
+    ngx_msgbus_undo_set(undo, list->newest, rec->serial);
+    ngx_msgbus_undo_set(undo, list->newest_id, rec->id);
 }
 
 
@@ -124,11 +127,11 @@ ngx_msgbus_filing_drop_locked(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec)
     ngx_msgbus_node_t  *node;
 
     node = &log->nodes.nodes[rec->filing[0].node];
-    ngx_msgbus_filing_unlink(rec, 0, &node->exact);
+    ngx_msgbus_filing_unlink(log, rec, 0, &node->exact);
 
     for (i = 1; i < rec->filings; i++) {
         node = &log->nodes.nodes[rec->filing[i].node];
-        ngx_msgbus_filing_unlink(rec, i, &node->tree);
+        ngx_msgbus_filing_unlink(log, rec, i, &node->tree);
 
         if (node->tree.newest == 0) {
             ngx_msgbus_node_idle_locked(&log->nodes, rec->filing[i].node);
@@ -138,16 +141,21 @@ ngx_msgbus_filing_drop_locked(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec)
 
 
 static void
-ngx_msgbus_filing_unlink(ngx_msgbus_record_t *rec, ngx_uint_t slot,
-    ngx_msgbus_list_t *list)
+ngx_msgbus_filing_unlink(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
+    ngx_uint_t slot, ngx_msgbus_list_t *list)
 {
-    list->dropped = rec->id;
+    ngx_msgbus_undo_t  *undo;
+
+    undo = log->undo;
+
+    ngx_msgbus_undo_set(undo, list->dropped, rec->id);
 
     if (list->newest == rec->serial) {
-        list->newest = 0;
+        ngx_msgbus_undo_set(undo, list->newest, 0);
 
     } else {
-        list->oldest = rec->serial + rec->filing[slot].next;
+        ngx_msgbus_undo_set(undo, list->oldest,
+                            rec->serial + rec->filing[slot].next);
     }
 }
 

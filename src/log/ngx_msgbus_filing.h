@@ -15,7 +15,8 @@
 
 /*
  * Files the newest record under the nodes of its channel's levels, in all
- * its lists.  The record is in the index, its serial is next_serial.
+ * its lists.  The record is in the index, its serial is next_serial.  A part
+ * of a step, as the next one is.
  */
 void ngx_msgbus_filing_add_locked(ngx_msgbus_log_t *log,
     ngx_msgbus_record_t *rec, uint32_t *nodes);

@@ -12,11 +12,9 @@
  * and, unless the zone rejects instead, when room is needed.  A record never
  * wraps: what does not fit before the ring's end starts at offset 0.
  *
- * The ring is whole at every instruction, whoever dies in the middle; all
- * else (index, nodes, lists) can be rebuilt from it.  A change of all else
- * happens between two writes of "busy", and a new holder of the mutex that
- * finds it set rebuilds.  This room does not choose ids, does not know who
- * reads, and never waits.
+ * An event that comes is one step, and one that leaves is another: whoever
+ * dies in the middle of one, the next that takes the lock takes it back.  This
+ * room does not choose ids, does not know who reads, and never waits.
  */
 
 
@@ -45,13 +43,14 @@
 #define NGX_MSGBUS_CLAIM_AGE      60000000
 
 
+static void ngx_msgbus_log_take(ngx_msgbus_log_t *log,
+    ngx_msgbus_record_t *rec, ngx_msgbus_event_t *ev, uint32_t *nodes);
 static void ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now);
 static size_t ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size);
 static ngx_int_t ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size,
     uint64_t now);
-static ngx_int_t ngx_msgbus_log_take_nodes(ngx_msgbus_log_t *log,
+static ngx_int_t ngx_msgbus_log_make_nodes(ngx_msgbus_log_t *log,
     ngx_msgbus_channel_t *ch, uint32_t *nodes);
-static ngx_int_t ngx_msgbus_log_expire(ngx_msgbus_log_t *log, uint64_t now);
 static ngx_uint_t ngx_msgbus_log_oldest_expired(ngx_msgbus_log_t *log,
     uint64_t now);
 static ngx_msgbus_record_t *ngx_msgbus_log_at(ngx_msgbus_log_t *log,
@@ -85,6 +84,7 @@ ngx_msgbus_log_init(ngx_msgbus_log_t *log, u_char *addr, size_t size,
     share = size / NGX_MSGBUS_NODES_SHARE;
 
     log->nodes.sh = &log->sh->nodes;
+    log->nodes.undo = log->undo;
     log->nodes.capacity = (uint32_t) ngx_min(share / sizeof(ngx_msgbus_node_t),
                                              NGX_MSGBUS_NODE_NONE / 4);
 
@@ -126,7 +126,7 @@ ngx_msgbus_log_init(ngx_msgbus_log_t *log, u_char *addr, size_t size,
 
     if (fresh) {
         ngx_memzero(log->sh, sizeof(ngx_msgbus_log_sh_t));
-        ngx_msgbus_nodes_reset_locked(&log->nodes, 0);
+        ngx_msgbus_nodes_init(&log->nodes);
     }
 
     return NGX_OK;
@@ -157,11 +157,13 @@ ngx_msgbus_log_start(ngx_msgbus_log_t *log, uint64_t first_id, uint64_t seed,
 void
 ngx_msgbus_log_lock(ngx_msgbus_log_t *log)
 {
-    ngx_shmtx_lock(&log->shpool->mutex);
+    ngx_msgbus_lock(&log->lock);
 
-    if (log->sh->busy) {
-        ngx_msgbus_log_rebuild_locked(log);
-        log->rebuilt = 1;
+    if (log->undo->n) {
+        ngx_msgbus_undo_locked(log->undo);
+
+        log->sh->repairs++;
+        log->repaired = 1;
     }
 }
 
@@ -169,15 +171,14 @@ ngx_msgbus_log_lock(ngx_msgbus_log_t *log)
 void
 ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
 {
-    ngx_shmtx_unlock(&log->shpool->mutex);
+    ngx_msgbus_unlock(&log->lock);
 
-    if (log->rebuilt) {
-        log->rebuilt = 0;
+    if (log->repaired) {
+        log->repaired = 0;
 
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "a process died in the middle of a change%s, "
-                      "which was rebuilt from its events",
-                      log->shpool->log_ctx);
+                      "which was taken back", log->shpool->log_ctx);
     }
 
     if (log->pressed) {
@@ -243,55 +244,65 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
         return NGX_DECLINED;
     }
 
-    sh->busy = 1;
-    ngx_msgbus_barrier();
-
     rc = ngx_msgbus_log_make_room(log, size, now);
 
     if (rc == NGX_OK) {
-        rc = ngx_msgbus_log_take_nodes(log, ev->channel, nodes);
+        rc = ngx_msgbus_log_make_nodes(log, ev->channel, nodes);
     }
 
-    if (rc != NGX_OK) {
-        goto done;
+    if (rc == NGX_OK) {
+        offset = ngx_msgbus_log_room(log, size);
+
+        if (offset != sh->tail && log->size - sh->tail >= 8) {
+            ((ngx_msgbus_record_t *) (log->ring + sh->tail))->size = 0;
+        }
+
+        rec = (ngx_msgbus_record_t *) (log->ring + offset);
+
+        rec->size = (uint32_t) size;
+        ngx_msgbus_log_fill(log, rec, ev);
+
+        /* nobody looks there yet */
+
+        log->index[rec->serial & log->mask] = (uint32_t) (offset / 8);
+
+        ngx_msgbus_log_take(log, rec, ev, nodes);
     }
-
-    offset = ngx_msgbus_log_room(log, size);
-
-    if (offset != sh->tail && log->size - sh->tail >= 8) {
-        ((ngx_msgbus_record_t *) (log->ring + sh->tail))->size = 0;
-    }
-
-    rec = (ngx_msgbus_record_t *) (log->ring + offset);
-
-    ngx_msgbus_barrier();
-
-    rec->size = (uint32_t) size;
-    ngx_msgbus_log_fill(log, rec, ev);
-
-    ngx_msgbus_barrier();
-
-    sh->tail = offset + size;    /* the event is in the log */
-
-    ngx_msgbus_barrier();
-
-    sh->last_id = rec->id;
-    log->index[rec->serial & log->mask] = (uint32_t) (offset / 8);
-
-    ngx_msgbus_filing_add_locked(log, rec, nodes);
-
-    sh->next_serial = rec->serial + 1;
-
-done:
-
-    ngx_msgbus_barrier();
-    sh->busy = 0;
 
     if (sh->pressed != sh->pressed_told || sh->refused != sh->refused_told) {
         ngx_msgbus_log_tell(log, now);
     }
 
     return rc;
+}
+
+
+/* the step by which a record is in the log, and filed */
+static void
+ngx_msgbus_log_take(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
+    ngx_msgbus_event_t *ev, uint32_t *nodes)
+{
+    ngx_msgbus_undo_t    *undo;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+    undo = log->undo;
+
+    ngx_msgbus_nodes_take_locked(&log->nodes, nodes, rec->filings - 1);
+    ngx_msgbus_filing_add_locked(log, rec, nodes);
+
+    ngx_msgbus_undo_set(undo, sh->tail, (u_char *) rec - log->ring
+                                        + rec->size);
+    ngx_msgbus_undo_set(undo, sh->last_id, rec->id);
+    ngx_msgbus_undo_set(undo, sh->next_serial, rec->serial + 1);
+    ngx_msgbus_undo_set(undo, sh->created, rec->created);
+
+    ngx_msgbus_undo_note(undo, sh->created_text);
+    ngx_msgbus_undo_note(undo, sh->created_text + 8);
+    ngx_msgbus_undo_note(undo, sh->created_text + 16);
+    ngx_memcpy(sh->created_text, ev->created_text, NGX_MSGBUS_TIME_LEN);
+
+    ngx_msgbus_undo_done(undo);
 }
 
 
@@ -349,7 +360,7 @@ ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
 
     sh = log->sh;
 
-    rc = ngx_msgbus_log_expire(log, now);
+    rc = ngx_msgbus_log_expire_locked(log, now);
 
     for (n = 0; n < NGX_MSGBUS_HOLD_RECORDS; n++) {
 
@@ -387,7 +398,7 @@ ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
 
 
 static ngx_int_t
-ngx_msgbus_log_take_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
+ngx_msgbus_log_make_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
     uint32_t *nodes)
 {
     ngx_uint_t            n;
@@ -397,7 +408,7 @@ ngx_msgbus_log_take_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
 
     for (n = 0; /* void */ ; n++) {
 
-        if (ngx_msgbus_nodes_take_locked(&log->nodes, ch, nodes) == NGX_OK) {
+        if (ngx_msgbus_nodes_make_locked(&log->nodes, ch, nodes) == NGX_OK) {
             return NGX_OK;
         }
 
@@ -417,30 +428,6 @@ ngx_msgbus_log_take_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
 
 ngx_int_t
 ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now)
-{
-    ngx_int_t             rc;
-    ngx_msgbus_log_sh_t  *sh;
-
-    sh = log->sh;
-
-    if (!ngx_msgbus_log_oldest_expired(log, now)) {
-        return NGX_OK;
-    }
-
-    sh->busy = 1;
-    ngx_msgbus_barrier();
-
-    rc = ngx_msgbus_log_expire(log, now);
-
-    ngx_msgbus_barrier();
-    sh->busy = 0;
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_msgbus_log_expire(ngx_msgbus_log_t *log, uint64_t now)
 {
     ngx_uint_t  n;
 
@@ -492,28 +479,28 @@ ngx_msgbus_log_at(ngx_msgbus_log_t *log, size_t *offset)
 }
 
 
-/* drops the oldest record; the log is not empty */
+/* drops the oldest record, a step; the log is not empty */
 static void
 ngx_msgbus_log_evict(ngx_msgbus_log_t *log)
 {
     size_t                offset;
+    ngx_msgbus_undo_t    *undo;
     ngx_msgbus_record_t  *rec;
     ngx_msgbus_log_sh_t  *sh;
 
     sh = log->sh;
+    undo = log->undo;
 
     offset = sh->head;
     rec = ngx_msgbus_log_at(log, &offset);
 
     ngx_msgbus_filing_drop_locked(log, rec);
 
-    /* never a silent loss: the evicted id is known before it is gone */
+    ngx_msgbus_undo_set(undo, sh->evicted_id, rec->id);
+    ngx_msgbus_undo_set(undo, sh->head, offset + rec->size);
+    ngx_msgbus_undo_set(undo, sh->head_serial, sh->head_serial + 1);
 
-    sh->evicted_id = rec->id;
-    ngx_msgbus_barrier();
-
-    sh->head = offset + rec->size;
-    sh->head_serial++;
+    ngx_msgbus_undo_done(undo);
 }
 
 
@@ -527,11 +514,7 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
 
     sh = log->sh;
 
-    if (ev->created > sh->created) {
-        sh->created = ev->created;
-        ngx_memcpy(sh->created_text, ev->created_text, NGX_MSGBUS_TIME_LEN);
-
-    } else {
+    if (ev->created <= sh->created) {
 
         /* the clock was set back, or it is the same millisecond */
 
@@ -541,7 +524,7 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
 
     rec->serial = sh->next_serial;
     rec->id = ev->id;
-    rec->created = sh->created;
+    rec->created = ev->created;
     rec->data_len = (uint32_t) ev->data.len;
     rec->uuid_len = (uint16_t) ev->uuid.len;
     rec->channel_len = (uint8_t) ev->channel->name.len;
@@ -611,81 +594,6 @@ ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev)
     p = ngx_cpymem(p, ev->created_text, NGX_MSGBUS_TIME_LEN);
 
     return ngx_cpymem(p, "\",\"age\":", sizeof("\",\"age\":") - 1);
-}
-
-
-void
-ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log)
-{
-    size_t                 offset;
-    uint64_t               serial;
-    uint32_t               nodes[NGX_MSGBUS_CHANNEL_DEPTH];
-    ngx_str_t              name;
-    ngx_msgbus_record_t   *rec;
-    ngx_msgbus_log_sh_t   *sh;
-    ngx_msgbus_channel_t   ch;
-
-    sh = log->sh;
-    rec = NULL;
-
-    /* who dies in here leaves it to be done again */
-
-    sh->busy = 1;
-    ngx_msgbus_barrier();
-
-    ngx_msgbus_nodes_reset_locked(&log->nodes, sh->evicted_id);
-
-    serial = 0;
-    offset = sh->head;
-
-    while (offset != sh->tail) {
-
-        rec = ngx_msgbus_log_at(log, &offset);
-
-        if (serial == 0) {
-            sh->head_serial = rec->serial;
-        }
-
-        serial = rec->serial;
-        log->index[serial & log->mask] = (uint32_t) (offset / 8);
-
-        name.len = rec->channel_len;
-        name.data = ngx_msgbus_record_channel(rec);
-
-        /* both were fine when the record was appended */
-
-        (void) ngx_msgbus_channel_parse(&ch, &name, sh->seed);
-        (void) ngx_msgbus_nodes_take_locked(&log->nodes, &ch, nodes);
-
-        ngx_msgbus_filing_add_locked(log, rec, nodes);
-
-        offset += rec->size;
-    }
-
-    if (rec) {
-        sh->next_serial = serial + 1;
-
-        /* an id without a record may be newer, of a database's anchor */
-
-        sh->last_id = ngx_max(sh->last_id, rec->id);
-
-        /* these two may be torn: the newest event has them both */
-
-        sh->created = rec->created;
-        ngx_memcpy(sh->created_text,
-                   ngx_msgbus_record_data(rec) - NGX_MSGBUS_TIME_LEN
-                   - (sizeof("\",\"age\":") - 1),
-                   NGX_MSGBUS_TIME_LEN);
-
-    } else {
-        sh->head_serial = sh->next_serial;
-        sh->created = 0;
-    }
-
-    sh->rebuilds++;
-
-    ngx_msgbus_barrier();
-    sh->busy = 0;
 }
 
 

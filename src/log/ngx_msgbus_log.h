@@ -39,7 +39,7 @@ void ngx_msgbus_log_start(ngx_msgbus_log_t *log, uint64_t first_id,
 #define ngx_msgbus_log_max_record(log)  ((log)->size / 4)
 
 /*
- * The mutex, and a log that is whole behind it.  Not recursive; bounded work
+ * The lock, and a log that is whole behind it.  Not recursive; bounded work
  * between them.  After it, what is worth a line in the error log is written:
  * events that left early or were refused at most once a minute.
  */
@@ -61,9 +61,6 @@ ngx_int_t ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log,
  * done its share.
  */
 ngx_int_t ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now);
-
-/* makes index, nodes, filings anew from the ring */
-void ngx_msgbus_log_rebuild_locked(ngx_msgbus_log_t *log);
 
 /* the oldest serial with an id above the given; next_serial if none */
 uint64_t ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id);

@@ -18,18 +18,15 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_channel.h"
+#include "ngx_msgbus_lock.h"
 #include "ngx_msgbus_time.h"
-
-
-#if (NGX_PTR_SIZE != 8)
-#error "msgbus needs a 64-bit platform: its commit words are 64 bits wide"
-#endif
+#include "ngx_msgbus_undo.h"
 
 
 /* raised whenever something that lives in the zone changes its layout */
 #define NGX_MSGBUS_LOG_VERSION    3
 
-/* what one hold of the mutex may cost at most */
+/* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256
 #define NGX_MSGBUS_HOLD_BYTES     65536
 #define NGX_MSGBUS_HOLD_NODES     64
@@ -42,15 +39,6 @@
 
 /* of the poster's User-Agent and uuid, as posted */
 #define NGX_MSGBUS_UA_LEN         1024
-
-
-/*
- * Keeps the compiler from moving stores in shared memory over each other.
- * More is not needed: what one worker wrote under the mutex, another sees
- * under the mutex; and the stores of a killed worker that were not done are
- * those that come last in program order.
- */
-#define ngx_msgbus_barrier()      __asm__ volatile ("" ::: "memory")
 
 
 /*
@@ -104,16 +92,15 @@ typedef struct {
 /*
  * Head of the event log; lives in the shared zone.
  *
- * Lock      shpool->mutex, for all fields not marked constant
+ * Lock      the zone's, for all fields not marked constant
  * Writers   any worker, in the functions *_locked() of the log's rooms
  * Readers   any worker; copy out under the lock, keep no pointers
  * Lifetime  made by the first cycle to declare the zone; kept over reload;
  *           lost on restart, binary upgrade and change of the zone's size
- * Crash     the master unlocks after a dead worker, it repairs nothing.
- *           "busy" is set while anything but the ring may be torn; whoever
- *           finds it set rebuilds all else from the ring.  The ring itself
- *           is whole at every instruction: a record is filled first, then
- *           "tail" moves over it; "evicted_id" rises first, then "head".
+ * Crash     what must fit together (places in the ring, serials, lists, nodes)
+ *           changes in steps that can be taken back: an event that comes is
+ *           one, and one that leaves.  A record is filled before its step;
+ *           until then it lies where nobody looks.
  * Layout    NGX_MSGBUS_LOG_VERSION
  */
 typedef struct {
@@ -121,8 +108,6 @@ typedef struct {
     uint64_t               seed;          /* constant: of the names' hash */
     uint64_t               first_id;      /* constant: of this log's life */
     uint64_t               born;          /* constant: monotonic, us */
-
-    ngx_atomic_t           busy;
 
     size_t                 head;          /* offset of the oldest record */
     size_t                 tail;          /* offset past the newest; equal to
@@ -141,7 +126,7 @@ typedef struct {
     uint64_t               pressed_told;  /*   how many of these were told */
     uint64_t               refused_told;  /*   in the error log, */
     uint64_t               told_at;       /*   and when last, ms */
-    uint64_t               rebuilds;
+    uint64_t               repairs;       /* steps that were taken back */
 
     uint64_t               caught_up;     /* monotonic us: when the last look
                                              at a database began */
@@ -154,9 +139,28 @@ typedef struct {
 } ngx_msgbus_log_sh_t;
 
 
-/* this process's view of the log, made at zone initialization */
+/*
+ * What guards a zone, in it: the lock of all that workers share but the slots,
+ * and the step that its holder is in the middle of.
+ *
+ * Lock      the step is under the lock
+ * Writers   any worker
+ * Readers   any worker
+ * Lifetime  as the zone's
+ * Crash     who takes the lock from a dead worker takes its step back
+ * Layout    NGX_MSGBUS_LOG_VERSION
+ */
+typedef struct {
+    ngx_msgbus_lock_sh_t   lock;
+    ngx_msgbus_undo_t      undo;
+} ngx_msgbus_guard_sh_t;
+
+
+/* a thread's view of the log, made at zone initialization */
 typedef struct {
     ngx_msgbus_log_sh_t   *sh;
+    ngx_msgbus_lock_t      lock;
+    ngx_msgbus_undo_t     *undo;
     ngx_slab_pool_t       *shpool;
     uint32_t              *index;         /* serial -> offset / 8 */
     u_char                *ring;
@@ -172,7 +176,7 @@ typedef struct {
     ngx_uint_t             follows;       /* a database, and may be behind */
 
     /* of this hold, told in the error log after it */
-    ngx_uint_t             rebuilt;
+    ngx_uint_t             repaired;
     uint64_t               pressed;
     uint64_t               refused;
 } ngx_msgbus_log_t;

@@ -8,7 +8,7 @@
  * What a reader sees of the log: the lists that a query names, merged by id,
  * from its cursor on, rendered as JSON.
  *
- * One hold of the mutex looks at a bounded number of records and copies a
+ * One hold of the lock looks at a bounded number of records and copies a
  * bounded number of bytes; the next hold finds its place again by the last
  * id that was looked at.  A page is therefore never cut short because it is
  * long to find, and what leaves the log between two holds is told as a gap.

@@ -44,7 +44,7 @@ typedef struct {
 
 
 /*
- * A read in progress: what one hold of the mutex leaves for the next.  The
+ * A read in progress: what one hold of the lock leaves for the next.  The
  * place is kept as an id, never as a pointer: between two holds the log
  * moves on.
  */

@@ -8,28 +8,19 @@
  * What ThreadSanitizer has to be told of nginx, for "make tsan": preloaded
  * into it, with the sanitizer's library before it.
  *
- * The mutex of a zone is nginx's own code, which is not compiled with the
- * sanitizer: so the module is linked to call these two in its place (ld's
- * --wrap), and they say what the mutex means.
+ * The lock of a zone needs none of it: the module's own, it is compiled with the
+ * sanitizer, and made of what that knows.
  *
  * A word that is volatile, as all of ngx_atomic_t are, is nginx's way to have
  * one that is read and written whole, by whomever at any time.  gcc calls one
  * of the others before each access to such a word (with
  * --param tsan-distinguish-volatile=1), and they have it taken for an atomic
- * one without an order: what stands beside the word still needs the mutex.
+ * one without an order: what stands beside the word still needs the lock.
  */
 
 
 #include <stdint.h>
-#include <sanitizer/tsan_interface.h>
 
-
-/* nginx's; what they are given is told apart by its address alone */
-void ngx_shmtx_lock(void *mtx);
-void ngx_shmtx_unlock(void *mtx);
-
-void __wrap_ngx_shmtx_lock(void *mtx);
-void __wrap_ngx_shmtx_unlock(void *mtx);
 
 void __tsan_volatile_read1(void *p);
 void __tsan_volatile_read2(void *p);
@@ -39,24 +30,6 @@ void __tsan_volatile_write1(void *p);
 void __tsan_volatile_write2(void *p);
 void __tsan_volatile_write4(void *p);
 void __tsan_volatile_write8(void *p);
-
-
-void
-__wrap_ngx_shmtx_lock(void *mtx)
-{
-    ngx_shmtx_lock(mtx);
-
-    __tsan_acquire(mtx);
-}
-
-
-void
-__wrap_ngx_shmtx_unlock(void *mtx)
-{
-    __tsan_release(mtx);
-
-    ngx_shmtx_unlock(mtx);
-}
 
 
 void

@@ -26,7 +26,8 @@
 
 
 #define CRASH_SIZE     (96 * 1024)
-#define CRASH_LOG      32768           /* offsets in the zone */
+#define CRASH_GUARD    16384           /* offsets in the zone */
+#define CRASH_LOG      32768
 #define CRASH_PENDING  (80 * 1024)
 #define CRASH_POSTS    3
 #define CRASH_DOCS     32
@@ -439,9 +440,11 @@ main(int argc, char **argv)
 static void
 crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh)
 {
-    ngx_msgbus_ledger_t  *c;
+    ngx_msgbus_ledger_t    *c;
+    ngx_msgbus_guard_sh_t  *guard;
 
     c = &commits[level];
+    guard = (ngx_msgbus_guard_sh_t *) (addr + CRASH_GUARD);
 
     c->sh = (ngx_msgbus_ledger_sh_t *) addr;
 
@@ -452,6 +455,8 @@ crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh)
 
     memset(&c->log, 0, sizeof(ngx_msgbus_log_t));
 
+    c->log.undo = &guard->undo;
+    c->pending.undo = &guard->undo;
     c->log.shpool = &the_pool;
     c->log.ttl = 120000;
     c->log.max_events = 1000;
@@ -507,7 +512,7 @@ crash_inherit(u_char *addr, ngx_uint_t level)
     heir = level;
     crash_view(level, addr, 0);
 
-    return commits[level].log.sh->busy || commits[level].pending.sh->busy;
+    return commits[level].log.undo->n != 0;
 }
 
 

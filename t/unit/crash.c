@@ -128,7 +128,7 @@ crash_case(crash_case_t *c)
     crash_death();
 
     printf("deaths in %s: %zu states in %zu points, and %zu in %zu"
-           " of rebuilds\n",
+           " of repairs\n",
            c->title, deaths[0], points[0], deaths[1], points[1]);
     fflush(stdout);
 }

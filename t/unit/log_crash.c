@@ -19,7 +19,8 @@
 #include "crash.h"
 
 
-#define CRASH_SIZE      40960
+#define CRASH_SIZE      40960          /* of the log, */
+#define CRASH_GUARD     8192           /*   and of what guards it before it */
 #define CRASH_EVENTS    400
 #define CRASH_FIRST     1000
 #define CRASH_SEED      0x123456789abcdef
@@ -47,8 +48,7 @@ static void crash_known(void);
 static ngx_uint_t crash_inherit(u_char *addr, ngx_uint_t level);
 static void crash_take_over(void);
 static void crash_autopsy(ngx_uint_t level, ngx_uint_t busy);
-static void crash_look(ngx_msgbus_log_t *log, ngx_uint_t busy,
-    crash_state_t *found);
+static void crash_look(ngx_msgbus_log_t *log, crash_state_t *found);
 static void crash_look_at(ngx_msgbus_log_t *log, crash_state_t *found,
     ngx_uint_t name, ngx_uint_t scope);
 static void crash_read(ngx_msgbus_log_t *log, crash_state_t *found,
@@ -85,11 +85,9 @@ static void crash_prepare_refuse_node(void);
 static void crash_prepare_expire(void);
 static void crash_prepare_expire_all(void);
 static void crash_prepare_expire_append(void);
-static void crash_prepare_rebuild(void);
 static void crash_prepare_claim(void);
 static void crash_change_append(void);
 static void crash_change_expire(void);
-static void crash_change_rebuild(void);
 static void crash_change_claim(void);
 
 
@@ -146,9 +144,6 @@ static crash_case_t  cases[] = {
     { "an append behind an expiry",
       crash_prepare_expire_append, crash_change_append },
 
-    { "a rebuild",
-      crash_prepare_rebuild, crash_change_rebuild },
-
     { "a cursor above the newest event, in an older one's place",
       crash_prepare_claim, crash_change_claim },
 
@@ -157,7 +152,7 @@ static crash_case_t  cases[] = {
 
 
 static crash_subject_t  subject = {
-    CRASH_SIZE,
+    CRASH_GUARD + CRASH_SIZE,
     crash_begin,
     crash_prepared,
     crash_known,
@@ -277,7 +272,7 @@ crash_inherit(u_char *addr, ngx_uint_t level)
     heir = &heirs[level];
     crash_view(heir, addr, 0);
 
-    return heir->sh->busy;
+    return heir->undo->n != 0;
 }
 
 
@@ -296,7 +291,7 @@ crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
 
     log = &heirs[level];
 
-    crash_look(log, busy, &found);
+    crash_look(log, &found);
 
     /* nobody has looked at the database since the cursor was seen */
 
@@ -312,7 +307,7 @@ crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
 
 
 static void
-crash_look(ngx_msgbus_log_t *log, ngx_uint_t busy, crash_state_t *found)
+crash_look(ngx_msgbus_log_t *log, crash_state_t *found)
 {
     uint64_t    count;
     ngx_uint_t  n, scope;
@@ -345,15 +340,10 @@ crash_look(ngx_msgbus_log_t *log, ngx_uint_t busy, crash_state_t *found)
     unit_check(found->end == before.end || found->first == after.first,
                "the new event is there, and too many old ones");
 
-    unit_check(busy
-               || (found->end == before.end && found->first == before.first)
-               || (found->end == after.end && found->first == after.first),
-               "not busy, but neither as before nor as after");
-
-    unit_check(found->first == 0
-               || log->sh->evicted_id >= ever[found->first - 1].id,
-               "a silent loss: event %" PRIu64 " is gone, known is %" PRIu64,
-               ever[found->first - 1].id, log->sh->evicted_id);
+    unit_check(log->sh->evicted_id
+               == (found->first ? ever[found->first - 1].id : CRASH_FIRST - 1),
+               "the newest event that is gone is not %" PRIu64,
+               log->sh->evicted_id);
 
     for (n = 0; n < CRASH_NAMES; n++) {
         for (scope = NGX_MSGBUS_EXACT; scope <= NGX_MSGBUS_ALL; scope++) {
@@ -609,7 +599,13 @@ crash_append(ngx_msgbus_log_t *log, crash_event_t *e)
 static void
 crash_view(ngx_msgbus_log_t *log, u_char *addr, ngx_uint_t fresh)
 {
+    ngx_msgbus_guard_sh_t  *guard;
+
+    guard = (ngx_msgbus_guard_sh_t *) addr;
+
     memset(log, 0, sizeof(ngx_msgbus_log_t));
+
+    log->undo = &guard->undo;
 
     the_pool.log_ctx = (u_char *) " in a test";
 
@@ -619,7 +615,8 @@ crash_view(ngx_msgbus_log_t *log, u_char *addr, ngx_uint_t fresh)
     log->reject = reject;
     log->follows = claim != 0;
 
-    unit_check(ngx_msgbus_log_init(log, addr, CRASH_SIZE, fresh) == NGX_OK,
+    unit_check(ngx_msgbus_log_init(log, addr + CRASH_GUARD, CRASH_SIZE, fresh)
+               == NGX_OK,
                "no log in %u bytes", CRASH_SIZE);
 }
 
@@ -628,7 +625,8 @@ crash_view(ngx_msgbus_log_t *log, u_char *addr, ngx_uint_t fresh)
 static void
 crash_start(void)
 {
-    memset(crash_zone, 0xa5, CRASH_SIZE);
+    memset(crash_zone, 0xa5, CRASH_GUARD + CRASH_SIZE);
+    memset(crash_zone, 0, sizeof(ngx_msgbus_guard_sh_t));
 
     crash_view(&the_log, crash_zone, 1);
     ngx_msgbus_log_start(&the_log, CRASH_FIRST, CRASH_SEED, 0);
@@ -945,18 +943,6 @@ crash_prepare_expire_append(void)
 
 
 static void
-crash_prepare_rebuild(void)
-{
-    crash_start();
-    crash_fill_up(100);
-    crash_fill(20);
-    planned.created = now;
-
-    the_log.sh->busy = 1;
-}
-
-
-static void
 crash_change_append(void)
 {
     ngx_msgbus_log_lock(&the_log);
@@ -970,14 +956,6 @@ crash_change_expire(void)
 {
     ngx_msgbus_log_lock(&the_log);
     (void) ngx_msgbus_log_expire_locked(&the_log, now);
-    ngx_msgbus_log_unlock(&the_log);
-}
-
-
-static void
-crash_change_rebuild(void)
-{
-    ngx_msgbus_log_lock(&the_log);
     ngx_msgbus_log_unlock(&the_log);
 }
 

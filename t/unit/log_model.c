@@ -144,7 +144,7 @@ static uint32_t model_new_names(model_event_t *e);
 static void model_evict(void);
 static ngx_int_t model_expire_some(void);
 static void model_expire(void);
-static void model_rebuild(void);
+static void model_torn(void);
 static void model_compare(void);
 static void model_compare_all(void);
 static void model_read(ngx_uint_t alone);
@@ -188,6 +188,7 @@ static uint64_t          monotonic;        /* us */
 
 static ngx_msgbus_log_t  the_log, *log = &the_log;
 static ngx_slab_pool_t   the_pool;
+static ngx_msgbus_undo_t the_undo;
 
 /* what a page's holds rendered, the model's way and the log's way */
 static u_char           *expected;
@@ -215,7 +216,7 @@ static struct {
     uint64_t               lost_between;
     uint64_t               cuts;
     uint64_t               nothing;
-    uint64_t               rebuilds;
+    uint64_t               repairs;
     uint64_t               anchors;
     uint64_t               ahead;
     uint64_t               invented;
@@ -273,7 +274,7 @@ main(int argc, char **argv)
     printf("lost between holds: %" PRIu64 "\n", reached.lost_between);
     printf("pages cut: %" PRIu64 "\n", reached.cuts);
     printf("empty reads: %" PRIu64 "\n", reached.nothing);
-    printf("rebuilds: %" PRIu64 "\n", reached.rebuilds);
+    printf("repairs: %" PRIu64 "\n", reached.repairs);
     printf("ids without an event: %" PRIu64 "\n", reached.anchors);
     printf("cursors that are ahead: %" PRIu64 "\n", reached.ahead);
     printf("cursors of nobody: %" PRIu64 "\n", reached.invented);
@@ -290,7 +291,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
 {
     u_char    *block, *addr;
     size_t     size, shift, page;
-    uint64_t   id, seed, last, rebuild;
+    uint64_t   id, seed, last, torn;
 
     reached.rounds++;
 
@@ -311,6 +312,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
 
     the_pool.log_ctx = (u_char *) " in a test";
     log->shpool = &the_pool;
+    log->undo = &the_undo;
     log->ttl = unit_once_in(3) ? 1 + unit_below(3000)
                                : 100 + unit_below(100000);
     log->max_events = unit_once_in(4) ? 1 + unit_below(400)
@@ -377,7 +379,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
     expected = malloc(page + ngx_msgbus_log_max_record(log)
                       + NGX_MSGBUS_VIEW_OVERHEAD);
 
-    rebuild = unit_once_in(2) ? 3000 : (uint64_t) -1;
+    torn = unit_once_in(2) ? 3000 : (uint64_t) -1;
 
     for (last = unit_step + steps; unit_step < last; unit_step++) {
 
@@ -408,8 +410,8 @@ model_round(uint64_t steps, ngx_uint_t kind)
             model_compare_all();
         }
 
-        if (unit_once_in(rebuild)) {
-            model_rebuild();
+        if (unit_once_in(torn)) {
+            model_torn();
         }
 
         if (log->follows && unit_once_in(8)) {
@@ -418,7 +420,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
     }
 
     model_compare_all();
-    model_rebuild();
+    model_torn();
 
     unit_unpoison(block, size + shift);
 
@@ -958,56 +960,36 @@ model_expire(void)
 
 
 static void
-model_rebuild(void)
+model_torn(void)
 {
     model_compare_all();
 
-    reached.rebuilds++;
+    reached.repairs++;
 
     ngx_msgbus_log_lock(log);
 
-    if (unit_once_in(2)) {
+    switch (unit_below(3)) {
 
-        /* as after a death; everything but the ring may be anything */
+    case 0:
+        unit_tear(log->undo, log->nodes.nodes,
+                  log->nodes.capacity * sizeof(ngx_msgbus_node_t));
+        break;
 
-        memset(log->nodes.nodes, 0x5a,
-               log->nodes.capacity * sizeof(ngx_msgbus_node_t));
-        memset(log->nodes.buckets, 0x5a,
-               ((size_t) log->nodes.mask + 1) * sizeof(uint32_t));
-        memset(log->index, 0x5a, (log->mask + 1) * sizeof(uint32_t));
-        memset(&log->sh->nodes, 0x5a, sizeof(ngx_msgbus_nodes_sh_t));
+    case 1:
+        unit_tear(log->undo, log->nodes.buckets,
+                  ((size_t) log->nodes.mask + 1) * sizeof(uint32_t));
+        break;
 
-        if (model.first != model.end) {
-            log->sh->head_serial = unit_random();
-            log->sh->next_serial = unit_random();
-
-            /* as it was before the newest event came */
-
-            if (model.events[model.end - 1].id == model.last_id) {
-                log->sh->last_id = unit_below(model.last_id + 1);
-            }
-        }
-
-        log->sh->busy = 1;
-
-        ngx_msgbus_log_unlock(log);
-        ngx_msgbus_log_lock(log);
-
-    } else {
-        ngx_msgbus_log_rebuild_locked(log);
+    default:
+        unit_tear(log->undo, log->sh, sizeof(ngx_msgbus_log_sh_t));
     }
 
     ngx_msgbus_log_unlock(log);
 
-    unit_check(log->sh->nodes.floor == model.evicted_id,
-               "after a rebuild the floor is not the newest evicted id");
+    /* the next one takes it back */
 
-    if (model.first == model.end) {
-
-        /* no record tells which time it was */
-
-        model.created = 0;
-    }
+    ngx_msgbus_log_lock(log);
+    ngx_msgbus_log_unlock(log);
 
     model_compare();
     model_compare_all();
@@ -1025,7 +1007,7 @@ model_compare(void)
 
     left = model.end - model.first;
 
-    unit_check(!sh->busy, "the log is left busy");
+    unit_check(the_undo.n == 0, "a step is left open");
 
     unit_check(sh->next_serial - sh->head_serial == left,
                "%" PRIu64 " events are there instead of %" PRIu64,
@@ -1181,7 +1163,7 @@ model_read(ngx_uint_t alone)
             }
 
             if (!alone && unit_once_in(50)) {
-                model_rebuild();
+                model_torn();
             }
         }
 

@@ -7,19 +7,18 @@
 /*
  * What a process leaves that dies at some step of a change of pending posts.
  *
- * Who takes the mutex next must find each post as it was before the change,
- * or as it is after it, or with its outcome told and its entry not settled
- * yet: that one is settled again.  But never an entry that may still be sent
- * after somebody could read that it was not stored.  All in their order, no
- * cell lost or used twice, and fit for whatever comes next: all outcomes are
- * told, once, and all cells can be had again.  How it dies is in crash.c.
+ * Who takes the lock next must find each post as it was before the change, or
+ * as it is after it.  All in their order, no cell lost or used twice, and fit
+ * for whatever comes next: all outcomes are told, once, and all cells can be
+ * had again.  How it dies is in crash.c.
  */
 
 
 #include "crash.h"
 
 
-#define CRASH_SIZE     8192
+#define CRASH_SIZE     16384
+#define CRASH_PENDING  6080            /* of it: pending posts */
 #define CRASH_POSTS    100
 #define CRASH_SLOTS    4
 #define CRASH_DEAD     3               /* a slot without a worker */
@@ -59,7 +58,7 @@ static void crash_look(ngx_msgbus_pending_t *p);
 static void crash_fate(ngx_msgbus_pending_t *p, ngx_uint_t n,
     crash_fate_t *fate);
 static ngx_uint_t crash_same(crash_fate_t *one, crash_fate_t *two);
-static void crash_judge(ngx_uint_t n, ngx_uint_t busy);
+static void crash_judge(ngx_uint_t n);
 static void crash_settle_all(ngx_msgbus_pending_t *p);
 static void crash_take_all(ngx_msgbus_pending_t *p);
 static void crash_cells(ngx_msgbus_pending_t *p);
@@ -101,14 +100,12 @@ static void crash_prepare_refuse_given_up(void);
 static void crash_prepare_refuse_dead(void);
 static void crash_prepare_sweep(void);
 static void crash_prepare_trim(void);
-static void crash_prepare_rebuild(void);
 static void crash_change_put(void);
 static void crash_change_cancel(void);
 static void crash_change_take(void);
 static void crash_change_settle(void);
 static void crash_change_sweep(void);
 static void crash_change_trim(void);
-static void crash_change_rebuild(void);
 
 
 static crash_case_t  cases[] = {
@@ -175,9 +172,6 @@ static crash_case_t  cases[] = {
 
     { "trimming",
       crash_prepare_trim, crash_change_trim },
-
-    { "a rebuild",
-      crash_prepare_rebuild, crash_change_rebuild },
 
     { NULL, NULL, NULL }
 };
@@ -270,14 +264,14 @@ crash_inherit(u_char *addr, ngx_uint_t level)
     heir = &heirs[level];
     crash_view(heir, addr, 0);
 
-    return heir->sh->busy;
+    return heir->undo->n != 0;
 }
 
 
 static void
 crash_take_over(void)
 {
-    ngx_msgbus_pending_check_locked(heir);
+    ngx_msgbus_undo_locked(heir->undo);
 }
 
 
@@ -295,7 +289,7 @@ crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
     for (n = 0; n < n_posts; n++) {
         posts[n].told = 0;
         crash_fate(p, n, &posts[n].found);
-        crash_judge(n, busy);
+        crash_judge(n);
     }
 
     crash_settle_all(p);
@@ -380,7 +374,7 @@ crash_same(crash_fate_t *one, crash_fate_t *two)
 
 
 static void
-crash_judge(ngx_uint_t n, ngx_uint_t busy)
+crash_judge(ngx_uint_t n)
 {
     crash_fate_t  *found, *before, *after;
 
@@ -393,20 +387,7 @@ crash_judge(ngx_uint_t n, ngx_uint_t busy)
                "post %u is said not to be stored, and may be sent",
                (unsigned) n);
 
-    if (crash_same(found, before) || crash_same(found, after)) {
-        return;
-    }
-
-    /* nobody will take it: the sweep does */
-
-    if (busy && crash_dead(n) && before->state && !target_id
-        && !found->state && found->outcome == NGX_MSGBUS_CELL_DONE)
-    {
-        return;
-    }
-
-    unit_check(busy && found->state == before->state && !found->asked
-               && found->outcome == after->outcome && found->id == after->id,
+    unit_check(crash_same(found, before) || crash_same(found, after),
                "post %u: entry %u, asked %u, outcome %u, id %" PRIu64
                ", neither as before (%u %u %u %" PRIu64
                ") nor as after (%u %u %u %" PRIu64 ")",
@@ -617,20 +598,23 @@ crash_put(ngx_msgbus_pending_t *p, ngx_uint_t n,
 }
 
 
-/* the slots lie before the ring, as in the zone */
+/* slots and guard lie before the ring, as in the zone */
 static void
 crash_view(ngx_msgbus_pending_t *p, u_char *addr, ngx_uint_t fresh)
 {
-    size_t  slots;
-
-    slots = ngx_align(sizeof(ngx_msgbus_slots_sh_t), 64);
+    ngx_msgbus_guard_sh_t  *guard;
 
     memset(p, 0, sizeof(ngx_msgbus_pending_t));
 
     p->slots = (ngx_msgbus_slots_sh_t *) addr;
+    addr += ngx_align(sizeof(ngx_msgbus_slots_sh_t), 64);
 
-    unit_check(ngx_msgbus_pending_init(p, addr + slots, CRASH_SIZE - slots,
-                                       fresh)
+    guard = (ngx_msgbus_guard_sh_t *) addr;
+    addr += ngx_align(sizeof(ngx_msgbus_guard_sh_t), 64);
+
+    p->undo = &guard->undo;
+
+    unit_check(ngx_msgbus_pending_init(p, addr, CRASH_PENDING, fresh)
                == NGX_OK,
                "no room for pending posts");
 }
@@ -643,7 +627,8 @@ crash_start(void)
     ngx_uint_t  slot;
 
     memset(crash_zone, 0xa5, CRASH_SIZE);
-    memset(crash_zone, 0, sizeof(ngx_msgbus_slots_sh_t));
+    memset(crash_zone, 0, ngx_align(sizeof(ngx_msgbus_slots_sh_t), 64)
+                          + sizeof(ngx_msgbus_guard_sh_t));
 
     crash_view(&the_pending, crash_zone, 1);
 
@@ -954,31 +939,6 @@ crash_prepare_trim(void)
 
 
 static void
-crash_prepare_rebuild(void)
-{
-    uint32_t    n;
-    ngx_uint_t  slot;
-
-    crash_prepare_settle();
-
-    /* nothing that is made anew may matter */
-
-    the_pending.sh->free = 1;
-    the_pending.sh->entries = 1000;
-
-    for (slot = 0; slot < NGX_MSGBUS_SLOTS; slot++) {
-        the_pending.sh->done[slot] = 2;
-    }
-
-    for (n = 0; n < the_pending.ncells; n++) {
-        the_pending.cells[n].next = n;
-    }
-
-    the_pending.sh->busy = 1;
-}
-
-
-static void
 crash_change_put(void)
 {
     ngx_msgbus_outcome_t  outcome;
@@ -1031,11 +991,4 @@ static void
 crash_change_trim(void)
 {
     ngx_msgbus_pending_trim_locked(&the_pending);
-}
-
-
-static void
-crash_change_rebuild(void)
-{
-    ngx_msgbus_pending_check_locked(&the_pending);
 }

@@ -90,7 +90,7 @@ static void model_settle(model_post_t *post, uint64_t id);
 static void model_trim(void);
 static void model_sweep(void);
 static void model_worker(void);
-static void model_rebuild(void);
+static void model_torn(void);
 static void model_drain(void);
 static ngx_uint_t model_is_open(model_post_t *post);
 static void model_compare(void);
@@ -100,6 +100,7 @@ static void model_compare_all(void);
 static model_t                the_model, *model = &the_model;
 static ngx_msgbus_pending_t   the_pending, *p = &the_pending;
 static ngx_msgbus_slots_sh_t  slots;
+static ngx_msgbus_undo_t      undo;
 static u_char                *noise;
 static u_char                *block;
 static ngx_uint_t             kind;
@@ -127,7 +128,7 @@ static struct {
     uint64_t               dead;           /* settled for a dead worker */
     uint64_t               inherited;      /* taken by another worker */
     uint64_t               held;           /* trims that had to stop */
-    uint64_t               rebuilds;
+    uint64_t               repairs;
     uint64_t               most;           /* entries in a ring */
 } reached;
 
@@ -178,7 +179,7 @@ main(int argc, char **argv)
     printf("swept: %" PRIu64 "\n", reached.swept);
     printf("settled for the dead: %" PRIu64 "\n", reached.dead);
     printf("trims in several holds: %" PRIu64 "\n", reached.held);
-    printf("rebuilds: %" PRIu64 "\n", reached.rebuilds);
+    printf("repairs: %" PRIu64 "\n", reached.repairs);
     printf("most entries: %" PRIu64 "\n", reached.most);
 
     return 0;
@@ -188,13 +189,13 @@ main(int argc, char **argv)
 static void
 model_round(uint64_t steps)
 {
-    uint64_t  last, rebuild;
+    uint64_t  last, torn;
 
     reached.rounds++;
 
     kind = unit_below(3);
     patience = unit_once_in(2) ? 1 : unit_once_in(2) ? 20 : 200;
-    rebuild = unit_once_in(2) ? 500 : (uint64_t) -1;
+    torn = unit_once_in(2) ? 500 : (uint64_t) -1;
 
     switch (unit_below(5)) {
 
@@ -228,8 +229,8 @@ model_round(uint64_t steps)
             model_compare_all();
         }
 
-        if (unit_once_in(rebuild)) {
-            model_rebuild();
+        if (unit_once_in(torn)) {
+            model_torn();
         }
     }
 
@@ -289,6 +290,7 @@ model_make(ngx_msgbus_pending_t *pending, size_t size)
     memset(&slots, 0, sizeof(ngx_msgbus_slots_sh_t));
 
     pending->slots = &slots;
+    pending->undo = &undo;
 
     unit_check(ngx_msgbus_pending_init(pending, block, size, 1) == NGX_OK,
                "no room for pending posts in %zu bytes", size);
@@ -833,9 +835,12 @@ static void
 model_sweep(void)
 {
     size_t         i;
+    uint32_t       n;
     model_post_t  *post;
 
-    ngx_msgbus_pending_sweep_locked(p);
+    for (n = 0; n < p->ncells; n += NGX_MSGBUS_HOLD_RECORDS) {
+        ngx_msgbus_pending_sweep_locked(p);
+    }
 
     for (i = model->known; i < model->end; i++) {
         post = &model->posts[i];
@@ -861,35 +866,19 @@ model_worker(void)
 }
 
 
-/* as after a death: what can be made anew may be anything */
 static void
-model_rebuild(void)
+model_torn(void)
 {
-    uint32_t    n;
-    ngx_uint_t  slot;
+    reached.repairs++;
 
-    reached.rebuilds++;
+    if (unit_once_in(2)) {
+        unit_tear(p->undo, p->sh, sizeof(ngx_msgbus_pending_sh_t));
 
-    p->sh->free = (uint32_t) unit_random();
-    p->sh->entries = unit_random();
-
-    for (slot = 0; slot < NGX_MSGBUS_SLOTS; slot++) {
-        p->sh->done[slot] = (uint32_t) unit_random();
+    } else {
+        unit_tear(p->undo, p->cells, p->ncells * sizeof(ngx_msgbus_cell_t));
     }
 
-    for (n = 0; n < p->ncells; n++) {
-        p->cells[n].next = unit_once_in(2) ? unit_below(p->ncells)
-                                           : (uint32_t) unit_random();
-
-        if (p->cells[n].state == NGX_MSGBUS_CELL_FREE) {
-            p->cells[n].slot = (uint32_t) unit_random();
-            p->cells[n].entry = (uint32_t) unit_random();
-        }
-    }
-
-    p->sh->busy = 1;
-
-    ngx_msgbus_pending_check_locked(p);
+    ngx_msgbus_undo_locked(p->undo);
 
     model_compare();
     model_compare_all();
@@ -993,7 +982,7 @@ model_is_open(model_post_t *post)
 static void
 model_compare(void)
 {
-    unit_check(!p->sh->busy, "left busy");
+    unit_check(p->undo->n == 0, "a step is left open");
 
     unit_check(p->sh->head == model->head && p->sh->tail == model->tail,
                "head %zu, tail %zu instead of %zu, %zu",

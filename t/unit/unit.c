@@ -115,7 +115,7 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 
 
 void
-ngx_shmtx_lock(ngx_shmtx_t *mtx)
+ngx_msgbus_lock(ngx_msgbus_lock_t *lock)
 {
     unit_check(!unit_core.locked, "locked twice");
 
@@ -125,11 +125,34 @@ ngx_shmtx_lock(ngx_shmtx_t *mtx)
 
 
 void
-ngx_shmtx_unlock(ngx_shmtx_t *mtx)
+ngx_msgbus_unlock(ngx_msgbus_lock_t *lock)
 {
     unit_check(unit_core.locked, "unlocked without a lock");
 
     unit_core.locked = 0;
+}
+
+
+void
+unit_tear(ngx_msgbus_undo_t *undo, void *p, size_t size)
+{
+    uint64_t  i, n, *word;
+
+    n = 1 + unit_below(NGX_MSGBUS_UNDO_WORDS);
+
+    for (i = 0; i < n; i++) {
+        word = (uint64_t *) p + unit_below(size / 8);
+
+        ngx_msgbus_undo_note(undo, word);
+
+        if (!unit_once_in(10)) {
+            *word = unit_random();
+        }
+
+        if (undo->n == NGX_MSGBUS_UNDO_WORDS) {
+            break;
+        }
+    }
 }
 
 

@@ -11,6 +11,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <inttypes.h>
+#include "ngx_msgbus_lock.h"
+#include "ngx_msgbus_undo.h"
 
 
 #if defined(__has_feature)
@@ -66,6 +68,9 @@ void unit_fail(const char *fmt, ...)
 uint64_t unit_random(void);
 uint64_t unit_below(uint64_t n);
 #define unit_once_in(n)  (unit_below(n) == 0)
+
+/* changes some words at p, as a process would that dies then: a torn step */
+void unit_tear(ngx_msgbus_undo_t *undo, void *p, size_t size);
 
 
 #endif /* _UNIT_H_INCLUDED_ */

@@ -1,0 +1,91 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_LOCK_H_INCLUDED_
+#define _NGX_MSGBUS_LOCK_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+#if (NGX_PTR_SIZE != 8)
+#error "msgbus needs a 64-bit platform: its lock is a word of 64 bits"
+#endif
+
+#if !(NGX_HAVE_ATOMIC_OPS)
+#error "msgbus needs atomic operations, which nginx does not have here"
+#endif
+
+
+/* threads that can wait at a time; those above it have no claim */
+#define NGX_MSGBUS_LOCK_CLAIMS  64
+
+
+/* one who waits */
+typedef struct {
+    uint64_t               id;         /* as in the lock's word; 0: nobody */
+    uint64_t               since;      /* monotonic, ns */
+} ngx_msgbus_lock_claim_t;
+
+
+/*
+ * A lock between threads of any processes, in shared memory.
+ *
+ *     63                             32 31        25 24 23 22 21           0
+ *    +---------------------------------+------------+--+--+--+-------------+
+ *    | start of the thread that has it |            | T| H| W| its id      |
+ *    +---------------------------------+------------+--+--+--+-------------+
+ *
+ * 0 is free.  W: somebody sleeps.  H: somebody who sleeps has waited for too
+ * long, and who unlocks must hand it over.  T: it is kept for those who have
+ * been woken or have waited for too long, and all but these three bits count
+ * how often that was.
+ *
+ * Who waits claims it for as long: one that was woken, and that the system does
+ * not let run yet, could not say so later.
+ *
+ * Lock      itself: "word", "claims" and claims are atomic, the rest is its
+ *           holder's
+ * Writers   whoever wants it or has it
+ * Readers   likewise
+ * Lifetime  as the zone's
+ * Crash     who waits asks whether the holder lives, and takes it from a dead
+ *           one; what that one was about to change is for the caller to look
+ *           after (ngx_msgbus_undo.h).  A dead one's claim goes when somebody
+ *           has waited for it in vain
+ * Layout    NGX_MSGBUS_LOG_VERSION
+ */
+typedef struct {
+    uint64_t               word;
+    uint64_t               kept;       /* how often, for the word */
+    uint32_t               claims;     /* about so many */
+    uint32_t               passed;     /* holds while there were some */
+    ngx_msgbus_lock_claim_t  claim[NGX_MSGBUS_LOCK_CLAIMS];
+} ngx_msgbus_lock_sh_t;
+
+
+/* a thread's view of it; zero but for sh to begin with */
+typedef struct {
+    ngx_msgbus_lock_sh_t  *sh;
+    uint64_t               me;         /* what this thread is in there */
+    uint64_t               longest;    /* wait of this view's, ns */
+} ngx_msgbus_lock_t;
+
+
+/*
+ * Not recursive, from any thread of a worker, each with a view of its own.
+ * First come is not first served where all are fast; but who has waited for
+ * some milliseconds has it next, after those who have waited as long.
+ */
+void ngx_msgbus_lock(ngx_msgbus_lock_t *lock);
+void ngx_msgbus_unlock(ngx_msgbus_lock_t *lock);
+
+/* a copied view is another thread's from now on */
+#define ngx_msgbus_lock_moved(lock)  (lock)->me = 0
+
+
+#endif /* _NGX_MSGBUS_LOCK_H_INCLUDED_ */

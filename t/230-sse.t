@@ -45,15 +45,22 @@ sub until_like {
                                $stream);
 
     return $stream->{body} =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/TIME/gr
+                           =~ s/^retry: \d+$/retry: LOT/mr
                            =~ s/"age":\d+/"age":0/gr;
 }
 
 sub sse {
     my ($id, $data, $more) = @_;
 
-    return qq(id: $id\ndata: {"id":$id,"user_agent":"poster/1.0 uuid/p",)
+    return qq(data: {"id":$id,"user_agent":"poster/1.0 uuid/p",)
            . qq("created_at":"TIME","age":0,"data":$data) . ($more // '')
-           . "}\n\n";
+           . "}\nid: $id\n\n";
+}
+
+sub ping {
+    my ($id) = @_;
+
+    return qq(event: msgbus.ping\ndata: {"ping":$id}\nid: $id\n\n);
 }
 
 
@@ -61,34 +68,50 @@ sub sse {
 
 my $stream = stream(uri => '/a');
 
-is(until_like($stream, qr/id/), "retry: 3000\n\nid: 0\n\n",
+is(until_like($stream, qr/\n\n/), "retry: LOT\n" . ping(0),
    'the first bytes come at once: they name the place to come back to');
 
 is($stream->{head} =~ s/^(?:Server|Date).*\n//mgr,
    "HTTP/1.1 200 OK\r\n"
-   . "Content-Type: text/event-stream\r\n"
+   . "Content-Type: text/event-stream; charset=utf-8\r\n"
    . "Transfer-Encoding: chunked\r\n"
    . "Connection: keep-alive\r\n"
-   . "Cache-Control: no-cache\r\n"
+   . "Cache-Control: no-cache, no-transform\r\n"
    . "Vary: Accept, User-Agent\r\n"
    . "X-Accel-Buffering: no\r\n", 'so does the header');
 
 $poster->post('/a', '{"x":1}');                                 # id 1
 
 is(until_like($stream, qr/"x"/),
-   "retry: 3000\n\nid: 0\n\n" . sse(1, '{"x":1}'), 'an event is a block');
+   "retry: LOT\n" . ping(0) . sse(1, '{"x":1}'), 'an event is a block');
 
 $poster->post('/a', "{\r\n\t\"y\" :\n\n[ 2\r]}");               # id 2
 
 is(until_like($stream, qr/"y"/),
-   "retry: 3000\n\nid: 0\n\n" . sse(1, '{"x":1}')
+   "retry: LOT\n" . ping(0) . sse(1, '{"x":1}')
    . sse(2, "{  \t\"y\" :  [ 2 ]}"),
    'what ends a line in an event becomes a space');
+
+# when to come back: all at once, a crowd would be one again
+
+my %lots;
+
+for (1 .. 20) {
+    my $asked = stream(uri => '/a');
+
+    until_like($asked, qr/\n\n/);
+    $lots{ $1 // '' }++ if $asked->{body} =~ /\A(?:retry: (\d+)\n)/;
+    $asked->close;
+}
+
+is(scalar(grep { /^\d+$/ && $_ >= 2000 && $_ <= 4000 } keys %lots),
+   keys %lots, 'it is told to come back after 2 to 4 seconds');
+cmp_ok(scalar keys %lots, '>', 10, '    by lot');
 
 # what the bus has
 
 is(until_like(stream(uri => '/a'), qr/"y"/),
-   "retry: 3000\n\n" . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
+   "retry: LOT\n" . ping(0) . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
    'a stream begins with what the bus has');
 
 my %first = (
@@ -98,6 +121,8 @@ my %first = (
     'the header first'     => [ '/a?last-event-id=2&last-known-id=7',
                                 'Last-Event-ID', 1 ],
     'then last-event-id'   => [ '/a?last-event-id=1&last-known-id=7' ],
+    'or lastEventId'       => [ '/a?lastEventId=1&last-known-id=7' ],
+    'or the last of both'  => [ '/a?last-event-id=2&lastEventId=1' ],
     'an empty header not'  => [ '/a?last-event-id=1', 'Last-Event-ID', '' ],
 );
 
@@ -105,28 +130,52 @@ for my $what (sort keys %first) {
     my ($uri, @headers) = @{ $first{$what} };
 
     is(until_like(stream(uri => $uri, headers => \@headers), qr/"y"/),
-       "retry: 3000\n\n" . sse(2, "{  \t\"y\" :  [ 2 ]}"),
+       "retry: LOT\n" . ping(1) . sse(2, "{  \t\"y\" :  [ 2 ]}"),
        "$what says from where");
 }
 
-is(until_like(stream(uri => '/a?last-known-id=latest'), qr/id/),
-   "retry: 3000\n\nid: 2\n\n", '"latest" is nothing older than now');
+is(until_like(stream(uri => '/a?last-known-id=latest'), qr/\n\n/),
+   "retry: LOT\n" . ping(2), '"latest" is nothing older than now');
 
-is(until_like(stream(uri => '/a?last-known-id=2'), qr/id/),
-   "retry: 3000\n\nid: 2\n\n", 'who has all gets nothing');
+is(until_like(stream(uri => '/a?last-known-id=2'), qr/\n\n/),
+   "retry: LOT\n" . ping(2), 'who has all gets nothing');
 
 # a cursor that the bus cannot have given out
 
 $stream = stream(uri => '/a?last-known-id=99');
 
-is(until_like($stream, qr/id/),
-   "retry: 3000\n\nevent: msgbus.gap\ndata: {\"after\":99,\"oldest\":1}\n\n"
-   . "id: 2\n\n", 'a gap is an event of its own');
+is(until_like($stream, qr/"y"/),
+   "retry: LOT\n" . ping(99)
+   . qq(event: msgbus.gap\ndata: {"after":99,"oldest":1}\nid: 0\n\n)
+   . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
+   'is told of a gap, and gets what the bus has');
+
+# what ends lines elsewhere
+
+my $lines = $nginx->client(agent => "x\xe2\x80\xa8y");
+my $text = "\xe2\x80\xa8|\xe2\x80\xa9|\xc2\x85|\xe2\x80\xaa|\xc2\x84|"
+           . "\xc3\xa9|\xe2\x82\xac|\xe3\x80\xa8|\xe2\x80\xa8";
+
+$lines->post('/lines', qq([\n"$text"]));
+
+for my $sse (1, 0) {
+    my $read = stream(uri => '/lines', sse => $sse);
+    my $got = until_like($read, qr/\[ "[^\n]*\n/);
+
+    unlike($got, qr/\xe2\x80[\xa8\xa9]|\xc2\x85/,
+           ($sse ? 'SSE' : 'NDJSON') . ': U+2028, U+2029 and U+0085 do not'
+           . ' end lines');
+    like($got, qr/"user_agent":"x\\u2028y"/, '    of a User-Agent neither');
+    like($got, qr/"data":\[\ "\\u2028\|\\u2029\|\\u0085\|
+                  \xe2\x80\xaa\|\xc2\x84\|\xc3\xa9\|\xe2\x82\xac\|
+                  \xe3\x80\xa8\|\\u2028"\]\}\n/x,
+         '    they are escaped, and nothing else is');
+}
 
 # what is ignored
 
 is(until_like(stream(uri => '/a?max-events=1&wait=x&callback=!'), qr/"y"/),
-   "retry: 3000\n\n" . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
+   "retry: LOT\n" . ping(0) . sse(1, '{"x":1}') . sse(2, "{  \t\"y\" :  [ 2 ]}"),
    'max-events, wait and callback are not looked at');
 
 # what is refused
@@ -135,6 +184,7 @@ my %refused = (
     '/a?sort=-1'            => 'A stream needs sort=1',
     '/a?last-known-id=x'    => 'Invalid last-known-id',
     '/a?last-event-id=x'    => 'Invalid last-event-id',
+    '/a?lastEventId=x'      => 'Invalid last-event-id',
     '/'                     => 'Invalid channel name',
     '/a/'                   => 'Invalid channel name',
 );
@@ -149,7 +199,8 @@ for my $uri (sort keys %refused) {
 my $r = $nginx->client->head('/a', Accept => 'text/event-stream');
 
 is($r->status, 200, 'HEAD does not stream');
-is($r->header('Content-Type'), 'text/event-stream', 'and has its headers');
+is($r->header('Content-Type'), 'text/event-stream; charset=utf-8',
+   'and has its headers');
 
 # they count as readers who wait
 
@@ -162,7 +213,7 @@ $nginx->until(5, 'earlier streams to be gone', sub {
 
 my @few = map { stream(uri => '/few/a') } 1 .. 2;
 
-until_like($_, qr/id/) for @few;
+until_like($_, qr/\n\n/) for @few;
 $r = $nginx->client->get('/few/a', Accept => 'text/event-stream');
 is($r->status . $r->body, '503{ "message": "Too many readers wait" }',
    'more streams than msgbus_max_waiters are refused');
@@ -203,8 +254,8 @@ for my $accept (keys %accept) {
     my $type = $nginx->client->head('/a', Accept => $accept)
                      ->header('Content-Type');
 
-    $got{$accept} = $type eq 'text/event-stream'    ? 'sse'
-                  : $type eq 'application/x-ndjson' ? 'ndjson' : 'page';
+    $got{$accept} = $type =~ /^text\/event-stream;/    ? 'sse'
+                  : $type =~ /^application\/x-ndjson;/ ? 'ndjson' : 'page';
 }
 
 is_deeply(\%got, \%accept, 'Accept says who is meant');

@@ -34,9 +34,36 @@ sub stream {
     return $stream;
 }
 
-sub blocks { return $_[0]{body} =~ s/^data: (\{"id").*\n/data: ...\n/mgr }
+sub blocks {
+    return $_[0]{body} =~ s/^data: (\{"id").*\n/data: ...\n/mgr
+                       =~ s/^retry: \d+$/retry: LOT/mr;
+}
+
+sub ping {
+    my ($id) = @_;
+
+    return qq(event: msgbus.ping\ndata: {"ping":$id}\nid: $id\n\n);
+}
 
 $poster->post('/c', "[$_]") for 1 .. 5;
+
+# a cursor that is above all ids is of another life of the bus
+
+my $other = stream(qr/id: 5/, headers => [ 'Last-Event-ID', 1000 ]);
+
+is(join(' ', $other->posted), '[1] [2] [3] [4] [5]',
+   'a cursor that the bus has not given out gets all that the bus has');
+is(scalar $other->gaps, 1, '    and is told of a gap');
+$other->close;
+
+my ($told) = $other->gaps;
+
+$other = stream(qr/id: 5/, headers => [ 'Last-Event-ID', $told->{id} ]);
+
+is(join(' ', $other->posted), '[1] [2] [3] [4] [5]',
+   '    who is cut off behind that comes back to it');
+is(scalar $other->gaps, 0, '    and is not told again');
+$other->close;
 
 my $late = stream(qr/id: 3/, headers => [ 'Last-Event-ID', 2 ]);
 $late->close;
@@ -45,16 +72,18 @@ is(scalar $late->gaps, 0, 'who has missed nothing is told of no gap');
 
 $poster->post('/c', "[$_]") for 6 .. 20;
 
-my $gap = qq(event: msgbus.gap\ndata: {"after":3,"oldest":11}\n\n);
+my $gap = qq(event: msgbus.gap\ndata: {"after":3,"oldest":11}\n)
+          . "id: 10\n\n";
 
 is(blocks(stream(qr/id: 20/, headers => [ 'Last-Event-ID', 3 ])),
-   "retry: 3000\n\n$gap" . join('', map { "id: $_\ndata: ...\n\n" } 11 .. 20),
+   "retry: LOT\n" . ping(3) . $gap
+   . join('', map { "data: ...\nid: $_\n\n" } 11 .. 20),
    'who has is told, and gets what is left');
 
 is(blocks(stream(qr/id: 20/, uri => '/pinged/c', agent => 'uuid/p',
                  headers => [ 'Last-Event-ID', 3 ]))
-       =~ s/(id: 20\n\n)+/$1/r,
-   "retry: 3000\n\n$gap" . "id: 20\n\n",
+       =~ s/(\Q${\ ping(20) }\E)+/$1/r,
+   "retry: LOT\n" . ping(3) . $gap . ping(20),
    'also one who hides all of it');
 
 is(scalar stream(qr/id: 20/)->gaps, 0, 'who begins at 0 is not');
@@ -70,8 +99,9 @@ $quiet->close;
 
 # some may have come while it was posted
 
-like(blocks($quiet),
-     qr/\Aretry: 3000\n\nid: 20\n\n(?:id: \d\d\n\n)*id: 60\n\n\z/,
+my $pings = join '|', map { quotemeta ping($_) } 20 .. 60;
+
+like(blocks($quiet), qr/\Aretry: LOT\n(?:$pings)+\z/,
      'pings move a quiet stream on');
 
 my @ids = map { $_->{id} // () } @{ $quiet->{events} };

@@ -145,10 +145,11 @@ for my $way (sort keys %ways) {
              . ', ){60000}"\]|\["end"\]';
     my $event = $way =~ /NDJSON/
               ? qr/\{"id":(\d),.*?,"data":(?:$data)\}\n/
-              : qr/id: (\d)\ndata: \{"id":\d,.*?,"data":(?:$data)\}\n\n/;
+              : qr/data: \{"id":\d,.*?,"data":(?:$data)\}\nid: \d\n\n/;
     my $hello = $way =~ /NDJSON/ ? qr/\{"ping":0\}\n/
               : ($way =~ /before/ ? ": before\n\n" : '')
-                . qr/retry: 3000\n\nid: 0\n\n/;
+                . qr/retry: \d{4}\nevent: msgbus.ping\n/
+                . qr/data: \{"ping":0\}\nid: 0\n\n/;
 
     ok($body =~ /\A$hello(?:$event){4}\z/,
        "$way: all events, as they are")

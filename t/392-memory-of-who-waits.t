@@ -83,7 +83,7 @@ my $small = 'connection_pool_size 256; client_header_buffer_size 256;';
 
 for my $case ([ 'a stream', '', \&stream, 9_850 ],
               [ 'a long-poll', '', \&poll, 9_850 ],
-              [ 'a stream, small pools', "$small request_pool_size 896;",
+              [ 'a stream, small pools', "$small request_pool_size 912;",
                 \&stream, 6_250 ],
               [ 'a long-poll, small pools', "$small request_pool_size 512;",
                 \&poll, 6_250 ])

@@ -275,8 +275,9 @@ stream(connection_t *c)
 
     text = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
            "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n"
-           "Cache-Control: no-cache\r\n\r\n"
-           "d\r\nretry: 3000\n\n\r\n";
+           "Cache-Control: no-cache, no-transform\r\n\r\n"
+           "37\r\nretry: 3000\nevent: msgbus.ping\n"
+           "data: {\"ping\":0}\nid: 0\n\n\r\n";
 
     if (c->place != -1) {
         return;
@@ -322,17 +323,17 @@ fan_out(const char *path, const char *body, size_t n)
 
     /* the size of the chunk is 5 digits, and comes last */
 
-    size = sprintf(frame, "00000\r\nid: %llu\ndata: {\"id\":%llu,"
+    size = sprintf(frame, "00000\r\ndata: {\"id\":%llu,"
                    "\"user_agent\":\"bench/1.0 uuid/"
                    "6ba7b810-9dad-11d1-80b4-00c04fd430c8\","
                    "\"created_at\":\"%s\",\"age\":0,\"data\":",
-                   (unsigned long long) last_id,
                    (unsigned long long) last_id, when);
 
     memcpy(frame + size, body, n);
     size += n;
-    memcpy(frame + size, "}\n\n\r\n", 5);
-    size += 5;
+
+    size += sprintf(frame + size, "}\nid: %llu\n\n\r\n",
+                    (unsigned long long) last_id);
 
     sprintf(when, "%05x", size - 9);
     memcpy(frame, when, 5);

@@ -62,6 +62,8 @@ typedef struct {
     uint32_t   room;
     char      *carry;
 
+    uint32_t   seq;         /* of an event that is not whole yet, */
+    uint8_t    has_seq;     /*   if there is one */
     char       id[24];      /* of the last whole event */
     char       new_id[24];
     uint64_t   retry_at;
@@ -220,6 +222,7 @@ start(subscriber_t *s)
 
     s->state = STATE_CONNECTING;
     s->carried = 0;
+    s->has_seq = 0;
     connecting++;
 
     ev.events = EPOLLIN|EPOLLOUT|EPOLLRDHUP|EPOLLET;
@@ -629,8 +632,14 @@ line(subscriber_t *s, char *p, size_t n)
             own->disorder++;
         }
 
-        /* as a browser does: an id counts when its event is whole */
+        /* as a browser does: all counts when the event is whole */
         memcpy(s->id, s->new_id, sizeof(s->id));
+
+        if (s->has_seq) {
+            s->has_seq = 0;
+            event(s, s->seq);
+        }
+
         return;
     }
 
@@ -670,7 +679,8 @@ line(subscriber_t *s, char *p, size_t n)
             return;
         }
 
-        event(s, strtoul(q, NULL, 10));
+        s->seq = strtoul(q, NULL, 10);
+        s->has_seq = 1;
         return;
     }
 

@@ -36,7 +36,8 @@ async function* messages(url, cursor) {
 
                     cursor = message.id ?? cursor;
 
-                    if (message.data) {
+                    // a ping has moved the cursor on, and that is all of it
+                    if (message.data && message.event != 'msgbus.ping') {
                         yield message;
                     }
                 }

@@ -66,7 +66,7 @@ def events(url, cursor):
         if kind == "message":
             yield event
 
-        else:
+        elif kind != "msgbus.ping":
             # msgbus.gap: some have gone before they were read
             print(kind, event, file=sys.stderr)
 

@@ -176,10 +176,15 @@ ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
     ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
 
 /*
- * Frames of the caller's own: what SSE begins with; and one that says where
- * the parked reader of a query stands.  NULL: no memory.  On the event loop.
+ * Frames of the caller's own: what a stream begins with, and the first events
+ * for it; the same without events, for a reader who is to come back after so
+ * many ms; and one that says where the parked reader of a query stands.  NULL:
+ * no memory.  On the event loop.
  */
-ngx_msgbus_frame_t *ngx_msgbus_hello(ngx_log_t *log);
+ngx_msgbus_frame_t *ngx_msgbus_hello(ngx_msgbus_t *bus,
+    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
+ngx_msgbus_frame_t *ngx_msgbus_come_back(ngx_msgbus_t *bus,
+    ngx_msgbus_query_t *query, ngx_msec_t retry, ngx_log_t *log);
 ngx_msgbus_frame_t *ngx_msgbus_ping(ngx_msgbus_t *bus,
     ngx_msgbus_waiter_t *w, ngx_msgbus_query_t *query, ngx_msgbus_form_e form,
     ngx_log_t *log);

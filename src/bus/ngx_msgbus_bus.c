@@ -605,8 +605,17 @@ ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     rendered.marks = marks;
     rendered.more = (rc == NGX_AGAIN);
 
+    rendered.invented = (view.gap && q.after > view.last_id);
+
     if (rendered.more) {
         view.last_id = view.place;
+
+    } else if (rendered.invented && view.last_id >= rendered.oldest) {
+
+        /* it was told; what the bus has comes in the next frame */
+
+        view.last_id = rendered.oldest - 1;
+        rendered.more = 1;
     }
 
     return ngx_msgbus_frame_create(&rendered, form, log);
@@ -614,9 +623,46 @@ ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
 
 
 ngx_msgbus_frame_t *
-ngx_msgbus_hello(ngx_log_t *log)
+ngx_msgbus_hello(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_msgbus_form_e form, ngx_log_t *log)
 {
-    return ngx_msgbus_frame_hello(log);
+    uint64_t             id;
+    ngx_msgbus_frame_t  *first, *frame;
+
+    first = ngx_msgbus_frame(bus, query, form, log);
+    if (first == NULL) {
+        return NULL;
+    }
+
+    /* events come behind the ping: it must not name a place beyond them */
+
+    id = first->last != first->pos ? query->after : first->last_id;
+
+    frame = ngx_msgbus_frame_hello(first, id, 0, form, log);
+    ngx_msgbus_frame_release(first);
+
+    return frame;
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_come_back(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_msec_t retry, ngx_log_t *log)
+{
+    uint64_t  id;
+
+    id = query->after;
+
+    if (query->latest) {
+
+        /* what comes while it is away is newer than now */
+
+        ngx_msgbus_log_lock(&bus->log);
+        id = bus->log.sh->last_id;
+        ngx_msgbus_log_unlock(&bus->log);
+    }
+
+    return ngx_msgbus_frame_hello(NULL, id, retry, NGX_MSGBUS_SSE, log);
 }
 
 

@@ -134,6 +134,9 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
     case 10:
         return ngx_http_msgbus_is(name, "max-events") ? &args->max_events
                                                       : NULL;
+    case 11:
+        return ngx_http_msgbus_is(name, "lastEventId") ? &args->last_event_id
+                                                       : NULL;
     case 13:
         if (ngx_http_msgbus_is(name, "last-event-id")) {
 

@@ -33,6 +33,8 @@ static ngx_int_t ngx_http_msgbus_delivery_go_on(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_next(
     ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_frame_t *frame);
 static ngx_int_t ngx_http_msgbus_delivery_ping(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_count(
@@ -102,9 +104,7 @@ ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl)
     ngx_http_msgbus_ping_start(dl->pings, &dl->ping, lcf->ping,
                                ngx_http_msgbus_delivery_ping_handler);
 
-    if (ngx_http_msgbus_transport_open(r, &dl->transport,
-                                       pass->form == NGX_MSGBUS_NDJSON)
-        == NGX_ERROR
+    if (ngx_http_msgbus_transport_open(r, &dl->transport) == NGX_ERROR
         || ngx_http_msgbus_delivery_hello(dl) == NGX_ERROR)
     {
         return NGX_ERROR;
@@ -130,22 +130,25 @@ ngx_http_msgbus_delivery_close(ngx_http_msgbus_delivery_t *dl)
 }
 
 
+/*
+ * Read at once, whether the client takes the header or not: what "latest" is
+ * does not depend on how fast he reads.
+ */
 static ngx_int_t
 ngx_http_msgbus_delivery_hello(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_msgbus_frame_t  *frame;
+    ngx_msgbus_frame_t      *frame;
+    ngx_http_msgbus_pass_t  *pass;
 
-    if (dl->hold.ctx->pass.form == NGX_MSGBUS_NDJSON) {
-        return NGX_OK;
-    }
+    pass = &dl->hold.ctx->pass;
 
-    frame = ngx_msgbus_hello(dl->hold.ctx->request->connection->log);
+    frame = ngx_msgbus_hello(dl->bus, &pass->query, pass->form,
+                             dl->hold.ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_msgbus_transport_set(dl->hold.ctx->request, &dl->transport,
-                                  frame);
+    ngx_http_msgbus_delivery_take(dl, frame);
 
     return NGX_OK;
 }
@@ -291,23 +294,35 @@ ngx_http_msgbus_delivery_go_on(ngx_http_msgbus_delivery_t *dl)
 static ngx_int_t
 ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 {
-    size_t                   size;
-    ngx_http_request_t      *r;
     ngx_msgbus_frame_t      *frame;
-    ngx_msgbus_query_t      *query;
     ngx_http_msgbus_pass_t  *pass;
 
-    r = dl->hold.ctx->request;
     pass = &dl->hold.ctx->pass;
-    query = &pass->query;
 
-    frame = ngx_msgbus_frame(dl->bus, query, pass->form, r->connection->log);
+    frame = ngx_msgbus_frame(dl->bus, &pass->query, pass->form,
+                             dl->hold.ctx->request->connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
-    query->latest = 0;
-    query->after = frame->last_id;
+    ngx_http_msgbus_delivery_take(dl, frame);
+
+    return NGX_OK;
+}
+
+
+/* the frame is what is sent next, and the cursor behind it */
+static void
+ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_frame_t *frame)
+{
+    size_t                   size;
+    ngx_http_msgbus_pass_t  *pass;
+
+    pass = &dl->hold.ctx->pass;
+
+    pass->query.latest = 0;
+    pass->query.after = frame->last_id;
     pass->events += frame->events;
 
     dl->behind = frame->more || frame->last_id < ngx_msgbus_seen(dl->bus);
@@ -322,21 +337,13 @@ ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
         dl->live = 1;
     }
 
-    if (size) {
-        dl->told = 1;
-        ngx_http_msgbus_transport_set(r, &dl->transport, frame);
-        return NGX_OK;
+    if (size == 0) {
+        ngx_msgbus_release(frame);
+        return;
     }
 
-    ngx_msgbus_release(frame);
-
-    if (dl->behind || dl->told) {
-        return NGX_OK;
-    }
-
-    /* a reader who comes back without having got an event knows where from */
-
-    return ngx_http_msgbus_delivery_ping(dl);
+    ngx_http_msgbus_transport_set(dl->hold.ctx->request, &dl->transport,
+                                  frame);
 }
 
 
@@ -356,7 +363,6 @@ ngx_http_msgbus_delivery_ping(ngx_http_msgbus_delivery_t *dl)
         return NGX_ERROR;
     }
 
-    dl->told = 1;
     ngx_http_msgbus_transport_set(r, &dl->transport, frame);
 
     return NGX_OK;

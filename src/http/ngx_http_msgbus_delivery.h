@@ -29,7 +29,6 @@ typedef struct {
     unsigned                     parked:1;
     unsigned                     behind:1; /* the log may have more for it */
     unsigned                     live:1;   /* it was not, once */
-    unsigned                     told:1;   /* something with an id */
 } ngx_http_msgbus_delivery_t;
 
 

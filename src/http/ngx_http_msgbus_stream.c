@@ -86,7 +86,7 @@ static ngx_int_t
 ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass)
 {
-    static ngx_str_t  no_cache = ngx_string("no-cache");
+    static ngx_str_t  no_cache = ngx_string("no-cache, no-transform");
     static ngx_str_t  vary = ngx_string("Accept, User-Agent");
     static ngx_str_t  no = ngx_string("no");
 
@@ -101,8 +101,8 @@ ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
     r->headers_out.content_length_n = -1;
 
     ngx_http_msgbus_content_type(r, pass->form == NGX_MSGBUS_SSE
-                                    ? "text/event-stream"
-                                    : "application/x-ndjson");
+                                    ? "text/event-stream; charset=utf-8"
+                                    : "application/x-ndjson; charset=utf-8");
 
     r->disable_not_modified = 1;
 

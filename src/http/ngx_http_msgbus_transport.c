@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_msgbus_transport_blocked(ngx_http_request_t *r);
 
 ngx_int_t
 ngx_http_msgbus_transport_open(ngx_http_request_t *r,
-    ngx_http_msgbus_transport_t *tp, ngx_uint_t flush)
+    ngx_http_msgbus_transport_t *tp)
 {
     ngx_buf_t  *b;
 
@@ -45,11 +45,6 @@ ngx_http_msgbus_transport_open(ngx_http_request_t *r,
         if (r->limit_rate == 0) {
             return NGX_OK;
         }
-
-    } else if (flush
-               && ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR)
-    {
-        return NGX_ERROR;
     }
 
     tp->out = ngx_alloc_chain_link(r->pool);

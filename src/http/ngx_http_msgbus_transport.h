@@ -20,11 +20,11 @@ typedef struct {
 
 
 /*
- * Sends the header, and finds how frames are to be sent; flush: no frame
- * follows at once.  NGX_OK or NGX_ERROR.
+ * Sends the header, and finds how frames are to be sent; the first one follows
+ * at once.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_msgbus_transport_open(ngx_http_request_t *r,
-    ngx_http_msgbus_transport_t *tp, ngx_uint_t flush);
+    ngx_http_msgbus_transport_t *tp);
 
 /* the frame to be sent next; there is none.  The caller's share becomes tp's */
 void ngx_http_msgbus_transport_set(ngx_http_request_t *r,

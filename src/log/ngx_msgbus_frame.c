@@ -41,11 +41,15 @@ static ngx_msgbus_frame_t *ngx_msgbus_frame_alloc(ngx_uint_t events,
     size_t size, size_t tail, ngx_log_t *log);
 static void ngx_msgbus_frame_close(ngx_msgbus_frame_t *frame, u_char *last);
 static size_t ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered,
-    size_t *uuids);
+    size_t *uuids, size_t *escapes);
+static size_t ngx_msgbus_frame_escapes(ngx_msgbus_mark_t *mark);
+static size_t ngx_msgbus_frame_escape(u_char *dst, u_char *p, u_char *last);
 static u_char *ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark,
-    ngx_msgbus_form_e form);
-static u_char *ngx_msgbus_frame_gap(u_char *p, uint64_t after,
-    uint64_t oldest, ngx_msgbus_form_e form);
+    ngx_msgbus_form_e form, size_t escapes);
+static u_char *ngx_msgbus_frame_text(u_char *p, ngx_msgbus_mark_t *mark);
+static void ngx_msgbus_frame_spaces(u_char *p, u_char *last, u_char c);
+static u_char *ngx_msgbus_frame_gap(u_char *p,
+    ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form);
 static u_char *ngx_msgbus_frame_id(u_char *p, uint64_t id,
     ngx_msgbus_form_e form);
 static ngx_uint_t ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame,
@@ -54,10 +58,17 @@ static ngx_uint_t ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame,
 
 /* the longest that frame_gap and frame_id write, and what is around events */
 #define NGX_MSGBUS_FRAME_GAP                                                  \
-    (sizeof("event: msgbus.gap\ndata: {\"after\":,\"oldest\":}\n\n")          \
+    (sizeof("event: msgbus.gap\ndata: {\"after\":,\"oldest\":}\nid: \n\n")    \
+     + 3 * NGX_INT64_LEN)
+#define NGX_MSGBUS_FRAME_ID                                                   \
+    (sizeof("event: msgbus.ping\ndata: {\"ping\":}\nid: \n\n")               \
      + 2 * NGX_INT64_LEN)
-#define NGX_MSGBUS_FRAME_ID   (sizeof("{\"ping\":}\n") + NGX_INT64_LEN)
-#define NGX_MSGBUS_FRAME_EVENT  (sizeof("id: \ndata: \n\n") + NGX_INT64_LEN)
+#define NGX_MSGBUS_FRAME_EVENT  (sizeof("data: \nid: \n\n") + NGX_INT64_LEN)
+
+/* how long a reader shall wait before it comes back, ms: from, and how much
+   more by lot, so that a crowd does not come back in one moment */
+#define NGX_MSGBUS_RETRY         2000
+#define NGX_MSGBUS_RETRY_SPREAD  2000
 
 
 ngx_int_t
@@ -214,7 +225,7 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     ngx_log_t *log)
 {
     u_char                    *p, *uuid;
-    size_t                     size, uuids;
+    size_t                     size, uuids, escapes;
     ngx_uint_t                 i;
     ngx_msgbus_mark_t         *mark;
     ngx_msgbus_view_t         *view;
@@ -225,7 +236,7 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     view = rendered->view;
     query = view->query;
 
-    size = ngx_msgbus_frame_len(rendered, &uuids);
+    size = ngx_msgbus_frame_len(rendered, &uuids, &escapes);
 
     frame = ngx_msgbus_frame_alloc(view->events, size,
                                    uuids + query->channel->name.len, log);
@@ -237,9 +248,9 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     uuid = p + size + sizeof("\r\n") - 1;
 
     if (view->gap) {
-        p = ngx_msgbus_frame_gap(p, query->after, rendered->oldest, form);
+        p = ngx_msgbus_frame_gap(p, rendered, form);
 
-        if (view->events == 0) {
+        if (view->events == 0 && !rendered->more) {
             p = ngx_msgbus_frame_id(p, view->last_id, form);
         }
     }
@@ -250,7 +261,7 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
         mark = &rendered->marks[i];
         event = &frame->event[i];
 
-        p = ngx_msgbus_frame_event(p, mark, form);
+        p = ngx_msgbus_frame_event(p, mark, form, escapes);
 
         event->end = (uint32_t) (p - frame->pos);
         event->uuid = (uint32_t) (uuid - frame->pos);
@@ -329,7 +340,8 @@ ngx_msgbus_frame_close(ngx_msgbus_frame_t *frame, u_char *last)
 
 
 static size_t
-ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered, size_t *uuids)
+ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered, size_t *uuids,
+    size_t *escapes)
 {
     size_t              size;
     ngx_uint_t          i;
@@ -338,60 +350,114 @@ ngx_msgbus_frame_len(ngx_msgbus_rendered_t *rendered, size_t *uuids)
     size = rendered->view->gap ? NGX_MSGBUS_FRAME_GAP + NGX_MSGBUS_FRAME_ID
                                : 0;
     *uuids = 0;
+    *escapes = 0;
 
     for (i = 0; i < rendered->view->events; i++) {
         mark = &rendered->marks[i];
 
         size += NGX_MSGBUS_FRAME_EVENT + mark->len;
         *uuids += mark->uuid.len;
+        *escapes += ngx_msgbus_frame_escapes(mark);
     }
 
-    return size;
+    return size + *escapes;
 }
 
 
-/* an event is one line: what ends lines in its white space is made spaces */
+/* how many bytes escapes add to an event, most often none */
+static size_t
+ngx_msgbus_frame_escapes(ngx_msgbus_mark_t *mark)
+{
+    size_t       n;
+    u_char      *p, *last;
+    ngx_uint_t   i;
+
+    static const u_char  leads[] = { 0xc2, 0xe2 };
+
+    last = mark->text + mark->len;
+    n = 0;
+
+    for (i = 0; i < sizeof(leads); i++) {
+
+        for (p = mark->text; p < last; p++) {
+
+            p = memchr(p, leads[i], last - p);
+
+            if (p == NULL) {
+                break;
+            }
+
+            n += ngx_msgbus_frame_escape(NULL, p, last);
+        }
+    }
+
+    return n;
+}
+
+
+/*
+ * Line readers of Python, and of others, end lines at U+0085, U+2028 and
+ * U+2029 too, which JSON has in strings only: C2 85, E2 80 A8, E2 80 A9.  If
+ * one of them is at p, writes its escape to dst, unless that is NULL; how
+ * many bytes longer than itself that is, or 0.
+ */
+static size_t
+ngx_msgbus_frame_escape(u_char *dst, u_char *p, u_char *last)
+{
+    u_char  *text;
+    size_t   more;
+
+    if (*p == 0xc2 && last - p >= 2 && p[1] == 0x85) {
+        text = (u_char *) "\\u0085";
+        more = 4;
+
+    } else if (*p == 0xe2 && last - p >= 3 && p[1] == 0x80
+               && (p[2] & 0xfe) == 0xa8)
+    {
+        text = (u_char *) (p[2] == 0xa8 ? "\\u2028" : "\\u2029");
+        more = 3;
+
+    } else {
+        return 0;
+    }
+
+    if (dst) {
+        ngx_memcpy(dst, text, sizeof("\\u2028") - 1);
+    }
+
+    return more;
+}
+
+
+/*
+ * The id stands behind the data: clients that take it as soon as they have
+ * its line would not come back to an event that is cut off before its end.
+ */
 static u_char *
 ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark,
-    ngx_msgbus_form_e form)
+    ngx_msgbus_form_e form, size_t escapes)
 {
     u_char  *text;
 
     if (form == NGX_MSGBUS_SSE) {
-        p = ngx_cpymem(p, "id: ", sizeof("id: ") - 1);
-        p = ngx_msgbus_number(p, mark->id);
-        p = ngx_cpymem(p, "\ndata: ", sizeof("\ndata: ") - 1);
+        p = ngx_cpymem(p, "data: ", sizeof("data: ") - 1);
     }
 
     text = p;
-    p = ngx_cpymem(p, mark->text, mark->len);
+    p = escapes ? ngx_msgbus_frame_text(p, mark)
+                : ngx_cpymem(p, mark->text, mark->len);
 
-    for ( /* void */ ; text < p; text++) {
+    /* it is one line: what ends lines in its white space is made spaces */
 
-        text = memchr(text, '\n', p - text);
-
-        if (text == NULL) {
-            break;
-        }
-
-        *text = ' ';
-    }
-
-    for (text = p - mark->len; text < p; text++) {
-
-        text = memchr(text, '\r', p - text);
-
-        if (text == NULL) {
-            break;
-        }
-
-        *text = ' ';
-    }
+    ngx_msgbus_frame_spaces(text, p, '\n');
+    ngx_msgbus_frame_spaces(text, p, '\r');
 
     *p++ = '\n';
 
     if (form == NGX_MSGBUS_SSE) {
-        *p++ = '\n';
+        p = ngx_cpymem(p, "id: ", sizeof("id: ") - 1);
+        p = ngx_msgbus_number(p, mark->id);
+        p = ngx_cpymem(p, "\n\n", sizeof("\n\n") - 1);
     }
 
     return p;
@@ -399,17 +465,69 @@ ngx_msgbus_frame_event(u_char *p, ngx_msgbus_mark_t *mark,
 
 
 static u_char *
-ngx_msgbus_frame_gap(u_char *p, uint64_t after, uint64_t oldest,
+ngx_msgbus_frame_text(u_char *p, ngx_msgbus_mark_t *mark)
+{
+    size_t   more;
+    u_char  *text, *last;
+
+    last = mark->text + mark->len;
+
+    for (text = mark->text; text < last; text++) {
+
+        more = ngx_msgbus_frame_escape(p, text, last);
+
+        if (more) {
+            p += sizeof("\\u2028") - 1;
+            text += sizeof("\\u2028") - 1 - more - 1;
+
+        } else {
+            *p++ = *text;
+        }
+    }
+
+    return p;
+}
+
+
+static void
+ngx_msgbus_frame_spaces(u_char *p, u_char *last, u_char c)
+{
+    for ( /* void */ ; p < last; p++) {
+
+        p = memchr(p, c, last - p);
+
+        if (p == NULL) {
+            break;
+        }
+
+        *p = ' ';
+    }
+}
+
+
+/*
+ * Who comes back from here gets what is left, and is not told again; who is
+ * cut off before this id has come, is.
+ */
+static u_char *
+ngx_msgbus_frame_gap(u_char *p, ngx_msgbus_rendered_t *rendered,
     ngx_msgbus_form_e form)
 {
+    uint64_t  after;
+
+    after = rendered->view->query->after;
+
     if (form == NGX_MSGBUS_SSE) {
         return ngx_sprintf(p, "event: msgbus.gap\n"
-                              "data: {\"after\":%uL,\"oldest\":%uL}\n\n",
-                           after, oldest);
+                              "data: {\"after\":%uL,\"oldest\":%uL}\n"
+                              "id: %uL\n\n",
+                           after, rendered->oldest,
+                           rendered->invented ? rendered->oldest - 1
+                               : ngx_max(after, rendered->oldest - 1));
     }
 
     return ngx_sprintf(p, "{\"gap\":{\"after\":%uL,\"oldest\":%uL}}\n",
-                       after, oldest);
+                       after, rendered->oldest);
 }
 
 
@@ -417,7 +535,8 @@ static u_char *
 ngx_msgbus_frame_id(u_char *p, uint64_t id, ngx_msgbus_form_e form)
 {
     if (form == NGX_MSGBUS_SSE) {
-        return ngx_sprintf(p, "id: %uL\n\n", id);
+        return ngx_sprintf(p, "event: msgbus.ping\n"
+                              "data: {\"ping\":%uL}\nid: %uL\n\n", id, id);
     }
 
     return ngx_sprintf(p, "{\"ping\":%uL}\n", id);
@@ -506,18 +625,45 @@ ngx_msgbus_frame_ping(uint64_t id, ngx_msgbus_form_e form, ngx_log_t *log)
 
 
 ngx_msgbus_frame_t *
-ngx_msgbus_frame_hello(ngx_log_t *log)
+ngx_msgbus_frame_hello(ngx_msgbus_frame_t *first, uint64_t id,
+    ngx_msec_t retry, ngx_msgbus_form_e form, ngx_log_t *log)
 {
+    u_char              *p;
+    size_t               size;
     ngx_msgbus_frame_t  *frame;
 
-    static u_char  retry[] = "retry: 3000\n\n";
+    size = first ? first->last - first->pos : 0;
 
-    frame = ngx_msgbus_frame_alloc(0, sizeof(retry) - 1, 0, log);
-
-    if (frame) {
-        ngx_msgbus_frame_close(frame, ngx_cpymem(frame->pos, retry,
-                                                 sizeof(retry) - 1));
+    frame = ngx_msgbus_frame_alloc(0, sizeof("retry: \n") + NGX_INT_T_LEN
+                                      + NGX_MSGBUS_FRAME_ID + size, 0, log);
+    if (frame == NULL) {
+        return NULL;
     }
+
+    p = frame->pos;
+
+    if (form == NGX_MSGBUS_SSE) {
+
+        if (retry == 0) {
+            retry = NGX_MSGBUS_RETRY
+                    + ngx_random() % (NGX_MSGBUS_RETRY_SPREAD + 1);
+        }
+
+        p = ngx_sprintf(p, "retry: %M\n", retry);
+    }
+
+    p = ngx_msgbus_frame_id(p, id, form);
+
+    if (first) {
+        p = ngx_cpymem(p, first->pos, size);
+
+        frame->last_id = first->last_id;
+        frame->events = first->events;
+        frame->more = first->more;
+        frame->gap = first->gap;
+    }
+
+    ngx_msgbus_frame_close(frame, p);
 
     return frame;
 }

@@ -34,7 +34,7 @@ typedef struct {
  * What is sent to the readers of one kind, rendered once.  Worker-local and
  * constant; freed when the last of its owners has released it.
  *
- *     "1a2\r\n"  id: 7\ndata: {...}\n\n  id: 8\ndata: {...}\n\n  "\r\n"
+ *     "1a2\r\n"  data: {...}\nid: 7\n\n  data: {...}\nid: 8\n\n  "\r\n"
  *     ^start     ^pos                                            ^last   ^end
  */
 typedef struct {
@@ -81,6 +81,7 @@ typedef struct {
     ngx_msgbus_mark_t     *marks;
     uint64_t               oldest;         /* id that the log begins with */
     ngx_uint_t             more;
+    ngx_uint_t             invented;       /* the cursor is above all ids */
 } ngx_msgbus_rendered_t;
 
 
@@ -117,8 +118,16 @@ ngx_msgbus_frame_t *ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame,
 ngx_msgbus_frame_t *ngx_msgbus_frame_ping(uint64_t id, ngx_msgbus_form_e form,
     ngx_log_t *log);
 
-/* what SSE begins with, the caller's own; or NULL */
-ngx_msgbus_frame_t *ngx_msgbus_frame_hello(ngx_log_t *log);
+/*
+ * What a stream begins with, and behind it its first events, or what else the
+ * first frame has, which may be NULL; the caller's own, or NULL.  A ping names
+ * the reader's place, and it is what a client that was cut off takes the rest
+ * of its last event for.  SSE also tells how long to wait before coming back,
+ * ms; 0: some 3 seconds, by lot, for a crowd shall not come back in one moment.
+ * That is a part of the ping: a block of its own is an event to some clients.
+ */
+ngx_msgbus_frame_t *ngx_msgbus_frame_hello(ngx_msgbus_frame_t *first,
+    uint64_t id, ngx_msec_t retry, ngx_msgbus_form_e form, ngx_log_t *log);
 
 /* one owner less */
 void ngx_msgbus_frame_release(ngx_msgbus_frame_t *frame);

@@ -94,6 +94,7 @@ sub equalize {
     $text =~ s/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/TIME/g;
     $text =~ s/"age":\d+/"age":AGE/g;
     $text =~ s/^(Date): .*$/$1: DATE/mgi;
+    $text =~ s/^(retry): [2-4]\d{3}$/$1: LOT/mg;
     $text =~ s{\bnginx/[\d.]+}{nginx/VERSION}g;
     $text =~ s{"nginx":"[\d.]+"}{"nginx":"VERSION"}g;
     $text =~ s{\bcurl/[\d.]+}{curl/VERSION}g;

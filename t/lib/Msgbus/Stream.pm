@@ -154,7 +154,7 @@ sub unwrap {
         $self->{raw} = '';
     }
 
-    while ($self->{raw} =~ /\A([0-9a-f]+)\r\n/) {
+    while ($self->{raw} =~ /\A([0-9a-f]+)\r\n/i) {
         my ($head, $size) = (length $&, hex $1);
 
         last if length $self->{raw} < $head + $size + 2;
@@ -189,6 +189,10 @@ sub parse {
 
         if ($self->{sse}) {
             $event{$1} = $2 while $event{block} =~ /^(\w+): ?(.*)$/mg;
+
+            if (($event{event} // '') eq 'msgbus.ping') {
+                delete @event{qw( data event )};
+            }
 
         } else {
             $event{data} = $event{block};

@@ -93,7 +93,11 @@ endif
 COMPARE_DEPS = $(BENCH_DEPS) httperf gnuplot-nox
 
 
-.PHONY: all asan install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs house \
+# which programs of t/clients "make check-clients" runs, and before what
+CLIENTS     ?= all
+BOX_DEPS     = haproxy varnish apache2 caddy squid
+
+.PHONY: all asan check-clients install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs house \
         bench bench-full bench-report bench-quick bench-mongodb bench-push \
         compare-deps clean help
 
@@ -124,7 +128,9 @@ test-deps:
 	@some="$$(tools/test-deps $(CHOICE))" && \
 	    tools/deps $(TEST_DEPS) $$some && \
 	    tools/test-nginx > /dev/null && \
-	    case $$some in *pymongo*) tools/mongodb setup ;; esac
+	    case $$some in *pymongo*) tools/mongodb setup ;; esac && \
+	    if grep -qs tools/clients $(CHOICE); then \
+	        tools/clients setup $$(tools/clients list quick) || true; fi
 
 bench-deps:
 	@tools/deps $(BENCH_DEPS) $(PUSH_DEPS)
@@ -157,6 +163,18 @@ endif
 	    TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
 	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) \
 	    prove $(PROVE_OPTS) $(TESTS)
+
+# with libraries and proxies of others; what cannot be made here is told
+
+check-clients:
+	@tools/deps $(TEST_DEPS) $$(tools/test-deps t/452-*.t) $(BOX_DEPS)
+	@tools/test-nginx > /dev/null
+	@tools/clients setup || true
+	@$(MAKE) --no-print-directory all
+	@$(TEST_ENV) && \
+	    TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
+	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) \
+	    MSGBUS_CLIENTS="$(CLIENTS)" prove $(PROVE_OPTS) t/452-*.t t/clients/*.t
 
 # nginx stays the distribution's: the module alone is compiled with them
 
@@ -264,6 +282,9 @@ help:
 #:                   bench-mongodb: with a MongoDB below the bus
 #: make bench-push   measure streams beside Nchan and a bare server; 6 minutes;
 #:                   PUSH_OPTS="--only memory --markdown FILE"
+#: make check-clients  streams with libraries of others, Node's, Python's, Go's,
+#:                   Rust's, Java's and Chromium, and with proxies in front;
+#:                   CLIENTS="eventsource-4 r3labs" a choice
 #: make asan         run the tests that start nginx with the module under ASan
 #:                   and UBSan: build/asan/; ASAN_TESTS="..." a choice
 #: make tsan         run some that have a MongoDB under TSan, which finds data

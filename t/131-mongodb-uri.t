@@ -7,7 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(1);    # most of it does not start
 
-plan tests => repeat_each() * (blocks() * 2 + 11);
+plan tests => repeat_each() * (blocks() * 2 + 16);
 
 my $file = "uri_file " . server_root() . "/html/uri;";
 
@@ -204,3 +204,74 @@ s3@cr
 --- http_config eval: ::main("uri_file /dev/zero;")
 --- must_die
 --- error_log eval: qr/\[emerg\].*"\/dev\/zero" has no URI in its first line/
+
+
+
+
+=== TEST 18: an option that the driver does not know: plain text, for a letter
+--- http_config eval: ::main('uri "mongodb://127.0.0.1:1/?tsl=true";')
+--- must_die
+--- error_log eval: qr/\[emerg\].*invalid URI "mongodb:\/\/127\.0\.0\.1:1\/\?tsl=true" of msgbus_mongodb "main": Unsupported URI option "tsl"/
+
+
+
+
+=== TEST 19: one with a password, which is not quoted
+--- http_config eval: ::main('uri "mongodb://someone:s3cret@127.0.0.1:1/?tls=true&TlsCaFiles=/ca.pem";')
+--- must_die
+--- error_log eval: qr/\[emerg\].*invalid URI ".*" of msgbus_mongodb "main": the driver makes nothing of its option "TlsCaFiles"/
+--- no_error_log
+s3cret
+
+
+
+
+=== TEST 20: one in a file
+--- http_config eval: ::main_file()
+--- user_files
+>>> uri
+mongodb://127.0.0.1:1/?j=true
+--- must_die
+--- error_log eval: qr/\[emerg\].*: Unsupported URI option "j"/
+
+
+
+
+=== TEST 21: an option twice, of which one is not heeded
+--- http_config eval: ::main('uri "mongodb://a:s3cret@127.0.0.1:1/?w=2&appname=bus&w=1";')
+--- must_die
+--- error_log eval: qr/\[emerg\].*: the driver makes nothing of its option "w"/
+--- no_error_log
+s3cret
+
+
+
+
+=== TEST 22: an option without a value
+--- http_config eval: ::main('uri "mongodb://a:s3cret@127.0.0.1:1/?replicaSet=rs0&tls=";')
+--- must_die
+--- error_log eval: qr/\[emerg\].*: the driver makes nothing of its option "tls"/
+--- no_error_log
+s3cret
+
+
+
+
+=== TEST 23: a value that is not known, of an option that is
+--- http_config eval: ::main('uri "mongodb://a:s3cret@127.0.0.1:1/?compressors=zlib,none";')
+--- must_die
+--- error_log eval: qr/\[emerg\].*: the driver makes nothing of one of its options/
+--- no_error_log
+s3cret
+
+
+
+
+=== TEST 24: an old way to say something, which is heeded
+--- http_config eval: ::main('uri "mongodb://127.0.0.1:1/?ssl=false&retryWrites=t";')
+--- request
+GET /health?verbose=true
+--- error_code: 503
+--- response_body_like eval: ::shows('mongodb://127.0.0.1:1/?ssl=false&retryWrites=t')
+--- no_error_log
+[alert]

@@ -42,6 +42,7 @@ static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db,
     int32_t timeout);
 static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
+static ngx_int_t ngx_msgbus_mongodb_alone(ngx_msgbus_db_t *db);
 static void ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db,
     const bson_t *hello);
 static void ngx_msgbus_mongodb_limits(ngx_msgbus_db_t *db,
@@ -266,6 +267,7 @@ ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
             && !bson_iter_init_find(&iter, &reply, "msg"))
         {
             db->warned |= NGX_MSGBUS_WARN_STANDALONE;
+            rc = ngx_msgbus_mongodb_alone(db);
         }
 
         ngx_msgbus_mongodb_weigh(db, &reply);
@@ -275,6 +277,30 @@ ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
     bson_destroy(&reply);
 
     return rc;
+}
+
+
+/*
+ * Of several servers that are no replica set, the driver drops all but the
+ * one that answers it last: two nodes with one URI may write to two of them,
+ * and one node to another each time.  NGX_OK: there is one, or NGX_ERROR.
+ */
+static ngx_int_t
+ngx_msgbus_mongodb_alone(ngx_msgbus_db_t *db)
+{
+    const mongoc_host_list_t  *host;
+
+    /* the client's own: the names behind mongodb+srv are in it by now */
+
+    host = mongoc_uri_get_hosts(mongoc_client_get_uri(db->client));
+
+    if (host == NULL || host->next == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_msgbus_mongodb_failed(db, "its uri names several servers, and the one "
+                                  "that answers is of no replica set");
+    return NGX_ERROR;
 }
 
 

@@ -306,6 +306,7 @@ ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
         ngx_msgbus_log_lock(&bus->log);
         bus->waiters.seen = bus->log.sh->next_serial;
         bus->waiters.seen_id = bus->log.sh->last_id;
+        bus->waiters.lapsed_id = bus->log.sh->lapsed_id;
         ngx_msgbus_log_unlock(&bus->log);
     }
 

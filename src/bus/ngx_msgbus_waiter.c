@@ -271,11 +271,13 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
 
         ngx_msgbus_log_lock(log);
 
-        lost = ws->seen < log->sh->head_serial;
+        lost = ws->seen < log->sh->head_serial
+               || ws->lapsed_id != log->sh->lapsed_id;
 
         if (lost) {
             ws->seen = log->sh->next_serial;
             ws->seen_id = log->sh->last_id;
+            ws->lapsed_id = log->sh->lapsed_id;
         }
 
         n = ngx_msgbus_waiters_note_locked(ws, log, notes);
@@ -285,7 +287,7 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
 
         if (lost) {
 
-            /* whom those that left unseen concerned is not known any more */
+            /* whom those that left unseen, or never came, concern: unknown */
 
             ngx_msgbus_waiters_all_due(ws);
         }

@@ -73,6 +73,7 @@ typedef struct {
     ngx_log_t             *log;
     uint64_t               seen;           /* serials before it were seen */
     uint64_t               seen_id;        /* and ids up to this */
+    uint64_t               lapsed_id;      /* of the log, when it was seen */
 } ngx_msgbus_waiters_t;
 
 

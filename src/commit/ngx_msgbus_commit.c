@@ -148,10 +148,9 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
 
         (void) ngx_cpystrn(c->sh->version, (u_char *) c->store->version(c->db),
                            NGX_MSGBUS_VERSION_LEN);
-        ngx_memcpy(c->sh->warnings, c->store->warnings(c->db),
-                   NGX_MSGBUS_WARNINGS_LEN);
-
         ngx_msgbus_ledger_unlock(c);
+
+        ngx_msgbus_ledger_warnings(c);
     }
 
     if (c->stale || !ngx_msgbus_sync_is_fresh(c)) {

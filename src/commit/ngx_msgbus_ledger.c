@@ -33,9 +33,12 @@ ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
     ngx_msgbus_store_conf_t *conf, uint64_t ttl)
 {
     c->term = ttl * 1000 / 8;
-    c->look = conf->poll ? (uint64_t) conf->poll * 1000
-                         : ngx_min((uint64_t) NGX_MSGBUS_LOOK * 1000,
-                                   c->term / 2);
+
+    /* who looks less often than that knows nothing any more each time */
+
+    c->look = conf->poll ? conf->poll : NGX_MSGBUS_LOOK;
+    c->look = ngx_min(c->look * 1000, c->term / 2);
+
     c->delay = conf->delay;
     c->patience = (uint64_t) conf->tries * conf->delay * 1000;
 
@@ -125,7 +128,16 @@ ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
                       ev->id, c->log.shpool->log_ctx);
 
         c->log.sh->last_id = ev->id;
+        ngx_msgbus_ledger_lapsed_locked(c, ev->id);
     }
+}
+
+
+void
+ngx_msgbus_ledger_lapsed_locked(ngx_msgbus_ledger_t *c, uint64_t id)
+{
+    c->log.sh->lapsed_id = id;
+    c->seen = 1;
 }
 
 
@@ -150,6 +162,23 @@ ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c)
         c->store->disconnect(c->db);
         c->connected = 0;
     }
+}
+
+
+void
+ngx_msgbus_ledger_warnings(ngx_msgbus_ledger_t *c)
+{
+    const char  *warnings;
+
+    warnings = c->store->warnings(c->db);
+
+    if (ngx_memcmp(c->sh->warnings, warnings, NGX_MSGBUS_WARNINGS_LEN) == 0) {
+        return;
+    }
+
+    ngx_msgbus_ledger_lock(c);
+    ngx_memcpy(c->sh->warnings, warnings, NGX_MSGBUS_WARNINGS_LEN);
+    ngx_msgbus_ledger_unlock(c);
 }
 
 

@@ -125,9 +125,18 @@ void ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c);
 void ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_event_t *ev);
 
+/*
+ * Up to this id something is missing in the log that was not evicted from it:
+ * readers with a cursor below it are told, those who wait at once.
+ */
+void ngx_msgbus_ledger_lapsed_locked(ngx_msgbus_ledger_t *c, uint64_t id);
+
 /* tells a post its outcome, and notes whom to wake for it */
 void ngx_msgbus_ledger_settle_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e, uint64_t id, uint64_t created);
+
+/* what the store warns of now, for the report */
+void ngx_msgbus_ledger_warnings(ngx_msgbus_ledger_t *c);
 
 /* counts an event that the store has refused, and tells c->refusal */
 void ngx_msgbus_ledger_refused(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e);

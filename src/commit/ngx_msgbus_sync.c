@@ -38,6 +38,9 @@
 /* syncs in a row that others' doing may spoil */
 #define NGX_MSGBUS_SYNC_TRIES   20
 
+/* how far ahead of ours a clock may be that an event's time is from, ms */
+#define NGX_MSGBUS_AHEAD        60000
+
 /* nesting that is taken over from other nodes */
 #define NGX_MSGBUS_DEPTH        65536
 
@@ -106,6 +109,10 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
     }
 
     now = ngx_msgbus_time_wall();
+
+    if (rc == NGX_OK) {
+        created = ngx_min(created, now + NGX_MSGBUS_AHEAD);
+    }
 
     if (rc == NGX_DECLINED && !(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)) {
 
@@ -304,14 +311,18 @@ ngx_msgbus_sync_look(ngx_msgbus_ledger_t *c)
     uint64_t   begin, now;
     ngx_int_t  n;
 
-    /* longer than an event lives, with some time for clocks that differ */
-
-    c->lapsed = c->log.sh->caught_up
-                && ngx_msgbus_time_monotonic() - c->log.sh->caught_up
-                   > c->log.ttl * 1000 / 4 * 3;
-
     do {
         begin = ngx_msgbus_time_monotonic();
+
+        /*
+         * Longer than an event lives, with some time for clocks that differ;
+         * and while the log has its first events, which are of all ages, those
+         * behind the ones that are there may expire at any time.  They do so in
+         * the order of their ids: what follows is whole again.
+         */
+
+        c->lapsed = c->log.sh->caught_up == 0
+                    || begin - c->log.sh->caught_up > c->log.ttl * 1000 / 4 * 3;
 
         n = c->store->after(c->db, c->log.sh->last_id, NGX_MSGBUS_LOOK_EVENTS,
                           ngx_msgbus_sync_take, c);
@@ -335,6 +346,8 @@ ngx_msgbus_sync_look(ngx_msgbus_ledger_t *c)
 
     ngx_msgbus_ledger_unlock(c);
 
+    ngx_msgbus_ledger_warnings(c);
+
     c->unsure = 0;
 
     return NGX_OK;
@@ -347,11 +360,19 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
 {
     ngx_msgbus_ledger_t *c = data;
 
+    uint64_t               limit;
     ngx_int_t              rc;
     ngx_str_t              name;
     ngx_msgbus_event_t     ev;
     ngx_msgbus_entry_t    *e;
     ngx_msgbus_channel_t   ch;
+
+    /* all later events would inherit a time that is far from now */
+
+    limit = ngx_msgbus_time_wall() + NGX_MSGBUS_AHEAD;
+
+    doc->created = ngx_min(doc->created, limit);
+    doc->since = ngx_min(doc->since, limit);
 
     ev.channel = &ch;
     ev.id = doc->id;
@@ -374,7 +395,11 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
     if (doc->id > c->log.sh->last_id) {
 
         if (c->lapsed && doc->id > c->log.sh->last_id + 1) {
-            c->log.sh->lapsed_id = doc->id - 1;
+            ngx_msgbus_ledger_lapsed_locked(c, doc->id - 1);
+        }
+
+        if (c->log.sh->caught_up == 0) {
+            c->lapsed = 0;
         }
 
         if (e) {
@@ -391,6 +416,10 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
             /* an anchor, or what no reader can be shown */
 
             c->log.sh->last_id = doc->id;
+
+            if (rc == NGX_BUSY) {
+                ngx_msgbus_ledger_lapsed_locked(c, doc->id);
+            }
         }
 
         if (e) {
@@ -451,7 +480,10 @@ ngx_msgbus_sync_match(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc)
 }
 
 
-/* NGX_OK, or NGX_DECLINED: it can not be shown */
+/*
+ * NGX_OK; NGX_DECLINED: it can not be shown; NGX_BUSY: it could, by a larger
+ * log
+ */
 static ngx_int_t
 ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
     ngx_msgbus_event_t *ev)
@@ -481,7 +513,7 @@ ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
         rc = NGX_DECLINED;
 
     } else if (doc->data.len > ngx_msgbus_log_max_record(&c->log) / 2) {
-        rc = NGX_DECLINED;
+        rc = NGX_BUSY;
 
     } else {
         rc = ngx_msgbus_json_check_alone(&doc->data, NGX_MSGBUS_DEPTH,
@@ -497,5 +529,5 @@ ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
                   "channel, size or JSON is not such as can be posted here",
                   doc->id, c->log.shpool->log_ctx);
 
-    return NGX_DECLINED;
+    return rc == NGX_BUSY ? NGX_BUSY : NGX_DECLINED;
 }

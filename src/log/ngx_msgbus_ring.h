@@ -131,7 +131,8 @@ typedef struct {
     uint64_t               caught_up;     /* monotonic us: when the last look
                                              at a database began */
     uint64_t               lapsed_id;     /* newest that may have passed the
-                                             log by, while it was cut off */
+                                             log by: it was cut off, or the
+                                             event is too large for it */
     ngx_uint_t             claimed;       /* place of the next claim */
     ngx_msgbus_claim_t     claims[NGX_MSGBUS_CLAIMS];
 

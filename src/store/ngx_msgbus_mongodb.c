@@ -24,6 +24,7 @@
 #define NGX_MSGBUS_WARN_STANDALONE  0x02
 #define NGX_MSGBUS_WARN_TTL         0x04
 #define NGX_MSGBUS_WARN_INDEX       0x08
+#define NGX_MSGBUS_WARN_ODD         0x10
 
 /*
  * Where hello does not say so: documents of an insert, bytes of a message and
@@ -61,6 +62,7 @@ static const char  *ngx_msgbus_mongodb_texts[] = {
     "the database is a standalone server: what it loses is lost",
     "the ttl index of the database differs from the zone's ttl",
     "the indexes of the database can not be looked at or made",
+    "documents whose _id is no whole number from 1 to 2^53 - 1 are passed over",
     NULL
 };
 
@@ -612,6 +614,7 @@ ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db)
     u_char      *p;
     ngx_uint_t   i;
 
+    ngx_memzero(db->warnings, NGX_MSGBUS_WARNINGS_LEN);
     p = (u_char *) db->warnings;
 
     for (i = 0; ngx_msgbus_mongodb_texts[i]; i++) {
@@ -622,9 +625,22 @@ ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db)
         }
     }
 
-    *p = '\0';
-
     return db->warnings;
+}
+
+
+void
+ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db)
+{
+    if (db->warned & NGX_MSGBUS_WARN_ODD) {
+        return;
+    }
+
+    db->warned |= NGX_MSGBUS_WARN_ODD;
+
+    ngx_log_error(NGX_LOG_WARN, db->log, 0,
+                  "msgbus passes over documents of \"%V\" whose _id is no "
+                  "whole number from 1 to 2^53 - 1", &db->conf->store.name);
 }
 
 

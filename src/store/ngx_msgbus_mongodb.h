@@ -28,6 +28,8 @@ struct ngx_msgbus_db_s {
     int64_t                     max_doc;     /* bytes that hello grants it */
     ngx_uint_t                  pattern;     /* of the last duplicate key */
 
+    uint64_t                    odd_looked;  /* monotonic, us */
+
     uint64_t                    newest_created;
     ngx_uint_t                  newest_posted;  /* it has posted_at */
 
@@ -56,6 +58,9 @@ void ngx_msgbus_mongodb_disconnect(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
+
+/* there is a document whose _id can not be an event's: told once */
+void ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db);
 
 /* keeps an error's text for error() */
 void ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text);

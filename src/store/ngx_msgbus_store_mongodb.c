@@ -23,9 +23,20 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_mongodb_insert.h"
+#include "ngx_msgbus_time.h"
 
 
 #define NGX_MSGBUS_COUNTER  "last_known_id"
+
+/* ids are from 1 to below this: what all programs hold exactly */
+#define NGX_MSGBUS_ID_END    ((int64_t) 1 << 53)
+#define NGX_MSGBUS_ID_SPARE  1000000
+
+/* documents that are read to find one whose _id is a whole number */
+#define NGX_MSGBUS_ODD  16
+
+/* how often other documents are looked for, us */
+#define NGX_MSGBUS_ODD_PERIOD  60000000
 
 
 static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
@@ -34,8 +45,12 @@ static ngx_int_t ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
     uint64_t *id);
 static ngx_int_t ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order,
     int64_t skip, uint64_t *id);
+static void ngx_msgbus_mongodb_range(bson_t *filter, uint64_t id);
+static uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
+static uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
 static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
     ngx_uint_t max, ngx_msgbus_doc_pt handler, void *data);
+static ngx_int_t ngx_msgbus_mongodb_look_for_odd(ngx_msgbus_db_t *db);
 static void ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc);
 static ngx_int_t ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t now);
@@ -104,7 +119,7 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
-    bson_init(&filter);
+    ngx_msgbus_mongodb_range(&filter, 0);
     bson_init(&opts);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sort);
@@ -115,7 +130,7 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
         (void) BSON_APPEND_INT64(&opts, "skip", skip);
     }
 
-    (void) BSON_APPEND_INT64(&opts, "limit", 1);
+    (void) BSON_APPEND_INT64(&opts, "limit", NGX_MSGBUS_ODD);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &fields);
     (void) BSON_APPEND_INT32(&fields, "_id", 1);
@@ -127,31 +142,26 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
                                               NULL);
     rc = NGX_DECLINED;
 
-    if (mongoc_cursor_next(cursor, &b)) {
-        rc = NGX_OK;
+    while (rc == NGX_DECLINED && mongoc_cursor_next(cursor, &b)) {
 
-        if (bson_iter_init_find(&iter, b, "_id")
-            && BSON_ITER_HOLDS_NUMBER(&iter)
-            && bson_iter_as_int64(&iter) > 0)
-        {
-            *id = (uint64_t) bson_iter_as_int64(&iter);
+        *id = bson_iter_init_find(&iter, b, "_id")
+              ? ngx_msgbus_mongodb_id(&iter) : 0;
 
-        } else {
-            ngx_msgbus_mongodb_failed(db, "its newest or oldest event has an "
-                                      "_id that is no positive number");
-            rc = NGX_ERROR;
+        if (*id == 0) {
+            continue;
         }
+
+        rc = NGX_OK;
 
         db->newest_created = 0;
         db->newest_posted = bson_iter_init_find(&iter, b, "posted_at");
 
-        if (bson_iter_init_find(&iter, b, "created_at")
-            && BSON_ITER_HOLDS_DATE_TIME(&iter))
-        {
-            db->newest_created = (uint64_t) bson_iter_date_time(&iter);
+        if (bson_iter_init_find(&iter, b, "created_at")) {
+            db->newest_created = ngx_msgbus_mongodb_date(&iter);
         }
+    }
 
-    } else if (mongoc_cursor_error(cursor, &error)) {
+    if (mongoc_cursor_error(cursor, &error)) {
         ngx_msgbus_mongodb_failed(db, error.message);
         rc = NGX_ERROR;
     }
@@ -164,23 +174,81 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
 }
 
 
+/* ids that may be an event's, and are above another one */
+static void
+ngx_msgbus_mongodb_range(bson_t *filter, uint64_t id)
+{
+    bson_t  range;
+
+    bson_init(filter);
+
+    (void) BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &range);
+    (void) BSON_APPEND_INT64(&range, "$gt", (int64_t) id);
+    (void) BSON_APPEND_INT64(&range, "$lt", NGX_MSGBUS_ID_END);
+    (void) bson_append_document_end(filter, &range);
+}
+
+
+/* 0: it is none */
+static uint64_t
+ngx_msgbus_mongodb_id(bson_iter_t *iter)
+{
+    int64_t  id;
+
+    if (!BSON_ITER_HOLDS_NUMBER(iter)) {
+        return 0;
+    }
+
+    if (BSON_ITER_HOLDS_DOUBLE(iter)
+        && !(bson_iter_double(iter) >= 1
+             && bson_iter_double(iter) < NGX_MSGBUS_ID_END))
+    {
+        return 0;
+    }
+
+    id = bson_iter_as_int64(iter);
+
+    if (id < 1
+        || id >= NGX_MSGBUS_ID_END
+        || (BSON_ITER_HOLDS_DOUBLE(iter)
+            && bson_iter_double(iter) != (double) id))
+    {
+        return 0;
+    }
+
+    return (uint64_t) id;
+}
+
+
+/* 0: it is none, or before 1970 */
+static uint64_t
+ngx_msgbus_mongodb_date(bson_iter_t *iter)
+{
+    int64_t  ms;
+
+    ms = BSON_ITER_HOLDS_DATE_TIME(iter) ? bson_iter_date_time(iter) : 0;
+
+    return (uint64_t) ngx_max(ms, 0);
+}
+
+
 static ngx_int_t
 ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     ngx_msgbus_doc_pt handler, void *data)
 {
     bson_t             filter, opts, sub;
-    ngx_int_t          n;
+    ngx_int_t          n, odd;
     bson_error_t       error;
     const bson_t      *b;
     mongoc_cursor_t   *cursor;
     ngx_msgbus_doc_t   doc;
 
-    bson_init(&filter);
-    bson_init(&opts);
+    if (ngx_msgbus_mongodb_look_for_odd(db) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-    (void) BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &sub);
-    (void) BSON_APPEND_INT64(&sub, "$gt", (int64_t) id);
-    (void) bson_append_document_end(&filter, &sub);
+    ngx_msgbus_mongodb_range(&filter, id);
+    bson_init(&opts);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sub);
     (void) BSON_APPEND_INT32(&sub, "_id", 1);
@@ -191,11 +259,31 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
                                               NULL);
 
+    odd = 0;
+
     for (n = 0; mongoc_cursor_next(cursor, &b); n++) {
 
         ngx_msgbus_mongodb_parse(b, &doc);
 
-        handler(data, &doc);
+        if (doc.id) {
+            handler(data, &doc);
+
+        } else {
+            odd++;
+        }
+    }
+
+    if (odd) {
+        ngx_msgbus_mongodb_odd(db);
+    }
+
+    if (odd == (ngx_int_t) max) {
+
+        /* there is no way past them */
+
+        ngx_msgbus_mongodb_failed(db, "many of its events have an _id that is "
+                                      "no whole number");
+        n = NGX_ERROR;
     }
 
     if (mongoc_cursor_error(cursor, &error)) {
@@ -208,6 +296,72 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     bson_destroy(&filter);
 
     return n;
+}
+
+
+/*
+ * Documents whose _id can not be an event's are passed over by each query.
+ * Once a minute: are there any, below or above those?
+ */
+static ngx_int_t
+ngx_msgbus_mongodb_look_for_odd(ngx_msgbus_db_t *db)
+{
+    bson_t            filter, opts, sub;
+    int32_t           order;
+    uint64_t          now;
+    bson_iter_t       iter;
+    bson_error_t      error;
+    const bson_t     *b;
+    mongoc_cursor_t  *cursor;
+
+    now = ngx_msgbus_time_monotonic();
+
+    if (db->odd_looked && now - db->odd_looked < NGX_MSGBUS_ODD_PERIOD) {
+        return NGX_OK;
+    }
+
+    db->odd_looked = now;
+
+    for (order = -1; order <= 1; order += 2) {
+
+        bson_init(&filter);
+        bson_init(&opts);
+
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sub);
+        (void) BSON_APPEND_INT32(&sub, "_id", order);
+        (void) bson_append_document_end(&opts, &sub);
+
+        (void) BSON_APPEND_INT64(&opts, "limit", 1);
+
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &sub);
+        (void) BSON_APPEND_INT32(&sub, "_id", 1);
+        (void) bson_append_document_end(&opts, &sub);
+
+        cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
+                                                  NULL);
+
+        if (mongoc_cursor_next(cursor, &b)
+            && bson_iter_init_find(&iter, b, "_id")
+            && ngx_msgbus_mongodb_id(&iter) == 0)
+        {
+            ngx_msgbus_mongodb_odd(db);
+        }
+
+        if (mongoc_cursor_error(cursor, &error)) {
+            ngx_msgbus_mongodb_failed(db, error.message);
+            db->odd_looked = 0;
+        }
+
+        mongoc_cursor_destroy(cursor);
+        bson_destroy(&opts);
+        bson_destroy(&filter);
+
+        if (db->odd_looked == 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -237,21 +391,15 @@ ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
 
         if (ngx_strcmp(name, "_id") == 0) {
 
-            if (BSON_ITER_HOLDS_NUMBER(&iter)) {
-                doc->id = (uint64_t) bson_iter_as_int64(&iter);
-            }
+            doc->id = ngx_msgbus_mongodb_id(&iter);
 
         } else if (ngx_strcmp(name, "created_at") == 0) {
 
-            if (BSON_ITER_HOLDS_DATE_TIME(&iter)) {
-                doc->since = (uint64_t) bson_iter_date_time(&iter);
-            }
+            doc->since = ngx_msgbus_mongodb_date(&iter);
 
         } else if (ngx_strcmp(name, "posted_at") == 0) {
 
-            if (BSON_ITER_HOLDS_DATE_TIME(&iter)) {
-                posted = (uint64_t) bson_iter_date_time(&iter);
-            }
+            posted = ngx_msgbus_mongodb_date(&iter);
 
         } else if (ngx_strcmp(name, "token") == 0) {
 
@@ -296,15 +444,18 @@ ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id, uint64_t now)
 
     (void) BSON_APPEND_INT64(&filter, "_id", (int64_t) id);
 
-    (void) BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
+    /* another node, whose clock is ahead, may have been faster */
+
+    (void) BSON_APPEND_DOCUMENT_BEGIN(&update, "$max", &set);
     (void) BSON_APPEND_DATE_TIME(&set, "created_at", (int64_t) now);
+    (void) bson_append_document_end(&update, &set);
 
     if (!db->newest_posted && db->newest_created) {
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
         (void) BSON_APPEND_DATE_TIME(&set, "posted_at",
                                      (int64_t) db->newest_created);
+        (void) bson_append_document_end(&update, &set);
     }
-
-    (void) bson_append_document_end(&update, &set);
 
     ok = mongoc_collection_update_one(db->events, &filter, &update, NULL,
                                       &reply, &error);
@@ -354,6 +505,12 @@ ngx_msgbus_mongodb_counter(ngx_msgbus_db_t *db, uint64_t *c)
             && bson_iter_as_int64(&iter) > 0)
         {
             *c = (uint64_t) bson_iter_as_int64(&iter);
+
+            if (*c >= NGX_MSGBUS_ID_END - NGX_MSGBUS_ID_SPARE) {
+                ngx_msgbus_mongodb_failed(db, "its counter leaves no ids below "
+                                              "2^53");
+                rc = NGX_ERROR;
+            }
         }
 
     } else if (mongoc_cursor_error(cursor, &error)) {

@@ -107,12 +107,12 @@ sub put {
 }
 
 
-# An event as another node has written it.
+# An event as another node has written it; a whole number as _id is an int64.
 
 sub event {
     my ($self, $id, %more) = @_;
 
-    return { _id => ref $id ? $id : long($id), channel => '/a', data => '{}',
+    return { _id => $id =~ /^-?\d+\z/ ? long($id) : $id, channel => '/a', data => '{}',
              user_agent => 'x', uuid => 'x',
              created_at => date(int(1000 * time)), %more };
 }

@@ -135,8 +135,8 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       NULL },
 
     { ngx_string("msgbus_max_waiters"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_msgbus_conf_max_waiters,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_msgbus_loc_conf_t, max_waiters),
       NULL },

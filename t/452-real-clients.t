@@ -205,17 +205,36 @@ my $free = Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
                                uri => '/free/x', follow => 1);
 
 my %refusal = (
-    '503'    => 'msgbus_max_waiters 1;',
+    '503'          => 'msgbus_max_waiters 1;',
+    'told to wait' => 'msgbus_max_waiters 1 retry=1500ms;',
 );
 
 for my $what (sort keys %refusal) {
     $cut->hold;
     $nginx->reload(location => location($refusal{$what}));
-    Msgbus::Stream->read_until(5, sub { $free->{body} =~ /\n\n/ }, $free);
+
+    my $seen = @{ $free->{events} };
+
+    Msgbus::Stream->read_until(5, sub { @{ $free->{events} } > $seen }, $free);
     @posted = publish('/a');
     $cut->let_go;
 
-    Msgbus::Stream->read_until(1, sub { 0 }, $free);
+    # each of them has asked, some more than once
+
+    my $asked = sub { scalar grep { $_->{state} ne 'open' } $_[0]->states };
+    my $closed = sub {
+        scalar grep { $_->{state} eq 'closed' } map { $_->states } @libraries;
+    };
+    my %before = map { $_->{name} => $asked->($_) } @libraries;
+    my $before = $closed->();
+
+    Msgbus::Stream->read_until(5, sub {
+        return !grep { $asked->($_) <= $before{$_->{name}} } @libraries;
+    }, $free);
+
+    if ($what =~ /wait/) {
+        is($closed->() - $before, 0, "$what: nobody is ended by that");
+    }
 
     $free->close;
     $nginx->reload(location => location(''));

@@ -51,6 +51,7 @@ typedef struct {
 
     ngx_msec_t                 max_wait;
     ngx_uint_t                 max_waiters;   /* 0: no limit */
+    ngx_msec_t                 retry;         /* of streams beyond; 0: 503 */
     ngx_msec_t                 ping;          /* of a stream */
     size_t                     stream_buffer;
     ngx_http_msgbus_pings_t    pings;

@@ -19,6 +19,10 @@
 #include "ngx_http_msgbus_request.h"
 
 
+/* a day: clients count ms, in 32 bits some of them */
+#define NGX_HTTP_MSGBUS_RETRY  86400000
+
+
 static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
     ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
 static ngx_int_t ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
@@ -112,6 +116,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      *     lcf->methods = 0;
      *     lcf->limit_except = 0;
      *     lcf->auth_prefix = { 0, NULL };
+     *     lcf->retry = 0;
      */
 
     lcf->max_events = NGX_CONF_UNSET_UINT;
@@ -156,6 +161,11 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->jsonp, prev->jsonp, 1);
     ngx_conf_merge_str_value(conf->auth_prefix, prev->auth_prefix, "");
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);
+
+    if (conf->max_waiters == NGX_CONF_UNSET_UINT) {
+        conf->retry = prev->retry;
+    }
+
     ngx_conf_merge_uint_value(conf->max_waiters, prev->max_waiters, 0);
     ngx_conf_merge_msec_value(conf->ping, prev->ping, 15000);
     ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
@@ -662,6 +672,48 @@ ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
 
     lcf->max_events = n[0];
     lcf->max_events_cap = n[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_msgbus_conf_max_waiters(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    char       *rv;
+    ngx_int_t   retry;
+    ngx_str_t  *value, s;
+
+    rv = ngx_conf_set_num_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    value = cf->args->elts;
+    s = value[2];
+
+    if (ngx_strncmp(s.data, "retry=", sizeof("retry=") - 1) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    s.data += sizeof("retry=") - 1;
+    s.len -= sizeof("retry=") - 1;
+
+    retry = ngx_parse_time(&s, 0);
+
+    if (retry == NGX_ERROR || retry == 0 || retry > NGX_HTTP_MSGBUS_RETRY) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value of \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->retry = retry;
 
     return NGX_CONF_OK;
 }

@@ -18,6 +18,8 @@
 #include "ngx_http_msgbus_stream.h"
 
 
+static ngx_int_t ngx_http_msgbus_stream_later(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_loc_conf_t *lcf);
 static ngx_int_t ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass);
 
@@ -36,6 +38,10 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         && lcf->max_waiters
         && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters)
     {
+        if (lcf->retry && pass->form == NGX_MSGBUS_SSE) {
+            return ngx_http_msgbus_stream_later(r, pass, lcf);
+        }
+
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "Too many readers wait");
     }
@@ -79,6 +85,55 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     }
 
     return ngx_http_msgbus_hold(&dl->hold);
+}
+
+
+/*
+ * A stream that ends at once, for many libraries do not come back after an
+ * answer that is none.  It tells them when, and from where.
+ */
+static ngx_int_t
+ngx_http_msgbus_stream_later(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_loc_conf_t *lcf)
+{
+    size_t               size;
+    ngx_buf_t           *b;
+    ngx_msec_t           retry;
+    ngx_chain_t          out;
+    ngx_msgbus_frame_t  *frame;
+
+    /* those who are refused in one moment shall not come back in one */
+
+    retry = lcf->retry + ngx_random() % (lcf->retry / 3 + 1);
+
+    frame = ngx_msgbus_come_back(lcf->bus, &pass->query, retry,
+                                 r->connection->log);
+    if (frame == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    size = frame->last - frame->pos;
+
+    b = ngx_create_temp_buf(r->pool, size);
+
+    if (b) {
+        b->last = ngx_cpymem(b->pos, frame->pos, size);
+        b->last_buf = 1;
+        b->last_in_chain = 1;
+    }
+
+    ngx_msgbus_release(frame);
+
+    if (b == NULL || ngx_http_msgbus_stream_headers(r, pass) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    out.buf = b;
+    out.next = NULL;
+
+    pass->read = 1;
+
+    return ngx_http_msgbus_send(r, &out, size);
 }
 
 

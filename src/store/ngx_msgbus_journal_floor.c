@@ -1,0 +1,171 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Where a journal begins: which ids it has forgotten, and from where on it
+ * has the newest so many.
+ *
+ * It forgets while one reads: so the floor is looked up behind a page, and not
+ * before it.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_journal_read.h"
+
+
+static ngx_int_t ngx_msgbus_journal_floor_old(ngx_msgbus_journal_reader_t *r,
+    uint64_t since, uint64_t *floor);
+
+
+ngx_int_t
+ngx_msgbus_journal_floor(ngx_msgbus_journal_reader_t *r, uint64_t since,
+    uint64_t *floor)
+{
+    int        fd;
+    char       name[NGX_MSGBUS_JOURNAL_NAME_LEN];
+    ngx_int_t  rc;
+
+    /* a segment that has left does not move the mark */
+
+    if (r->list.n) {
+        ngx_msgbus_journal_name(name, r->list.elts[0].sequence,
+                                r->list.elts[0].first_id);
+
+        fd = r->disk->open(r->disk->disk, r->folder, name,
+                           NGX_MSGBUS_DISK_READ);
+
+        if (fd == -1) {
+            r->list.n = 0;
+
+        } else {
+            r->disk->close(r->disk->disk, fd);
+        }
+    }
+
+    rc = ngx_msgbus_journal_reader_look(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    *floor = r->oldest;
+
+    return since ? ngx_msgbus_journal_floor_old(r, since, floor) : NGX_OK;
+}
+
+
+/* raises it to the last event that is older */
+static ngx_int_t
+ngx_msgbus_journal_floor_old(ngx_msgbus_journal_reader_t *r, uint64_t since,
+    uint64_t *floor)
+{
+    uint64_t                      offset;
+    ngx_int_t                     rc;
+    ngx_uint_t                    i, k;
+    ngx_msgbus_journal_step_t    *step;
+    ngx_msgbus_journal_frame_t    f;
+    ngx_msgbus_journal_opened_t  *o;
+
+    /* the last segment before which all is older */
+
+    for (i = r->list.n - 1; i; i--) {
+
+        if (r->list.elts[i].header.created < since) {
+            break;
+        }
+    }
+
+    if (i) {
+        *floor = r->list.elts[i].header.last_id;
+    }
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    offset = NGX_MSGBUS_JOURNAL_BLOCK;
+
+    for (k = 0; k < o->index.nsteps; k++) {
+        step = &o->index.steps[k];
+
+        if (step->created >= since) {
+            break;
+        }
+
+        offset = step->offset;
+        *floor = ngx_max(*floor, step->id);
+    }
+
+    /* a frame's events are of one batch, and of one time but for an import */
+
+    o->window.end = o->index.end.offset;
+
+    while (offset < o->index.end.offset) {
+
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f,
+                                             r->list.elts[i].header.salt,
+                                             offset);
+        if (rc != NGX_OK) {
+            return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
+        }
+
+        if (f.created >= since) {
+            break;
+        }
+
+        *floor = ngx_max(*floor, f.last_id);
+        offset += f.length;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r, uint64_t n,
+    uint64_t *id)
+{
+    uint64_t                      have;
+    ngx_int_t                     rc;
+    ngx_uint_t                    i, k;
+    ngx_msgbus_journal_opened_t  *o;
+
+    have = 0;
+    *id = r->oldest;
+
+    for (i = r->list.n; i; i--) {
+
+        o = ngx_msgbus_journal_opened(r, i - 1, &rc);
+
+        if (o == NULL) {
+            return rc;
+        }
+
+        if (have + o->index.records < n) {
+            have += o->index.records;
+            continue;
+        }
+
+        /* steps have as many bytes each: take a share that is surely enough */
+
+        *id = r->list.elts[i - 1].header.last_id;
+
+        k = (ngx_uint_t) ((have + o->index.records - n) * o->index.nsteps
+                          / (o->index.records + 1));
+
+        if (k > 1) {
+            *id = o->index.steps[k - 1].id;
+        }
+
+        break;
+    }
+
+    return NGX_OK;
+}

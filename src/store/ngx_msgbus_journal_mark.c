@@ -1,0 +1,107 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The mark: how writers and readers of a journal tell each other how far it
+ * is durable.  It stands in a file of its own, in two slots that are written
+ * in turn, each with a counter and a crc: so a reader that reads while it is
+ * written, and a writer that dies in there, do no harm.
+ *
+ * It is never synced.  While the machine is up it is exact, whoever dies; of
+ * another boot it is only what was durable at least.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_journal.h"
+
+
+ngx_int_t
+ngx_msgbus_journal_mark_load(ngx_msgbus_disk_t *disk, int fd,
+    ngx_msgbus_journal_mark_t *m)
+{
+    u_char                     bytes[2 * NGX_MSGBUS_JOURNAL_SLOT];
+    ssize_t                    n;
+    ngx_uint_t                 i;
+    ngx_msgbus_journal_mark_t  slot;
+
+    n = disk->pread(disk->disk, fd, bytes, sizeof(bytes), 0);
+
+    if (n == -1) {
+        return NGX_ERROR;
+    }
+
+    m->counter = 0;
+
+    for (i = 0; i < 2; i++) {
+
+        if (n < (ssize_t) (i * NGX_MSGBUS_JOURNAL_SLOT
+                           + NGX_MSGBUS_JOURNAL_MARK))
+        {
+            break;
+        }
+
+        if (ngx_msgbus_journal_mark_read(&slot,
+                                         bytes + i * NGX_MSGBUS_JOURNAL_SLOT)
+            == NGX_OK
+            && slot.counter > m->counter)
+        {
+            *m = slot;
+        }
+    }
+
+    return m->counter ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_publish(ngx_msgbus_journal_t *j, uint32_t flags)
+{
+    u_char                     bytes[NGX_MSGBUS_JOURNAL_SLOT];
+    ngx_int_t                  rc;
+    ngx_msgbus_journal_mark_t  m;
+
+    m.counter = j->mark.counter + 1;
+    ngx_memcpy(m.boot, j->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN);
+    m.segment = j->header.sequence;
+    m.salt = j->header.salt;
+    m.offset = j->durable.offset;
+    m.frame = j->durable.frame;
+    m.kept = j->kept.offset;
+    m.kept_frame = j->kept.frame;
+    m.kept_id = j->kept.id;
+    m.kept_created = j->kept.created;
+    m.written = j->at.offset;
+    m.written_frame = j->at.frame;
+    m.mark = j->durable_ids;
+    m.writer = j->writer;
+    m.begun = j->at.frame + j->begins;
+
+    if (flags & NGX_MSGBUS_JOURNAL_DIRTY) {
+        flags |= j->mark.flags & NGX_MSGBUS_JOURNAL_STOPPED;
+    }
+
+    m.flags = flags | (j->header.flags & NGX_MSGBUS_JOURNAL_LAZY)
+              | (j->lost ? NGX_MSGBUS_JOURNAL_LOST : 0);
+
+    ngx_memzero(bytes, NGX_MSGBUS_JOURNAL_SLOT);
+    ngx_msgbus_journal_mark_write(&m, bytes);
+
+    rc = j->disk->pwrite(j->disk->disk, j->lock_fd, bytes,
+                         NGX_MSGBUS_JOURNAL_SLOT,
+                         (m.counter & 1) * NGX_MSGBUS_JOURNAL_SLOT);
+
+    if (rc != NGX_OK) {
+        ngx_msgbus_journal_error(j->error, ngx_errno, "can not write the mark "
+                                 "of", j->conf.path);
+        return NGX_ERROR;
+    }
+
+    j->mark = m;
+
+    return NGX_OK;
+}

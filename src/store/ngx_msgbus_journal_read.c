@@ -1,0 +1,793 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Reading a journal: pages of events after an id, or before one, of all
+ * channels, of one, or of a subtree.
+ *
+ * A reader takes no lock.  What is durable does not change any more, and the
+ * mark says how far that is; segments may leave while it reads.  The index of
+ * a sealed segment leads to a channel's records; that of the current one is
+ * made here and grows with it.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_journal_read.h"
+
+
+/* one page that is being read */
+typedef struct {
+    ngx_msgbus_journal_what_t    *what;
+    uint64_t                      after;
+    uint64_t                      upto;
+    ngx_uint_t                    max;
+    uint64_t                      since;
+    ngx_msgbus_journal_event_pt   handler;
+    void                         *data;
+    ngx_msgbus_journal_page_t    *page;
+} ngx_msgbus_journal_read_t;
+
+
+static ngx_int_t ngx_msgbus_journal_read_newest(
+    ngx_msgbus_journal_reader_t *r);
+static void ngx_msgbus_journal_closed(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o);
+static ngx_int_t ngx_msgbus_journal_opened_index(
+    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_opened_t *o,
+    ngx_uint_t i);
+static ngx_int_t ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
+static ngx_int_t ngx_msgbus_journal_read_some(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
+static ngx_int_t ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
+static ngx_int_t ngx_msgbus_journal_read_record(
+    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_opened_t *o,
+    uint64_t offset, uint64_t salt, ngx_msgbus_journal_event_t *ev);
+static ngx_int_t ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
+    ngx_msgbus_journal_event_t *ev);
+static ngx_int_t ngx_msgbus_journal_read_holes(
+    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
+    ngx_uint_t i);
+
+
+ngx_int_t
+ngx_msgbus_journal_reader_open(ngx_msgbus_journal_reader_t *r,
+    const char *path, ngx_msgbus_disk_t *disk)
+{
+    ngx_memzero(r, sizeof(ngx_msgbus_journal_reader_t));
+
+    r->disk = disk;
+    r->path = path;
+    r->mark_fd = -1;
+
+    r->folder = disk->folder(disk->disk, path);
+
+    if (r->folder == -1) {
+        ngx_msgbus_journal_error(r->error, ngx_errno, "can not open", path);
+        return NGX_ERROR;
+    }
+
+    r->mark_fd = disk->open(disk->disk, r->folder,
+                            NGX_MSGBUS_JOURNAL_MARK_FILE,
+                            NGX_MSGBUS_DISK_READ);
+
+    if ((r->mark_fd == -1 && ngx_errno != NGX_ENOENT)
+        || disk->boot(disk->disk, r->boot) != NGX_OK)
+    {
+        ngx_msgbus_journal_error(r->error, ngx_errno, "can not open the mark "
+                                 "of", path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_msgbus_journal_reader_close(ngx_msgbus_journal_reader_t *r)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_MSGBUS_JOURNAL_INDEXES; i++) {
+        ngx_msgbus_journal_closed(r, &r->opened[i]);
+    }
+
+    ngx_msgbus_journal_list_free(&r->list);
+
+    if (r->mark_fd != -1) {
+        r->disk->close(r->disk->disk, r->mark_fd);
+        r->mark_fd = -1;
+    }
+
+    if (r->folder != -1) {
+        r->disk->close(r->disk->disk, r->folder);
+        r->folder = -1;
+    }
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_reader_look(ngx_msgbus_journal_reader_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_msgbus_journal_mark_t   m;
+
+    m.counter = 0;
+
+    if (!r->offline) {
+
+        if (r->mark_fd == -1) {
+            r->mark_fd = r->disk->open(r->disk->disk, r->folder,
+                                       NGX_MSGBUS_JOURNAL_MARK_FILE,
+                                       NGX_MSGBUS_DISK_READ);
+        }
+
+        rc = r->mark_fd == -1 ? NGX_DECLINED
+             : ngx_msgbus_journal_mark_load(r->disk, r->mark_fd, &m);
+
+        if (rc == NGX_ERROR) {
+            ngx_msgbus_journal_error(r->error, ngx_errno, "can not read the "
+                                     "mark of", r->path);
+            return NGX_ERROR;
+        }
+
+        if (rc != NGX_OK
+            || (m.flags & NGX_MSGBUS_JOURNAL_DIRTY)
+            || ngx_memcmp(m.boot, r->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN) != 0)
+        {
+            ngx_msgbus_journal_error(r->error, 0, "no writer has settled it "
+                                     "yet:", r->path);
+            return NGX_AGAIN;
+        }
+
+        if (r->list.n && m.counter == r->mark.counter) {
+            return NGX_OK;
+        }
+    }
+
+    if (r->list.n == 0 || m.segment != r->mark.segment || r->offline) {
+
+        rc = ngx_msgbus_journal_chain(r->disk, r->folder, &r->list, r->error);
+
+        if (rc != NGX_OK) {
+
+            /* or one has left between its name and its header */
+
+            r->list.n = 0;
+            return rc == NGX_ERROR && ngx_errno == NGX_ENOENT ? NGX_AGAIN
+                                                              : rc;
+        }
+
+        /* what comes behind the mark's segment is not told of yet */
+
+        while (!r->offline && r->list.n
+               && r->list.elts[r->list.n - 1].sequence > m.segment)
+        {
+            r->list.n--;
+        }
+
+        if (r->list.n == 0
+            || (!r->offline
+                && r->list.elts[r->list.n - 1].sequence != m.segment))
+        {
+            ngx_msgbus_journal_error(r->error, 0, "no segment in", r->path);
+            r->list.n = 0;
+
+            return NGX_AGAIN;
+        }
+
+        r->oldest = r->list.elts[0].header.last_id;
+    }
+
+    r->mark = m;
+
+    return ngx_msgbus_journal_read_newest(r);
+}
+
+
+/* the last id in the newest segment; its index grows on the way */
+static ngx_int_t
+ngx_msgbus_journal_read_newest(ngx_msgbus_journal_reader_t *r)
+{
+    ngx_int_t                     rc;
+    ngx_msgbus_journal_opened_t  *o;
+
+    o = ngx_msgbus_journal_opened(r, r->list.n - 1, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    r->newest = o->index.end.id;
+
+    return NGX_OK;
+}
+
+
+uint64_t
+ngx_msgbus_journal_end(ngx_msgbus_journal_reader_t *r, ngx_uint_t i)
+{
+    if (i + 1 < r->list.n) {
+        return r->list.elts[i + 1].header.pred_end;
+    }
+
+    return r->offline ? r->list.elts[i].header.size : r->mark.offset;
+}
+
+
+ngx_msgbus_journal_opened_t *
+ngx_msgbus_journal_opened(ngx_msgbus_journal_reader_t *r, ngx_uint_t i,
+    ngx_int_t *rc)
+{
+    ngx_uint_t                     k, damaged;
+    ngx_msgbus_journal_opened_t   *o;
+    ngx_msgbus_journal_segment_t   seg;
+
+    seg = r->list.elts[i];
+    o = &r->opened[0];
+
+    for (k = 0; k < NGX_MSGBUS_JOURNAL_INDEXES; k++) {
+
+        if (r->opened[k].sequence == seg.sequence
+            && r->opened[k].index.salt == seg.header.salt)
+        {
+            o = &r->opened[k];
+            break;
+        }
+
+        if (r->opened[k].used < o->used) {
+            o = &r->opened[k];
+        }
+    }
+
+    if (k == NGX_MSGBUS_JOURNAL_INDEXES) {
+
+        ngx_msgbus_journal_closed(r, o);
+
+        o->fd = ngx_msgbus_journal_segment_open(r->disk, r->folder, &seg,
+                                                NGX_MSGBUS_DISK_READ,
+                                                r->error, &damaged);
+        if (o->fd == -1) {
+            *rc = damaged ? NGX_DECLINED
+                  : ngx_errno == NGX_ENOENT ? NGX_AGAIN : NGX_ERROR;
+            return NULL;
+        }
+
+        o->sequence = seg.sequence;
+
+        ngx_msgbus_journal_window_init(&o->window, r->disk, o->fd,
+                                       seg.header.size);
+        ngx_msgbus_journal_index_init(&o->index, &r->list.elts[i].header);
+    }
+
+    o->used = ++r->uses;
+
+    *rc = ngx_msgbus_journal_opened_index(r, o, i);
+
+    if (*rc != NGX_OK) {
+        ngx_msgbus_journal_closed(r, o);
+        return NULL;
+    }
+
+    return o;
+}
+
+
+static void
+ngx_msgbus_journal_closed(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o)
+{
+    if (o->sequence == 0) {
+        return;
+    }
+
+    r->disk->close(r->disk->disk, o->fd);
+
+    ngx_msgbus_journal_window_free(&o->window);
+    ngx_msgbus_journal_index_free(&o->index);
+
+    o->sequence = 0;
+    o->used = 0;
+}
+
+
+/* an index that reaches up to the end of what is durable */
+static ngx_int_t
+ngx_msgbus_journal_opened_index(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, ngx_uint_t i)
+{
+    uint64_t                      end;
+    ngx_int_t                     rc;
+    ngx_msgbus_journal_header_t  *h;
+
+    h = &r->list.elts[i].header;
+    end = ngx_msgbus_journal_end(r, i);
+
+    if (o->index.end.offset == end) {
+        return NGX_OK;
+    }
+
+    if (o->index.end.offset > end) {
+
+        /* it was the newest one, and has been cut since */
+
+        ngx_msgbus_journal_index_free(&o->index);
+        ngx_msgbus_journal_index_init(&o->index, h);
+        o->window.len = 0;
+    }
+
+    if (i + 1 < r->list.n && o->index.nsteps == 0) {
+
+        rc = ngx_msgbus_journal_index_load(&o->index, r->disk, o->fd, h, end);
+
+        if (rc == NGX_OK) {
+            o->index.end.id = r->list.elts[i + 1].header.last_id;
+            o->index.end.frame = r->list.elts[i + 1].header.last_frame;
+            o->index.end.created = r->list.elts[i + 1].header.created;
+
+            return NGX_OK;
+        }
+
+        if (rc == NGX_ERROR) {
+            return ngx_msgbus_journal_read_bad(r, i, end, ngx_errno);
+        }
+
+        r->rebuilt++;
+        ngx_msgbus_journal_index_init(&o->index, h);
+    }
+
+    /* what is in the window may be from before that was written */
+
+    o->window.len = 0;
+    o->window.err = 0;
+
+    rc = ngx_msgbus_journal_index_extend(&o->index, &o->window, end);
+
+    if (rc == NGX_DECLINED && r->offline && i + 1 == r->list.n) {
+
+        /* where nobody says how far it reaches, it ends here */
+
+        return NGX_OK;
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
+                                           rc == NGX_ERROR ? ngx_errno : 0);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_what_t *what, uint64_t after, uint64_t upto,
+    ngx_uint_t max, uint64_t since, ngx_msgbus_journal_event_pt handler,
+    void *data, ngx_msgbus_journal_page_t *page)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_msgbus_journal_read_t  rd;
+
+    ngx_memzero(page, sizeof(ngx_msgbus_journal_page_t));
+
+    if (upto == 0 || upto > r->newest) {
+        upto = r->newest;
+    }
+
+    page->examined = after;
+
+    if (after >= upto || max == 0) {
+        return NGX_OK;
+    }
+
+    rd.what = what;
+    rd.after = after;
+    rd.upto = upto;
+    rd.max = max;
+    rd.since = since;
+    rd.handler = handler;
+    rd.data = data;
+    rd.page = page;
+
+    rc = NGX_OK;
+
+    for (i = 0; i < r->list.n && rc == NGX_OK; i++) {
+
+        if (i + 1 < r->list.n
+            && r->list.elts[i + 1].header.last_id <= after)
+        {
+            continue;
+        }
+
+        if (r->list.elts[i].header.last_id >= upto) {
+            break;
+        }
+
+        rc = what->channel.len == 0 ? ngx_msgbus_journal_read_all(r, &rd, i)
+                                    : ngx_msgbus_journal_read_some(r, &rd, i);
+    }
+
+    if (rc == NGX_OK) {
+        page->examined = upto;
+    }
+
+    return rc == NGX_DONE ? NGX_OK : rc;
+}
+
+
+/* frame by frame */
+static ngx_int_t
+ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
+{
+    u_char                       *p;
+    uint64_t                      offset, salt;
+    ngx_int_t                     rc;
+    ngx_uint_t                    k;
+    ngx_msgbus_journal_step_t    *step;
+    ngx_msgbus_journal_event_t    ev;
+    ngx_msgbus_journal_frame_t    f;
+    ngx_msgbus_journal_opened_t  *o;
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    salt = r->list.elts[i].header.salt;
+    step = ngx_msgbus_journal_index_step(&o->index,
+                                         ngx_max(rd->after,
+                                                 rd->page->examined));
+    offset = step->offset;
+
+    while (offset < o->index.end.offset) {
+
+        o->window.end = o->index.end.offset;
+
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f, salt, offset);
+
+        if (rc != NGX_OK) {
+            return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
+        }
+
+        if (f.type == NGX_MSGBUS_JOURNAL_HOLE && f.first_id - 1 > rd->after
+            && f.prev_id < rd->upto)
+        {
+            rd->page->lost = ngx_max(rd->page->lost, f.first_id - 1);
+        }
+
+        p = f.records;
+
+        for (k = 0; f.last_id > rd->after && k < f.count; k++) {
+
+            (void) ngx_msgbus_journal_record_read(&ev, p,
+                       (size_t) ngx_msgbus_journal_get(p + 4, 4));
+
+            p += ngx_msgbus_journal_get(p + 4, 4);
+
+            if (ev.id <= rd->after) {
+                continue;
+            }
+
+            rc = ngx_msgbus_journal_read_event(rd, &ev);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+
+        offset += f.length;
+    }
+
+    return NGX_OK;
+}
+
+
+/* by the places of the channels' records */
+static ngx_int_t
+ngx_msgbus_journal_read_some(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
+{
+    uint64_t                      from;
+    uint32_t                     *records;
+    ngx_int_t                     rc;
+    ngx_uint_t                    k, n;
+    ngx_msgbus_journal_event_t    ev;
+    ngx_msgbus_journal_opened_t  *o;
+
+    rc = ngx_msgbus_journal_read_holes(r, rd, i);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    from = ngx_msgbus_journal_index_step(&o->index, rd->after)->offset;
+
+    rc = ngx_msgbus_journal_index_find(&o->index, r->disk, o->fd, rd->what,
+                                       from, &records, &n);
+
+    if (rc != NGX_OK) {
+        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
+                                           rc == NGX_ERROR ? ngx_errno : 0);
+    }
+
+    o->window.end = o->index.end.offset;
+
+    for (k = 0; k < n && rc == NGX_OK; k++) {
+
+        rc = ngx_msgbus_journal_read_record(r, o, (uint64_t) records[k] * 8,
+                                            r->list.elts[i].header.salt, &ev);
+
+        if (rc != NGX_OK || !ngx_msgbus_journal_wanted(rd->what,
+                                                       &ev.channel))
+        {
+            rc = ngx_msgbus_journal_read_bad(r, i, (uint64_t) records[k] * 8,
+                                             o->window.err);
+            break;
+        }
+
+        if (ev.id > rd->after) {
+            rc = ngx_msgbus_journal_read_event(rd, &ev);
+        }
+    }
+
+    ngx_free(records);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_read_back(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_what_t *what, uint64_t before, uint64_t after,
+    ngx_uint_t max, uint64_t since, ngx_msgbus_journal_event_pt handler,
+    void *data, ngx_msgbus_journal_page_t *page)
+{
+    uint64_t                   upto;
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_msgbus_journal_read_t  rd;
+
+    ngx_memzero(page, sizeof(ngx_msgbus_journal_page_t));
+
+    upto = before ? ngx_min(before - 1, r->newest) : r->newest;
+    page->examined = upto + 1;
+
+    if (after >= upto || max == 0) {
+        return NGX_OK;
+    }
+
+    rd.what = what;
+    rd.after = after;
+    rd.upto = upto;
+    rd.max = max;
+    rd.since = since;
+    rd.handler = handler;
+    rd.data = data;
+    rd.page = page;
+
+    rc = NGX_OK;
+
+    for (i = r->list.n; i && rc == NGX_OK; i--) {
+
+        if (r->list.elts[i - 1].header.last_id >= upto) {
+            continue;
+        }
+
+        if (i < r->list.n && r->list.elts[i].header.last_id <= after) {
+            break;
+        }
+
+        rc = ngx_msgbus_journal_read_down(r, &rd, i - 1);
+    }
+
+    if (rc == NGX_OK) {
+        page->examined = after + 1;
+    }
+
+    return rc == NGX_DONE ? NGX_OK : rc;
+}
+
+
+/* those of one segment, from the last one on */
+static ngx_int_t
+ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
+{
+    uint64_t                      from;
+    uint32_t                     *records;
+    ngx_int_t                     rc;
+    ngx_uint_t                    k, n;
+    ngx_msgbus_journal_event_t    ev;
+    ngx_msgbus_journal_opened_t  *o;
+
+    rc = ngx_msgbus_journal_read_holes(r, rd, i);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    from = ngx_msgbus_journal_index_step(&o->index, rd->after)->offset;
+
+    rc = ngx_msgbus_journal_index_find(&o->index, r->disk, o->fd, rd->what,
+                                       from, &records, &n);
+
+    if (rc != NGX_OK) {
+        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
+                                           rc == NGX_ERROR ? ngx_errno : 0);
+    }
+
+    o->window.end = o->index.end.offset;
+
+    for (k = n; k && rc == NGX_OK; k--) {
+
+        rc = ngx_msgbus_journal_read_record(r, o,
+                                            (uint64_t) records[k - 1] * 8,
+                                            r->list.elts[i].header.salt, &ev);
+
+        if (rc != NGX_OK || !ngx_msgbus_journal_wanted(rd->what,
+                                                       &ev.channel))
+        {
+            rc = ngx_msgbus_journal_read_bad(r, i,
+                                             (uint64_t) records[k - 1] * 8,
+                                             o->window.err);
+            break;
+        }
+
+        if (ev.id <= rd->after) {
+            break;
+        }
+
+        if (ev.id <= rd->upto) {
+            rc = ngx_msgbus_journal_read_event(rd, &ev);
+        }
+    }
+
+    ngx_free(records);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_read_record(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, uint64_t offset, uint64_t salt,
+    ngx_msgbus_journal_event_t *ev)
+{
+    size_t   len;
+    u_char  *p;
+
+    p = ngx_msgbus_journal_window_at(&o->window, offset,
+                                     NGX_MSGBUS_JOURNAL_RECORD);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = (size_t) ngx_msgbus_journal_get(p + 4, 4);
+
+    if (len < NGX_MSGBUS_JOURNAL_RECORD
+        || len > NGX_MSGBUS_JOURNAL_MAX_FRAME)
+    {
+        return NGX_ERROR;
+    }
+
+    p = ngx_msgbus_journal_window_at(&o->window, offset, len);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_msgbus_journal_record_check(ev, p, len, salt, offset);
+}
+
+
+/* an event that is in the range: is it shown? */
+static ngx_int_t
+ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
+    ngx_msgbus_journal_event_t *ev)
+{
+    ngx_int_t  rc;
+
+    if (ev->id > rd->upto) {
+        rd->page->examined = rd->upto;
+        return NGX_DONE;
+    }
+
+    if (ev->created < rd->since) {
+        rd->page->examined = ev->id;
+        return NGX_OK;
+    }
+
+    rc = rd->handler(rd->data, ev);
+
+    rd->page->examined = ev->id;
+    rd->page->events++;
+
+    return rc == NGX_OK && rd->page->events < rd->max ? NGX_OK : NGX_DONE;
+}
+
+
+/* of a segment that has holes: does the page cross one of them? */
+static ngx_int_t
+ngx_msgbus_journal_read_holes(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
+{
+    uint64_t                      offset;
+    ngx_int_t                     rc;
+    ngx_msgbus_journal_frame_t    f;
+    ngx_msgbus_journal_opened_t  *o;
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    if (o->index.holes == 0) {
+        return NGX_OK;
+    }
+
+    o->window.end = o->index.end.offset;
+
+    for (offset = NGX_MSGBUS_JOURNAL_BLOCK;
+         offset < o->index.end.offset;
+         offset += f.length)
+    {
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f,
+                                             r->list.elts[i].header.salt,
+                                             offset);
+        if (rc != NGX_OK) {
+            return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
+        }
+
+        if (f.type == NGX_MSGBUS_JOURNAL_HOLE && f.first_id - 1 > rd->after
+            && f.prev_id < rd->upto)
+        {
+            rd->page->lost = ngx_max(rd->page->lost, f.first_id - 1);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_read_bad(ngx_msgbus_journal_reader_t *r, ngx_uint_t i,
+    uint64_t offset, ngx_err_t err)
+{
+    char                           where[NGX_MSGBUS_JOURNAL_NAME_LEN + 32];
+    ngx_msgbus_journal_segment_t  *seg;
+
+    seg = &r->list.elts[i];
+
+    ngx_msgbus_journal_name(where, seg->sequence, seg->first_id);
+
+    if (err) {
+        ngx_msgbus_journal_error(r->error, err, "can not read", where);
+        return NGX_ERROR;
+    }
+
+    ngx_msgbus_journal_error_at(r->error, offset, where);
+
+    return NGX_DECLINED;
+}

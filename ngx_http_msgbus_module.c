@@ -17,6 +17,7 @@
 #include "ngx_http_msgbus_conf.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_mongodb.h"
+#include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_variable.h"
 
 
@@ -27,6 +28,23 @@ static void ngx_http_msgbus_exit_process(ngx_cycle_t *cycle);
 static ngx_conf_bitmask_t  ngx_http_msgbus_methods[] = {
     { ngx_string("publish"), NGX_HTTP_MSGBUS_PUBLISH },
     { ngx_string("read"), NGX_HTTP_MSGBUS_READ },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_bitmask_t  ngx_http_msgbus_scopes[] = {
+    { ngx_string("exact"), NGX_HTTP_MSGBUS_EXACT },
+    { ngx_string("parent"), NGX_HTTP_MSGBUS_PARENT },
+    { ngx_string("all"), NGX_HTTP_MSGBUS_ALL },
+    { ngx_string("many"), NGX_HTTP_MSGBUS_MANY },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_msgbus_jsonp[] = {
+    { ngx_string("off"), NGX_HTTP_MSGBUS_JSONP_OFF },
+    { ngx_string("read"), NGX_HTTP_MSGBUS_JSONP_READ },
+    { ngx_string("on"), NGX_HTTP_MSGBUS_JSONP_ON },
     { ngx_null_string, 0 }
 };
 
@@ -99,11 +117,32 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       offsetof(ngx_http_msgbus_loc_conf_t, max_depth),
       &ngx_http_msgbus_depth_bounds },
 
+    { ngx_string("msgbus_rse"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, rse),
+      NULL },
+
+    { ngx_string("msgbus_scope"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_msgbus_conf_scope,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, said.scope),
+      &ngx_http_msgbus_scopes },
+
+    { ngx_string("msgbus_origin"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_msgbus_conf_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("msgbus_require_uuid"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_msgbus_loc_conf_t, require_uuid),
+      offsetof(ngx_http_msgbus_loc_conf_t, said.require_uuid),
       NULL },
 
     { ngx_string("msgbus_test_mode"),
@@ -114,11 +153,11 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       NULL },
 
     { ngx_string("msgbus_jsonp"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_msgbus_loc_conf_t, jsonp),
-      NULL },
+      offsetof(ngx_http_msgbus_loc_conf_t, said.jsonp),
+      &ngx_http_msgbus_jsonp },
 
     { ngx_string("msgbus_auth_prefix"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,

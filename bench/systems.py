@@ -152,7 +152,7 @@ ORIGINALS = (
 # --- the module
 
 LOCATIONS = """
-        location / { msgbus bus; }
+        location / { msgbus bus; msgbus_rse on; }
 """
 
 

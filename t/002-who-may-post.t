@@ -9,7 +9,7 @@ repeat_each(2);
 plan tests => repeat_each() * (blocks() * 5 + 7);
 
 defaults(
-    http_config  => "msgbus_zone zone=bus:1m;",
+    http_config  => "msgbus_zone zone=bus:1m; msgbus_require_uuid on;",
     config       => "location /bus/ { msgbus bus; }",
     no_error_log => "[error]",
 );

@@ -16,7 +16,9 @@ use Msgbus::Nginx;
 Msgbus::Nginx->limit(90);
 
 my $nginx = Msgbus::Nginx->new(
-    http     => 'msgbus_zone zone=bus:4m first_id=1;',
+    http     => 'msgbus_zone zone=bus:4m first_id=1;
+                 msgbus_jsonp on;
+                 msgbus_require_uuid on;',
     location => 'location /         { msgbus bus; }
                  location /spilled/ { msgbus bus; client_body_buffer_size 1k; }
                  location /in-file/ { msgbus bus; client_body_in_file_only clean; }

@@ -16,7 +16,8 @@ use Msgbus::Nginx;
 Msgbus::Nginx->limit(120);
 
 my $nginx = Msgbus::Nginx->new(
-    http     => 'msgbus_zone zone=bus:16m first_id=1;',
+    http     => 'msgbus_zone zone=bus:16m first_id=1;
+                 msgbus_jsonp on;',
     location => 'msgbus_max_response 8m;
                  location /         { msgbus bus; }
                  location /spilled/ { msgbus bus; client_body_buffer_size 1k; }',

@@ -15,7 +15,7 @@ sub ann_bob_ann {
 }
 
 defaults(
-    http_config           => "msgbus_zone zone=bus:1m first_id=1;",
+    http_config           => "msgbus_zone zone=bus:1m first_id=1; msgbus_require_uuid on;",
     config                => "location /bus/ { msgbus bus; }",
     init                  => "::ann_bob_ann()",
     response_body_filters => \&numbers,

@@ -16,7 +16,7 @@ sub refused {
 }
 
 defaults(
-    http_config        => "msgbus_zone zone=bus:1m;",
+    http_config        => "msgbus_zone zone=bus:1m; msgbus_scope exact parent all;",
     config             => "location /bus/ { msgbus bus; }",
     error_code         => [400, 204],
     response_headers   => ["Content-Type: application/json; charset=utf-8", ""],

@@ -24,7 +24,7 @@ sub places {
 }
 
 defaults(
-    http_config           => "msgbus_zone zone=bus:1m first_id=1;",
+    http_config           => "msgbus_zone zone=bus:1m first_id=1; msgbus_scope exact parent all;",
     config                => "location /bus/ { msgbus bus; }",
     init                  => "::family()",
     more_headers          => "User-Agent: uuid/r",
@@ -229,6 +229,7 @@ GET /bus/a/b/x?events=parent&max-events=1
 === TEST 18: events that were dropped below are a gap to a reader of all
 --- http_config
     msgbus_zone zone=bus:1m first_id=1 max_events=2;
+    msgbus_scope exact parent all;
 --- init
 ::post(map { [$_, '{"n":0}'] } qw( /bus/a/b /bus/a/b /bus/c /bus/c ))
 --- request eval
@@ -244,6 +245,7 @@ GET /bus/a/b/x?events=parent&max-events=1
 === TEST 19: events that were dropped above are a gap to a reader of parent
 --- http_config
     msgbus_zone zone=bus:1m first_id=1 max_events=2;
+    msgbus_scope exact parent all;
 --- init
 ::post(map { [$_, '{"n":0}'] } qw( /bus/a /bus/a /bus/c /bus/c ))
 --- request eval

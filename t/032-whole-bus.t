@@ -13,7 +13,7 @@ sub three {
 }
 
 defaults(
-    http_config           => "msgbus_zone zone=bus:1m first_id=1;",
+    http_config           => "msgbus_zone zone=bus:1m first_id=1; msgbus_scope exact parent all;",
     config                => "location / { msgbus bus; }",
     init                  => "::three()",
     more_headers          => "User-Agent: uuid/r",

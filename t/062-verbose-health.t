@@ -1,4 +1,5 @@
-# /health?verbose=true tells more: versions, numbers, warnings.
+# /health?verbose=true tells more, where msgbus_health or msgbus_rse says so:
+# versions, numbers, warnings.
 
 use lib "t/lib";
 use Test::Nginx::Socket;
@@ -6,7 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 8 + 2);
+plan tests => repeat_each() * (blocks() * 8 + 5);
 
 # the report but for versions
 sub report {
@@ -27,7 +28,8 @@ sub says {
 
 defaults(
     http_config           => "msgbus_zone zone=news:1m first_id=1;",
-    config                => "location / { msgbus news; } location = /up { msgbus_health news; }",
+    config                => "location / { msgbus news; } location = /up { msgbus_health news; }
+                              location /rse/ { msgbus news; msgbus_rse on; }",
     response_body_filters => \&report,
     no_error_log          => "[error]\n[alert]",
 );
@@ -40,7 +42,7 @@ __DATA__
 
 === TEST 1: a report, as JSON, that is not cached
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- response_headers
 Content-Type: application/json; charset=utf-8
 Cache-Control: no-store
@@ -53,18 +55,19 @@ Cache-Control: no-store
 --- init
 ::post(map { ["/a", "{}", "uuid/w"] } 1 .. 3)
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- response_body eval: ::says("news", 3, 3, 0, 0)
 
 
 
 
-=== TEST 3: wherever health is
---- request
-GET /up?verbose=true
---- response_headers
-Content-Type: application/json; charset=utf-8
---- response_body eval: ::says("news", 0, 0, 0, 0)
+=== TEST 3: below a bus it is for clients of RSE only
+--- request eval
+["GET /rse/health?verbose=true", "GET /health?verbose=true"]
+--- error_code eval
+[200, 200]
+--- response_body eval
+[::says("news", 0, 0, 0, 0), "OK\n"]
 
 
 
@@ -77,7 +80,7 @@ my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15)
 --- no_error_log
 [alert]
 --- request eval
-["GET /health?verbose=true", "GET /health"]
+["GET /up?verbose=true", "GET /health"]
 --- error_code eval
 [200, 200]
 --- response_body_like eval
@@ -93,7 +96,7 @@ my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15)
 --- init
 ::post(map { ["/a", "{}", "uuid/w"] } 1 .. 5)
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- response_body eval: ::says("news", 2, 5, 0, 0)
 
 
@@ -105,7 +108,7 @@ GET /health?verbose=true
 --- init
 ::post(map { ["/a", "{}", "uuid/w"] } 1 .. 2)
 --- request eval
-["POST /a\n{}", "GET /health?verbose=true"]
+["POST /a\n{}", "GET /up?verbose=true"]
 --- more_headers
 User-Agent: uuid/w
 --- no_error_log
@@ -123,12 +126,13 @@ User-Agent: uuid/w
     msgbus_zone zone=news:1m first_id=1;
     msgbus_zone zone=other:1m first_id=7;
 --- config
-    location /news/  { msgbus news; }
-    location /other/ { msgbus other; }
+    location = /news  { msgbus_health news; }
+    location = /other { msgbus_health other; }
+    location /others/ { msgbus other; }
 --- init
-::post(["/other/a", "{}", "uuid/w"])
+::post(["/others/a", "{}", "uuid/w"])
 --- request eval
-["GET /news/health?verbose=true", "GET /other/health?verbose=true"]
+["GET /news?verbose=true", "GET /other?verbose=true"]
 --- error_code eval
 [200, 200]
 --- response_body eval
@@ -139,7 +143,7 @@ User-Agent: uuid/w
 
 === TEST 8: only true is true
 --- request eval
-[map { "GET /health?verbose=$_" } "", "false", "1", "TRUE", "truee", "true&verbose=false"]
+[map { "GET /up?verbose=$_" } "", "false", "1", "TRUE", "truee", "true&verbose=false"]
 --- error_code eval
 [(200) x 6]
 --- response_headers eval
@@ -152,7 +156,7 @@ User-Agent: uuid/w
 
 === TEST 9: with HEAD
 --- request
-HEAD /health?verbose=true
+HEAD /up?verbose=true
 --- response_headers
 Content-Type: application/json; charset=utf-8
 --- response_body eval: ""

@@ -19,7 +19,8 @@ my $port = Msgbus::Nginx::free_port();
 
 my $nginx = Msgbus::Nginx->new(
     listen   => ["127.0.0.1:$port http2"],
-    http     => 'msgbus_zone zone=bus:2m first_id=1;',
+    http     => 'msgbus_zone zone=bus:2m first_id=1;
+                 msgbus_require_uuid on;',
     location => 'location /       { msgbus bus; }
                  location /small/ { msgbus bus; client_max_body_size 10; }',
 );

@@ -41,7 +41,7 @@ sub later {
 sub nothing { ("GET /bus/quiet?echo=true") x ($_[0] || 1) }
 
 defaults(
-    http_config  => "msgbus_zone zone=bus:4m first_id=1;",
+    http_config  => "msgbus_zone zone=bus:4m first_id=1; msgbus_jsonp on; msgbus_require_uuid on;",
     config       => "location /bus/ { msgbus bus; }",
     more_headers => "User-Agent: uuid/r",
     no_error_log => "[error]\n[alert]",
@@ -251,6 +251,8 @@ Content-Length: 0
 === TEST 15: and is no larger
 --- http_config
     msgbus_zone zone=bus:1m max_event_size=1k;
+    msgbus_jsonp on;
+    msgbus_require_uuid on;
 --- request eval
 ["GET /bus/quiet?method=POST&callback=f&post-data=[" . "1," x 600 . "1]", ::nothing()]
 --- error_code eval
@@ -549,11 +551,11 @@ OK
 ["GET /bus/quiet?method=POST&post-data={}&callback=f", ::nothing(),
  "HEAD /bus/quiet?method=POST&post-data={}&callback=f&echo=true"]
 --- error_code eval
-[405, 204, 204]
+[403, 204, 204]
 --- response_headers eval
-["Allow: GET, HEAD, POST, OPTIONS", "! Allow", "! Allow"]
+[("! Allow") x 3]
 --- response_body eval
-['{ "message": "Method Not Allowed" }', "", ""]
+['{ "message": "Posting by GET is off" }', "", ""]
 
 
 

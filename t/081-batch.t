@@ -37,7 +37,7 @@ our $agent = "User-Agent: uuid/w";
 our $ndjson = "$agent\nContent-Type: application/x-ndjson";
 
 defaults(
-    http_config           => "msgbus_zone zone=bus:8m first_id=1;",
+    http_config           => "msgbus_zone zone=bus:8m first_id=1; msgbus_jsonp on; msgbus_require_uuid on;",
     config                => "location /bus/ { msgbus bus; }",
     more_headers          => $ndjson,
     response_body_filters => \&ids_from_i,
@@ -208,6 +208,8 @@ __DATA__
 === TEST 14: a line that is larger than an event may be
 --- http_config
     msgbus_zone zone=bus:1m max_event_size=1k;
+    msgbus_jsonp on;
+    msgbus_require_uuid on;
 --- request eval
 ["POST /bus/none\n{}\n[\"" . "x" x 1021 . "\"]\n", "POST /bus/c\n" . ("[\"" . "x" x 1020 . "\"]\n") x 5,
  ::nothing()]
@@ -344,6 +346,8 @@ POST /bus/c
 === TEST 24: a batch for which the bus has no room
 --- http_config
     msgbus_zone zone=bus:1m max_events=3 full=reject first_id=1;
+    msgbus_jsonp on;
+    msgbus_require_uuid on;
 --- init
 ::post(map { ["/bus/c", "[]"] } 1 .. 3)
 --- request eval
@@ -361,6 +365,8 @@ POST /bus/c
 === TEST 25: or no room for all of it: the one error after which something is stored
 --- http_config
     msgbus_zone zone=bus:1m max_events=5 full=reject first_id=1;
+    msgbus_jsonp on;
+    msgbus_require_uuid on;
 --- init
 ::post(["/bus/c", "[]"], ["/bus/c", "[]"])
 --- request eval

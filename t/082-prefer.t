@@ -30,7 +30,7 @@ our $agent = "User-Agent: Poster/1.0 uuid/w";
 our $back = "GET /bus/c?echo=true&sort=-1&max-events=1";
 
 defaults(
-    http_config           => "msgbus_zone zone=bus:4m first_id=1;",
+    http_config           => "msgbus_zone zone=bus:4m first_id=1; msgbus_jsonp on;",
     config                => "location /bus/ { msgbus bus; }",
     response_body_filters => \&compare,
     more_headers          => "$agent\nPrefer: return=representation",

@@ -14,7 +14,7 @@ our $agent = "User-Agent: uuid/r";
 our $tag = 'W/"1-3-3"';
 
 defaults(
-    http_config  => "msgbus_zone zone=bus:1m first_id=1;",
+    http_config  => "msgbus_zone zone=bus:1m first_id=1; msgbus_scope exact parent all; msgbus_jsonp on;",
     config       => "location /bus/ { msgbus bus; }",
     init         => "::three()",
     more_headers => $agent,
@@ -198,6 +198,8 @@ Msgbus-Last-Id: 2
 === TEST 13: a gap is told with 304, too
 --- http_config
     msgbus_zone zone=bus:1m first_id=1 max_events=1;
+    msgbus_scope exact parent all;
+    msgbus_jsonp on;
 --- request
 GET /bus/c?last-known-id=1
 --- more_headers eval

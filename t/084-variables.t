@@ -25,7 +25,7 @@ our $headers = 'add_header X-Channel $msgbus_channel always;
 our $key = 'msgbus_zone zone=bus:1m first_id=1;';
 
 defaults(
-    http_config  => "msgbus_zone zone=bus:1m first_id=1; $log",
+    http_config  => "msgbus_zone zone=bus:1m first_id=1; msgbus_scope exact parent all; msgbus_jsonp on; $log",
     more_headers => $agent,
     no_error_log => "[error]\n[alert]",
 );
@@ -205,6 +205,8 @@ X-Channel: /a/b/c
 === TEST 12: in a map
 --- http_config
     msgbus_zone zone=bus:1m first_id=1;
+    msgbus_scope exact parent all;
+    msgbus_jsonp on;
     map "$msgbus_operation $msgbus_channel" $who {
         default              nobody;
         "~^publish /public"  everybody;
@@ -239,6 +241,8 @@ X-Channel: /a/b/c
 === TEST 14: as the key of a limit
 --- http_config
     msgbus_zone zone=bus:1m first_id=1;
+    msgbus_scope exact parent all;
+    msgbus_jsonp on;
     limit_req_zone $msgbus_channel zone=each:1m rate=1r/m;
 --- config
     location /bus/  { msgbus bus; limit_req zone=each; limit_req_status 429; }
@@ -258,6 +262,8 @@ X-Channel: /a/b/c
 === TEST 15: where an operation alone is limited, the other is not
 --- http_config
     msgbus_zone zone=bus:1m first_id=1;
+    msgbus_scope exact parent all;
+    msgbus_jsonp on;
     map $msgbus_operation $poster { publish $binary_remote_addr; }
     limit_req_zone $poster zone=posts:1m rate=1r/m;
 --- config
@@ -276,6 +282,8 @@ X-Channel: /a/b/c
 === TEST 16: before the body is there
 --- http_config
     msgbus_zone zone=bus:1m first_id=1;
+    msgbus_scope exact parent all;
+    msgbus_jsonp on;
     map $msgbus_channel $closed { default 0; /closed 1; }
 --- config
     location /bus/ { msgbus bus; lingering_timeout 100ms; if ($closed) { return 403; } }

@@ -26,6 +26,7 @@ my $nginx = Msgbus::Nginx->new(
                  msgbus_zone zone=aging:8m ttl=1s;
                  msgbus_zone zone=few:8m ttl=600s max_events=60;
                  msgbus_zone zone=small:128k ttl=600s;
+                 msgbus_scope exact parent all;
                  keepalive_requests 1000000;',
     location => join('', map { "location /$_/ { msgbus $_; }\n" }
                          qw( all aging few small )),

@@ -1,4 +1,4 @@
-# msgbus_require_uuid off lets those in who cannot say who they are.
+# msgbus_require_uuid on asks those who post and read to say who they are.
 
 use lib "t/lib";
 use Test::Nginx::Socket;
@@ -20,13 +20,11 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the default is on
+=== TEST 1: the default is off
 --- config
     location /bus/ { msgbus bus; }
 --- error_code eval
-[400, 400]
---- response_body eval
-[('{ "message": "Missing header: User-Agent" }') x 2]
+[201, 200]
 
 
 
@@ -97,11 +95,13 @@ User-Agent: uuid/w
 === TEST 7: in http it is for all locations
 --- http_config
     msgbus_zone zone=bus:1m;
-    msgbus_require_uuid off;
+    msgbus_require_uuid on;
 --- config
     location /bus/ { msgbus bus; }
 --- error_code eval
-[201, 200]
+[400, 400]
+--- response_body eval
+[('{ "message": "Missing header: User-Agent" }') x 2]
 
 
 

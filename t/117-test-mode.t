@@ -50,6 +50,7 @@ __DATA__
 
 === TEST 4: for one location only
 --- config
+    msgbus_require_uuid on;
     location /bus/   { msgbus bus; }
     location /tests/ { msgbus bus; msgbus_test_mode on; }
 --- request eval

@@ -7,10 +7,10 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 4 - 4);
+plan tests => repeat_each() * (blocks() * 4 - 5);
 
 our @is_on = (200, 200);
-our @is_off = (204, 405);
+our @is_off = (204, 403);
 
 defaults(
     http_config  => "msgbus_zone zone=bus:1m;",
@@ -24,10 +24,12 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: the default is on
+=== TEST 1: the default is off
 --- config
     location /bus/ { msgbus bus; }
---- error_code eval: [@::is_on]
+--- error_code eval: [@::is_off]
+--- response_body eval
+["", '{ "message": "Posting by GET is off" }']
 
 
 
@@ -51,10 +53,10 @@ __DATA__
 === TEST 4: in http it is for all locations
 --- http_config
     msgbus_zone zone=bus:1m;
-    msgbus_jsonp off;
+    msgbus_jsonp on;
 --- config
     location /bus/ { msgbus bus; }
---- error_code eval: [@::is_off]
+--- error_code eval: [@::is_on]
 
 
 
@@ -97,3 +99,45 @@ __DATA__
     msgbus_jsonp;
 --- must_die
 --- error_log eval: qr/\[emerg\].*"msgbus_jsonp"/
+
+
+
+
+=== TEST 9: read lets a callback count, and no GET post
+--- config
+    location /bus/ { msgbus bus; msgbus_jsonp read; }
+--- error_code eval: [200, 403]
+--- response_body_like eval
+['\Af\(\{"channel":"/c","events":\[\]\}\);\z', 'Posting by GET is off']
+
+
+
+
+=== TEST 10: nor the callback of a POST be nothing
+--- config
+    location /bus/ { msgbus bus; msgbus_jsonp read; }
+--- request
+POST /bus/d?callback=f
+{}
+--- response_body chop
+f({});
+
+
+
+
+=== TEST 11: a name that is none is refused before that
+--- config
+    location /bus/ { msgbus bus; msgbus_jsonp read; }
+--- request
+GET /bus/c?method=POST&post-data={}&callback=a.b
+--- error_code: 400
+
+
+
+
+=== TEST 12: where posts are not served at all, that is said
+--- config
+    location /bus/ { msgbus bus; msgbus_methods read; }
+--- request
+GET /bus/c?method=POST&post-data={}
+--- error_code: 405

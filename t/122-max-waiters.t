@@ -33,7 +33,7 @@ sub waiting {
             PeerAddr => "127.0.0.1:" . Test::Nginx::Util::server_port_for_client(),
         ) or die "connect: $!";
 
-        print {$socket} "GET /others/health?verbose=true HTTP/1.0\r\n\r\n";
+        print {$socket} "GET /up?verbose=true HTTP/1.0\r\n\r\n";
         $said = join "", <$socket>;
 
         return if $said =~ /"waiting_readers":$n,/;
@@ -44,7 +44,7 @@ sub waiting {
 }
 
 our $full = '{ "message": "Too many readers wait" }';
-our $others = "location /others/ { msgbus bus; msgbus_max_waiters 0; }";
+our $others = "location = /up { msgbus_health bus; } location /others/ { msgbus bus; msgbus_max_waiters 0; }";
 
 defaults(
     http_config  => "msgbus_zone zone=bus:1m;",

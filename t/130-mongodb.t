@@ -11,7 +11,7 @@ plan tests => repeat_each() * (blocks() * 2 + 10);
 
 # nobody listens on port 1
 defaults(
-    config => "location / { msgbus bus; }",
+    config => "location / { msgbus bus; } location = /up { msgbus_health bus; }",
 );
 
 no_root_location();
@@ -25,7 +25,7 @@ __DATA__
     msgbus_mongodb main { uri mongodb://127.0.0.1:1/; }
     msgbus_zone zone=bus:1m store=main;
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval
 '^\{"status":"down",.*"zone":"bus","store":"mongodb",.*"mongodb":\{"name":"main",'
@@ -41,7 +41,7 @@ GET /health?verbose=true
     msgbus_zone zone=bus:1m store=main;
     msgbus_mongodb main { uri mongodb://127.0.0.1:1/; }
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like: "mongodb":\{"name":"main",
 --- no_error_log

@@ -20,7 +20,7 @@ sub main_file { return main($file) }
 sub shows { return '"uri":"' . quotemeta($_[0]) . '"' }
 
 defaults(
-    config => "location / { msgbus bus; }",
+    config => "location / { msgbus bus; } location = /up { msgbus_health bus; }",
 );
 
 no_root_location();
@@ -32,7 +32,7 @@ __DATA__
 === TEST 1: a uri as it is
 --- http_config eval: ::main("uri mongodb://127.0.0.1:1/;")
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows("mongodb://127.0.0.1:1/")
 --- no_error_log
@@ -44,7 +44,7 @@ GET /health?verbose=true
 === TEST 2: with a password
 --- http_config eval: ::main('uri "mongodb://someone:pa%40ss@127.0.0.1:1/?authSource=admin";')
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows('mongodb://someone:***@127.0.0.1:1/?authSource=admin')
 --- no_error_log
@@ -57,7 +57,7 @@ pa@ss
 === TEST 3: with a name and no password
 --- http_config eval: ::main('uri "mongodb://CN=x@127.0.0.1:1/?authMechanism=MONGODB-X509&tls=true";')
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows('mongodb://CN=x@127.0.0.1:1/?authMechanism=MONGODB-X509&tls=true')
 --- no_error_log
@@ -69,7 +69,7 @@ GET /health?verbose=true
 === TEST 4: other passwords in it
 --- http_config eval: ::main('uri "mongodb://a:1234@127.0.0.1:1/?tlsCertificateKeyFilePassword=s3cret&authMechanismProperties=A:s3cret";')
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows('mongodb://a:***@127.0.0.1:1/?tlsCertificateKeyFilePassword=***&authMechanismProperties=***')
 --- no_error_log
@@ -82,7 +82,7 @@ s3cret
 === TEST 5: several servers
 --- http_config eval: ::main('uri "mongodb://127.0.0.1:1,127.0.0.1:2/?replicaSet=rs&w=2";')
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows('mongodb://127.0.0.1:1,127.0.0.1:2/?replicaSet=rs&w=2')
 --- no_error_log
@@ -98,7 +98,7 @@ GET /health?verbose=true
 mongodb://someone:s3cret@127.0.0.1:1/
 what stands below does not matter
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows('mongodb://someone:***@127.0.0.1:1/')
 --- no_error_log
@@ -270,7 +270,7 @@ s3cret
 === TEST 24: an old way to say something, which is heeded
 --- http_config eval: ::main('uri "mongodb://127.0.0.1:1/?ssl=false&retryWrites=t";')
 --- request
-GET /health?verbose=true
+GET /up?verbose=true
 --- error_code: 503
 --- response_body_like eval: ::shows('mongodb://127.0.0.1:1/?ssl=false&retryWrites=t')
 --- no_error_log

@@ -31,7 +31,8 @@ my $nginx = Msgbus::Nginx->new(
     workers  => 1,
     http     => 'keepalive_requests 10000000;
                  msgbus_zone zone=tree:64m ttl=1h first_id=1;
-                 msgbus_zone zone=flat:64m ttl=1h first_id=1;',
+                 msgbus_zone zone=flat:64m ttl=1h first_id=1;
+                 msgbus_scope exact all;',
     location => 'location /tree/ { msgbus tree; }
                  location /flat/ { msgbus flat; }',
 )->start;

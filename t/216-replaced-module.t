@@ -36,8 +36,7 @@ my $nginx = Msgbus::Nginx->new(
 my $client = $nginx->client;
 
 sub version {
-    my ($text) = $client->get('/health?verbose=true')->body
-                 =~ /"msgbus":"([^"]+)"/;
+    my ($text) = $nginx->report->body =~ /"msgbus":"([^"]+)"/;
     return $text;
 }
 

@@ -15,7 +15,8 @@ Msgbus::Nginx->limit(90);
 
 my $nginx = Msgbus::Nginx->new(
     workers  => 4,
-    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    http     => 'msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_scope exact parent all;',
     location => '
         msgbus_require_uuid off;
         msgbus_max_wait 20s;

@@ -16,7 +16,8 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     workers  => 2,
-    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    http     => 'msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_jsonp on;',
     location => '
         msgbus_require_uuid off;
         location / { msgbus bus; }
@@ -206,10 +207,7 @@ is($r->header('Content-Type'), 'text/event-stream; charset=utf-8',
 
 $_->close for @open;
 
-$nginx->until(5, 'earlier streams to be gone', sub {
-    return $nginx->client->get('/health?verbose=true')
-                         ->json->{waiting_readers} == 0;
-});
+$nginx->wait_for_readers(0);
 
 my @few = map { stream(uri => '/few/a') } 1 .. 2;
 

@@ -17,7 +17,8 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     workers  => 4,
-    http     => 'msgbus_zone zone=bus:4m first_id=1;',
+    http     => 'msgbus_zone zone=bus:4m first_id=1;
+                 msgbus_scope exact parent all;',
     location => 'msgbus_require_uuid off; location / { msgbus bus; }',
 )->start;
 

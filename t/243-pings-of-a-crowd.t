@@ -72,10 +72,7 @@ ok(all_have(3, @more), 'and so is who came later');
 # nobody is left: the timer has nothing to do, and a new crowd starts it again
 
 $_->reset for @left, @more;
-$nginx->until(5, 'all to leave', sub {
-    $nginx->client(agent => 'a')->get('/health?verbose=true')->{body}
-        =~ /"waiting_readers":0\b/;
-});
+$nginx->wait_for_readers(0);
 
 my ($last) = crowd(1);
 

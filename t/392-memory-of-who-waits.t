@@ -31,18 +31,13 @@ sub bytes {
     my ($worker) = $nginx->worker_pids;
     my $memory = sub { $nginx->memory($worker, 'RssAnon') * 1024 };
     my @held = map { $open->($nginx) } 1 .. 50;
-    my $parked = sub {
-        my $health = $nginx->client->get('/health?verbose=true')->{body};
 
-        return $health =~ /"waiting_readers":$_[0]\b/;
-    };
-
-    $nginx->until(10, 'the first to wait', sub { $parked->(50) });
+    $nginx->wait_for_readers(50);
 
     my $before = $memory->();
 
     push @held, map { $open->($nginx) } 1 .. $n;
-    $nginx->until(10, 'all to wait', sub { $parked->(50 + $n) });
+    $nginx->wait_for_readers(50 + $n);
 
     my $took = ($memory->() - $before) / $n;
 

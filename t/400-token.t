@@ -59,7 +59,7 @@ is_refused('a body that is no JSON', $client->post('/a', '{'));
 is_refused('JSONP', $client->get('/a?method=POST&post-data={}&callback=f'));
 
 my @good = ('X-Auth-Token' => 'good');
-my $r = $client->get('/?events=all&echo=true', @good);
+my $r = $client->get('/a?echo=true', @good);
 
 is($r->status, 204, 'nothing was stored');
 ok($client->{sock}, 'and the connection is still the first one');

@@ -16,7 +16,8 @@ Msgbus::Nginx->limit(60);
 # the recipe, and the same with nginx's own status
 
 for my $status (429, 503) {
-    my $nginx = Msgbus::Documented->recipe('Posts a second');
+    my $nginx = Msgbus::Documented->recipe('Posts a second',
+        more => 'msgbus_jsonp on; msgbus_scope exact parent all;');
 
     $nginx->{text} =~ s/^ *limit_req_status .*;\n//m if $status == 503;
 

@@ -73,7 +73,7 @@ is($reader->options('/a')->status, 204, 'and may ask for OPTIONS');
 
 my $r = $reader->get('/a?method=POST&post-data=[3]&callback=f');
 
-is($r->status, 405, 'but does not post by GET, with msgbus_jsonp off');
+is($r->status, 405, 'but does not post by GET');
 
 is($poster->post('/a', '[4]')->status, 201, 'a poster posts');
 is($reader->get('/a?echo=true')->events->[0]{data}, '[4]',

@@ -103,7 +103,8 @@ for my $option (@versions) {
     }
 
     $nginx->until(15, 'a reader to wait', sub {
-        ask("$option '$url/health?verbose=true'") =~ /"waiting_readers":1\b/;
+        ask("$option '$url/.report/bus?verbose=true'")
+            =~ /"waiting_readers":1\b/;
     });
     is(ask("$option $url$channel -d '[\"waited for\"]'"), "\n201 $version",
        'a POST');
@@ -130,7 +131,7 @@ my $plain = Msgbus::Client->new(to => '127.0.0.1:' . $nginx->port(8443));
 my $r = $plain->post('/one', '["plain"]');
 
 is($r->status, 400, 'plain HTTP to the port is refused');
-unlike(ask("'$url/one?events=all'"), qr/plain/, 'and stores nothing');
+unlike(ask("$url/one"), qr/plain/, 'and stores nothing');
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -15,6 +15,8 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_scope exact parent all;
+                 msgbus_jsonp on;
                  log_format bus "$request_method $status '
                               . 'channel=$msgbus_channel '
                               . 'operation=$msgbus_operation '

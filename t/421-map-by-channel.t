@@ -18,6 +18,7 @@ my $nginx = Msgbus::Nginx->new(
     http     => <<'END',
 msgbus_zone zone=bus:1m first_id=1;
 msgbus_zone zone=news:1m first_id=100;
+msgbus_jsonp on;
 
 map $msgbus_channel $closed {
     ~^/secret(/|$) 1;

@@ -14,7 +14,8 @@ use Msgbus::Nginx;
 Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
-    http     => 'msgbus_zone zone=bus:1m first_id=1;',
+    http     => 'msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_jsonp on;',
     location => <<'END',
 msgbus_require_uuid off;
 

@@ -18,6 +18,7 @@ my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:1m first_id=1;
                  msgbus_zone zone=full:1m first_id=1000 full=reject
                              max_events=1;
+                 msgbus_scope exact parent all;
                  limit_req_zone $arg_limit zone=limit:1m rate=1r/m;',
     location => <<'END',
 msgbus_require_uuid off;

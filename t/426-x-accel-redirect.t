@@ -53,7 +53,7 @@ my $waiting = $nginx->client(agent => 'waiting/1.0 uuid/w');
 
 $waiting->send($waiting->format(GET => '/a?last-known-id=latest&wait=20',
                                 undef, @name));
-$nginx->wait_for_readers(1, '', @name);
+$nginx->wait_for_readers(1);
 is(told($client->post('/a', '[5]', @name)), '201 5', 'a POST');
 is(told($waiting->response), '200 [5]', 'wakes who was let wait');
 
@@ -66,6 +66,7 @@ my $program = Msgbus::Nginx::free_port();
 
 $nginx = Msgbus::Nginx->new(
     http     => "msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_scope exact parent all;
                  msgbus_require_uuid off;
                  server {
                      listen 127.0.0.1:$program;

@@ -17,6 +17,8 @@ my $backend = Msgbus::Nginx::free_port();
 
 my $nginx = Msgbus::Nginx->new(
     http     => "msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_scope exact parent all;
+                 msgbus_jsonp on;
                  log_format backend '\$request_method \$uri \$request_body';
                  server {
                      listen 127.0.0.1:$backend;

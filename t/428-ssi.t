@@ -71,6 +71,8 @@ END
 
 $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:16m first_id=1;
+                 msgbus_scope exact parent all;
+                 msgbus_jsonp on;
                  msgbus_require_uuid off;',
     location => "location /bus/ { msgbus bus; }
                  ssi on;

@@ -17,6 +17,7 @@ my $backend = Msgbus::Nginx::free_port();
 
 my $nginx = Msgbus::Nginx->new(
     http     => "msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_jsonp on;
                  msgbus_require_uuid off;
                  log_format backend '\$request_method \$uri \$request_length';
                  server {

@@ -15,7 +15,8 @@ use Msgbus::Documented;
 
 Msgbus::Nginx->limit(60);
 
-my $nginx = Msgbus::Documented->recipe('Behind another nginx')->start;
+my $nginx = Msgbus::Documented->recipe('Behind another nginx',
+    more => 'msgbus_jsonp on; msgbus_scope exact parent all;')->start;
 
 my $bus = Msgbus::Client->new(to => '127.0.0.1:' . $nginx->port(8081));
 my $front = $nginx->client(agent => 'front/1.0');
@@ -77,7 +78,7 @@ ok($front->{sock}, 'all on one connection');
 my $waiting = $nginx->client(agent => 'waiting/1.0');
 
 $waiting->send($waiting->format(GET => "/bus/a?last-known-id=$n&wait=20"));
-$nginx->wait_for_readers(1, '/bus');
+$nginx->wait_for_readers(1);
 is($front->post('/bus/a', '["waited"]')->id, ++$n, 'a POST');
 is($waiting->response->events->[0]{data}, '["waited"]', 'wakes a reader');
 
@@ -94,9 +95,9 @@ my @leaving = map { $nginx->client } 1 .. 20;
 $_->send($_->format(GET => '/bus/b?last-known-id=latest&wait=20'))
     for @leaving;
 
-$nginx->wait_for_readers(20, '/bus');
+$nginx->wait_for_readers(20);
 $_->close for @leaving;
-$nginx->wait_for_readers(0, '/bus');
+$nginx->wait_for_readers(0);
 $nginx->until(5, 'nobody to wait',
               sub { $nginx->open_sockets <= $sockets });
 pass('who leaves does not wait on behind the proxy');

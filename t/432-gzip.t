@@ -16,6 +16,8 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:16m first_id=1;
+                 msgbus_scope exact parent all;
+                 msgbus_jsonp on;
                  msgbus_require_uuid off;
                  gzip_min_length 20;',
     location => <<'END',
@@ -120,7 +122,7 @@ my $waiting = $nginx->client(agent => 'waiting/1.0');
 
 $waiting->send($waiting->format(GET => '/gzip/c?last-known-id=latest&wait=20',
                                 undef, @accept));
-$nginx->wait_for_readers(1, '/plain');
+$nginx->wait_for_readers(1);
 $client->post('/gzip/c', '["' . 'x' x 1000 . '"]');
 like(unzipped($waiting->response), qr/"data":\["x{1000}"\]\}\]\}\z/,
      'who waits gets it compressed too');

@@ -15,6 +15,7 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:16m first_id=1;
+                 msgbus_scope exact parent all;
                  msgbus_require_uuid off;
                  sub_filter secret public;
                  sub_filter_once off;',

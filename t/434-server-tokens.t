@@ -25,7 +25,7 @@ my $client = $nginx->client(agent => 'test/1.0');
 
 for my $r ($client->post('/a', '[1]'), $client->get('/a'),
            $client->get('/b'), $client->head('/a'), $client->options('/a'),
-           $client->get('/health'), $client->get('/health?verbose=true'),
+           $client->get('/health'), $nginx->report,
            $client->get('/a.b'), $client->post('/a', '['),
            $client->request('PUT', '/a', '[]'),
            $client->post('/a', '[' . ' ' x 10 . ']'),

@@ -16,6 +16,7 @@ Msgbus::Nginx->limit(60);
 for my $merge (qw(on off)) {
     my $nginx = Msgbus::Nginx->new(
         http     => "msgbus_zone zone=bus:1m first_id=1;
+                     msgbus_scope exact parent all;
                      msgbus_require_uuid off;
                      merge_slashes $merge;",
         location => 'location / { msgbus bus; }

@@ -15,8 +15,9 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:1m first_id=1;
-                 msgbus_require_uuid off;
-                 msgbus_jsonp on;',
+                 msgbus_scope exact parent all;
+                 msgbus_jsonp on;
+                 msgbus_require_uuid off;',
     location => <<'END',
 location /read/ {
     msgbus bus;

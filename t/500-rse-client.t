@@ -19,6 +19,7 @@ my $nginx = Msgbus::Nginx->new(
     workers  => 2,
     http     => 'msgbus_zone zone=bus:1m;
                  msgbus_zone zone=trial:1m;
+                 msgbus_rse on;
                  client_max_body_size 2k;',
     location => 'location /       { msgbus bus; }
                  location /trial/ { msgbus trial; msgbus_test_mode on; }

@@ -27,7 +27,6 @@ my $nginx = $mongodb->node(workers => 1)->start;
 
 $mongodb->wait_until_up($nginx);
 
-my $report = '/health?verbose=true';
 my $latest = '/a?latest=true';
 my $cursor = '/a?echo=true&max-events=50&last-known-id=1';
 my $future = '/a?last-known-id=4000000000000';
@@ -45,7 +44,7 @@ my %crowd = (
     reader  => [ qr/^20[04]$/, sub { $_[0]->get($cursor) } ],
     latest  => [ qr/^20[04]$/, sub { $_[0]->get($latest) } ],
     future  => [ qr/^20[04]$/, sub { $_[0]->get($future) } ],
-    health  => [ qr/^(?:200|503)$/, sub { $_[0]->get($report) } ],
+    health  => [ qr/^(?:200|503)$/, sub { $nginx->report } ],
 );
 
 

@@ -79,7 +79,7 @@ for my $file (glob '*.c src/*/*.c') {
     is($found, $calls, "$file: each line for the error log is understood");
 
     $message{ text_of($1) } = $file
-        while $code =~ /_refuse\(ctx, [^"]*?((?:"[^"]+"\s*)+)\)/gs;
+        while $code =~ /_refuse\((?:ctx|pass), [^"]*?((?:"[^"]+"\s*)+)\)/gs;
 
     # those with a number in them
 

@@ -21,10 +21,30 @@
 /* of RFC 9110, which nginx has no name for */
 #define NGX_HTTP_MSGBUS_UNPROCESSABLE  422
 
+/* msgbus_scope: which events of other channels may be asked for */
+#define NGX_HTTP_MSGBUS_EXACT    0x0002
+#define NGX_HTTP_MSGBUS_PARENT   0x0004
+#define NGX_HTTP_MSGBUS_ALL      0x0008
+#define NGX_HTTP_MSGBUS_MANY     0x0010
+
+#define NGX_HTTP_MSGBUS_JSONP_OFF   0
+#define NGX_HTTP_MSGBUS_JSONP_READ  1
+#define NGX_HTTP_MSGBUS_JSONP_ON    2
+
+
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
     ngx_array_t                stores;        /* of ngx_msgbus_store_conf_t * */
 } ngx_http_msgbus_main_conf_t;
+
+
+/* as directives say it: what they do not say is for msgbus_rse to say */
+typedef struct {
+    ngx_flag_t                 require_uuid;
+    ngx_uint_t                 jsonp;
+    ngx_uint_t                 scope;
+    ngx_array_t               *origins;
+} ngx_http_msgbus_said_t;
 
 
 typedef struct {
@@ -44,9 +64,16 @@ typedef struct {
     size_t                     max_response;
     ngx_uint_t                 max_depth;
 
+    ngx_flag_t                 rse;
+    ngx_http_msgbus_said_t     said;
+
     ngx_flag_t                 require_uuid;
+    ngx_uint_t                 jsonp;         /* NGX_HTTP_MSGBUS_JSONP_* */
+    ngx_uint_t                 scope;         /* bits */
+    ngx_array_t               *origins;       /* NULL: the server's names;
+                                                 empty: any */
+    ngx_array_t               *names;         /* of the server */
     ngx_flag_t                 test_mode;
-    ngx_flag_t                 jsonp;
     ngx_str_t                  auth_prefix;
 
     ngx_msec_t                 max_wait;

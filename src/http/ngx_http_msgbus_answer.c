@@ -123,8 +123,6 @@ ngx_http_msgbus_answer_done(ngx_http_request_t *r,
         return ngx_http_msgbus_jsonp_send_empty(r, pass);
     }
 
-    ngx_http_msgbus_headers_prefer(r, pass);
-
     if (pass->prefer_representation) {
         return ngx_http_msgbus_answer_shown(r, ev);
     }

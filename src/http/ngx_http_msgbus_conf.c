@@ -16,6 +16,7 @@
 
 #include "ngx_http_msgbus_conf.h"
 #include "ngx_http_msgbus_health.h"
+#include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_request.h"
 
 
@@ -23,6 +24,8 @@
 #define NGX_HTTP_MSGBUS_RETRY  86400000
 
 
+static ngx_int_t ngx_http_msgbus_merge_rse(ngx_conf_t *cf,
+    ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
 static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
     ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
 static ngx_int_t ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
@@ -115,6 +118,8 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      *     lcf->prefix = { 0, NULL };
      *     lcf->methods = 0;
      *     lcf->limit_except = 0;
+     *     lcf->said.scope = 0;
+     *     lcf->require_uuid, jsonp, scope, origins, names: by merging
      *     lcf->auth_prefix = { 0, NULL };
      *     lcf->retry = 0;
      */
@@ -123,9 +128,11 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->max_events_cap = NGX_CONF_UNSET_UINT;
     lcf->max_response = NGX_CONF_UNSET_SIZE;
     lcf->max_depth = NGX_CONF_UNSET_UINT;
-    lcf->require_uuid = NGX_CONF_UNSET;
+    lcf->rse = NGX_CONF_UNSET;
+    lcf->said.require_uuid = NGX_CONF_UNSET;
+    lcf->said.jsonp = NGX_CONF_UNSET_UINT;
+    lcf->said.origins = NGX_CONF_UNSET_PTR;
     lcf->test_mode = NGX_CONF_UNSET;
-    lcf->jsonp = NGX_CONF_UNSET;
     lcf->max_wait = NGX_CONF_UNSET_MSEC;
     lcf->max_waiters = NGX_CONF_UNSET_UINT;
     lcf->ping = NGX_CONF_UNSET_MSEC;
@@ -156,9 +163,7 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->max_response, prev->max_response,
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth, 512);
-    ngx_conf_merge_value(conf->require_uuid, prev->require_uuid, 1);
     ngx_conf_merge_value(conf->test_mode, prev->test_mode, 0);
-    ngx_conf_merge_value(conf->jsonp, prev->jsonp, 1);
     ngx_conf_merge_str_value(conf->auth_prefix, prev->auth_prefix, "");
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);
 
@@ -171,11 +176,67 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
                               256 * 1024);
 
-    if (ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK) {
+    if (ngx_http_msgbus_merge_rse(cf, prev, conf) != NGX_OK
+        || ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * What is said goes on as it is: a default is not one of the location that
+ * msgbus_rse is said for, if it was taken at the level above.
+ */
+static ngx_int_t
+ngx_http_msgbus_merge_rse(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
+    ngx_http_msgbus_loc_conf_t *conf)
+{
+    ngx_http_msgbus_said_t  *said;
+
+    static ngx_array_t       any;    /* has no element */
+
+    said = &conf->said;
+
+    ngx_conf_merge_value(conf->rse, prev->rse, 0);
+
+    ngx_conf_merge_value(said->require_uuid, prev->said.require_uuid,
+                         NGX_CONF_UNSET);
+    ngx_conf_merge_uint_value(said->jsonp, prev->said.jsonp,
+                              NGX_CONF_UNSET_UINT);
+    ngx_conf_merge_ptr_value(said->origins, prev->said.origins,
+                             NGX_CONF_UNSET_PTR);
+
+    if (said->scope == 0) {
+        said->scope = prev->said.scope;
+    }
+
+    conf->require_uuid = said->require_uuid;
+    conf->jsonp = said->jsonp;
+    conf->scope = said->scope;
+    conf->origins = said->origins;
+
+    ngx_conf_init_value(conf->require_uuid, conf->rse);
+    ngx_conf_init_uint_value(conf->jsonp, conf->rse
+                                          ? NGX_HTTP_MSGBUS_JSONP_ON
+                                          : NGX_HTTP_MSGBUS_JSONP_OFF);
+    ngx_conf_init_ptr_value(conf->origins, conf->rse ? &any : NULL);
+
+    if (conf->scope == 0) {
+        conf->scope = conf->rse
+                      ? NGX_HTTP_MSGBUS_EXACT|NGX_HTTP_MSGBUS_PARENT
+                        |NGX_HTTP_MSGBUS_ALL
+                      : NGX_HTTP_MSGBUS_EXACT;
+    }
+
+    /* http has none; of a server's locations all have the server's */
+
+    conf->names = prev->names ? prev->names
+                              : ngx_http_msgbus_origin_names(cf);
+
+    return conf->names ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -628,6 +689,23 @@ ngx_http_msgbus_set_handler(ngx_conf_t *cf, ngx_http_handler_pt handler)
     clcf->handler = handler;
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_msgbus_conf_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    char  *rv;
+
+    rv = ngx_conf_set_bitmask_slot(cf, cmd, conf);
+
+    if (rv == NGX_CONF_OK && (lcf->said.scope & NGX_HTTP_MSGBUS_MANY)) {
+        return "has no \"many\" yet, one request reads one channel";
+    }
+
+    return rv;
 }
 
 

@@ -5,8 +5,8 @@
 
 
 /*
- * The headers of a request that nginx has no field for: Prefer, Last-Event-ID,
- * the token; and one walk over them all, for these and for Accept.
+ * The headers of a request that nginx has no field for: Prefer, Origin,
+ * Last-Event-ID, the token; and one walk over them all, for these and Accept.
  *
  * Preferences are wishes: what is not understood is passed over.
  */
@@ -16,6 +16,10 @@
 #include "ngx_http_msgbus_headers.h"
 
 
+static ngx_table_elt_t *ngx_http_msgbus_headers_line(
+    ngx_http_msgbus_headers_t *headers);
+static void ngx_http_msgbus_prefer(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_str_t *value);
 static void ngx_http_msgbus_prefer_one(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, u_char *p, u_char *last);
 static u_char *ngx_http_msgbus_prefer_end(u_char *p, u_char *last, u_char ch);
@@ -37,21 +41,7 @@ ngx_http_msgbus_headers_next(ngx_http_msgbus_headers_t *headers,
 {
     ngx_table_elt_t  *h;
 
-    for ( ;; ) {
-
-        if (headers->n == headers->part->nelts) {
-
-            if (headers->part->next == NULL) {
-                return NULL;
-            }
-
-            headers->part = headers->part->next;
-            headers->n = 0;
-            continue;
-        }
-
-        h = headers->part->elts;
-        h += headers->n++;
+    while ((h = ngx_http_msgbus_headers_line(headers)) != NULL) {
 
         if (h->key.len == name->len
             && ngx_strncasecmp(h->key.data, name->data, name->len) == 0)
@@ -59,6 +49,29 @@ ngx_http_msgbus_headers_next(ngx_http_msgbus_headers_t *headers,
             return &h->value;
         }
     }
+
+    return NULL;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_msgbus_headers_line(ngx_http_msgbus_headers_t *headers)
+{
+    ngx_table_elt_t  *h;
+
+    while (headers->n == headers->part->nelts) {
+
+        if (headers->part->next == NULL) {
+            return NULL;
+        }
+
+        headers->part = headers->part->next;
+        headers->n = 0;
+    }
+
+    h = headers->part->elts;
+
+    return &h[headers->n++];
 }
 
 
@@ -95,11 +108,59 @@ ngx_http_msgbus_headers_token(ngx_http_request_t *r)
 }
 
 
+ngx_str_t *
+ngx_http_msgbus_headers_post(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass)
+{
+    ngx_str_t                  *origin;
+    ngx_table_elt_t            *h;
+    ngx_http_msgbus_headers_t   headers;
+
+    static ngx_str_t  none = ngx_string("");
+
+    ngx_http_msgbus_headers_init(&headers, r);
+
+    origin = NULL;
+
+    while ((h = ngx_http_msgbus_headers_line(&headers)) != NULL) {
+
+        if (ngx_http_msgbus_is_nocase(&h->key, "Origin")) {
+            origin = origin ? &none : &h->value;
+
+        } else if (ngx_http_msgbus_is_nocase(&h->key, "Prefer")) {
+            ngx_http_msgbus_prefer(r, pass, &h->value);
+        }
+    }
+
+    return origin;
+}
+
+
+ngx_uint_t
+ngx_http_msgbus_headers_cross_site(ngx_http_request_t *r)
+{
+    ngx_str_t                  *value;
+    ngx_http_msgbus_headers_t   headers;
+
+    static ngx_str_t  name = ngx_string("Sec-Fetch-Site");
+
+    ngx_http_msgbus_headers_init(&headers, r);
+
+    while ((value = ngx_http_msgbus_headers_next(&headers, &name)) != NULL) {
+
+        if (ngx_http_msgbus_is_nocase(value, "cross-site")) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 ngx_http_msgbus_headers_prefer(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass)
 {
-    u_char                     *p, *last, *end;
     ngx_str_t                  *value;
     ngx_http_msgbus_headers_t   headers;
 
@@ -108,16 +169,25 @@ ngx_http_msgbus_headers_prefer(ngx_http_request_t *r,
     ngx_http_msgbus_headers_init(&headers, r);
 
     while ((value = ngx_http_msgbus_headers_next(&headers, &name)) != NULL) {
+        ngx_http_msgbus_prefer(r, pass, value);
+    }
+}
 
-        p = value->data;
-        last = p + value->len;
 
-        for ( /* void */ ; p < last; p = end + 1) {
+static void
+ngx_http_msgbus_prefer(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
+    ngx_str_t *value)
+{
+    u_char  *p, *last, *end;
 
-            end = ngx_http_msgbus_prefer_end(p, last, ',');
+    p = value->data;
+    last = p + value->len;
 
-            ngx_http_msgbus_prefer_one(r, pass, p, end);
-        }
+    for ( /* void */ ; p < last; p = end + 1) {
+
+        end = ngx_http_msgbus_prefer_end(p, last, ',');
+
+        ngx_http_msgbus_prefer_one(r, pass, p, end);
     }
 }
 

@@ -38,6 +38,16 @@ ngx_str_t *ngx_http_msgbus_headers_last_event_id(ngx_http_request_t *r);
 ngx_str_t *ngx_http_msgbus_headers_token(ngx_http_request_t *r);
 
 /*
+ * What a POST has of them, found in one walk: the preferences are noted, and
+ * the Origin is returned; of two an empty one, NULL: it did not come.
+ */
+ngx_str_t *ngx_http_msgbus_headers_post(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
+
+/* does the browser say that a page of another site asks?  Sec-Fetch-Site */
+ngx_uint_t ngx_http_msgbus_headers_cross_site(ngx_http_request_t *r);
+
+/*
  * Notes the preferences of the Prefer headers (RFC 7240) that are known, in
  * pass->wait and its flags.
  */

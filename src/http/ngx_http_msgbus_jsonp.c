@@ -45,7 +45,7 @@ ngx_http_msgbus_jsonp_callback(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (!lcf->jsonp) {
+    if (lcf->jsonp == NGX_HTTP_MSGBUS_JSONP_OFF) {
         return NGX_OK;
     }
 

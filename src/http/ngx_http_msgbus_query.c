@@ -19,6 +19,8 @@
 #include "ngx_http_msgbus_query.h"
 
 
+static ngx_int_t ngx_http_msgbus_query_scope(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_query_args(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
 static ngx_int_t ngx_http_msgbus_query_stream(ngx_http_msgbus_pass_t *pass,
@@ -51,6 +53,12 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "The store has not answered yet");
+    }
+
+    rc = ngx_http_msgbus_query_scope(r, pass);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (pass->channel->depth == 0) {
@@ -86,6 +94,44 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     }
 
     return rc;
+}
+
+
+/* may the events of these channels be asked for here? */
+static ngx_int_t
+ngx_http_msgbus_query_scope(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    switch (pass->query.scope) {
+
+    case NGX_MSGBUS_PARENT:
+        if (lcf->scope & NGX_HTTP_MSGBUS_PARENT) {
+            return NGX_OK;
+        }
+
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_FORBIDDEN,
+                                      "events=parent is off");
+
+    case NGX_MSGBUS_ALL:
+        if (lcf->scope & NGX_HTTP_MSGBUS_ALL) {
+            return NGX_OK;
+        }
+
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_FORBIDDEN,
+                                      "events=all is off");
+
+    default:
+        if (lcf->scope & NGX_HTTP_MSGBUS_EXACT) {
+            return NGX_OK;
+        }
+
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_FORBIDDEN,
+                                      "events=exact is off");
+    }
 }
 
 

@@ -19,6 +19,7 @@
 #include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_jsonp.h"
 #include "ngx_http_msgbus_name.h"
+#include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_publish.h"
 #include "ngx_http_msgbus_read.h"
 #include "ngx_http_msgbus_reply.h"
@@ -82,6 +83,14 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     if (ngx_http_msgbus_is(&pass->name, "/health")) {
 
         if (get) {
+
+            if (!lcf->rse) {
+
+                /* the report is for whom msgbus_health lets in */
+
+                ngx_str_null(&args.verbose);
+            }
+
             return ngx_http_msgbus_health(r, lcf->bus, &args);
         }
 
@@ -139,18 +148,36 @@ ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args)
 {
     ngx_int_t                    rc;
+    ngx_str_t                   *origin;
     ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (r->method == NGX_HTTP_GET
-        && (!lcf->jsonp || (lcf->limit_except & NGX_HTTP_POST)))
-    {
-        /* what limit_except holds against a POST it would not see here */
+    if (r->method == NGX_HTTP_GET) {
 
-        return ngx_http_msgbus_allow(r, lcf->methods);
+        if (lcf->limit_except & NGX_HTTP_POST) {
+
+            /* what it holds against a POST it would not see here */
+
+            return ngx_http_msgbus_allow(r, lcf->methods);
+        }
+
+        if (lcf->jsonp != NGX_HTTP_MSGBUS_JSONP_ON) {
+            return ngx_http_msgbus_refuse(pass, NGX_HTTP_FORBIDDEN,
+                                          "Posting by GET is off");
+        }
+    }
+
+    origin = ngx_http_msgbus_headers_post(r, pass);
+
+    if (origin || r->method == NGX_HTTP_GET) {
+        rc = ngx_http_msgbus_origin(r, pass, origin);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     if (ctx->published) {

@@ -128,7 +128,7 @@ sub start {
 
 
 sub waiting {
-    return $poster->get('/health?verbose=true')->json->{waiting_readers};
+    return $nginx->report->json->{waiting_readers};
 }
 
 

@@ -85,7 +85,9 @@ fuzz_begin(fuzz_request_t *fr)
     fr->conf.max_depth = 512;
     fr->conf.max_wait = 30000;
     fr->conf.require_uuid = 1;
-    fr->conf.jsonp = 1;
+    fr->conf.jsonp = NGX_HTTP_MSGBUS_JSONP_ON;
+    fr->conf.scope = NGX_HTTP_MSGBUS_EXACT|NGX_HTTP_MSGBUS_PARENT
+                     |NGX_HTTP_MSGBUS_ALL;
 
     fr->confs[0] = &fr->conf;
     fr->ctxs[0] = &fr->ctx;

@@ -93,13 +93,17 @@ sub request {
 }
 
 
-# The bytes of a request.  The body may be undef (none), a string
-# (Content-Length) or an array of strings (chunked, a chunk each).
+# The bytes of a request, to the host "bus" unless a header says another.  The
+# body may be undef (none), a string (Content-Length) or an array of strings
+# (chunked, a chunk each).
 
 sub format {
     my ($self, $method, $uri, $body, @headers) = @_;
 
-    my $out = "$method $uri HTTP/1.1\r\nHost: bus\r\n";
+    my %given = map { lc } @headers;
+    my $out = "$method $uri HTTP/1.1\r\n";
+
+    $out .= "Host: bus\r\n" if !exists $given{host};
 
     $out .= "User-Agent: $self->{agent}\r\n" if defined $self->{agent};
 

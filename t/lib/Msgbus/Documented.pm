@@ -11,6 +11,7 @@ package Msgbus::Documented;
 # - A memcached, at 11211, is one of the test's own: memcached => Memcached.
 # - A MongoDB is named by a uri_file and its database, and both are the test's:
 #   mongodb => Mongodb.  Without one nobody answers at the URI.
+# - What a recipe need not show, and a test asks for, is more => 'msgbus_... ;'.
 # - Files in /etc/nginx are in the test's folder.  A certificate is made by the
 #   document's own "openssl req" line.
 
@@ -110,6 +111,18 @@ sub configure {
               { $1 . ($self->{ports}{$2} ||= Msgbus::Nginx::free_port()) }gmex;
 
     $conf = $self->local($conf);
+
+    if (defined $self->{more}) {
+        $conf =~ s/^(msgbus_zone\s)/$self->{more}\n$1/m
+            or die "no msgbus_zone to add to\n";
+    }
+
+    # whatever the server asks for, a test may see the report
+
+    my $reports = $self->reports($conf);
+
+    $reports =~ s/\{/{ auth_request off; auth_basic off; allow all;/g;
+    $conf =~ s/^(\s*server \{\n)/$1$reports/m;
 
     if ($conf =~ /^\s*ssl_certificate\s/m) {
         $self->make_certificate;

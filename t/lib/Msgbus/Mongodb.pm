@@ -387,7 +387,9 @@ sub node {
                grep { exists $o{$_} } qw(port uri zone more size);
 
     return Msgbus::Nginx->new(workers => 2, http => $self->http(%http),
-                              location => 'location / { msgbus bus; }', %o);
+                              location => 'location / { msgbus bus; }
+                                           msgbus_scope exact parent all;',
+                              %o);
 }
 
 
@@ -396,7 +398,7 @@ sub node {
 sub health {
     my ($self, $nginx) = @_;
 
-    my $r = $nginx->client->get('/health?verbose=true');
+    my $r = $nginx->report;
 
     die 'no report of health: ' . $r->error . "$r->{head}\n" if !$r->status;
 

@@ -148,6 +148,7 @@ sub configure {
                  "127.0.0.1:$self->{port}", @{ $self->{listen} };
     my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
                qw(client_body proxy fastcgi uwsgi scgi);
+    my $reports = $self->reports($self->{http});
 
     open my $conf, '>', "$dir/nginx.conf" or die "$dir/nginx.conf: $!\n";
 
@@ -170,6 +171,7 @@ http {
 
     server {
         $listen
+        $reports
         $self->{location}
     }
 }
@@ -178,6 +180,19 @@ END
     close $conf or die "$dir/nginx.conf: $!\n";
 
     return;
+}
+
+
+# A location for the report of each zone, which report() asks: what a test is
+# about need not show it.
+
+sub reports {
+    my ($self, $conf) = @_;
+
+    $self->{zones} = [$conf =~ /^[^#\n]*\bmsgbus_zone\s[^;]*\bzone=(\w+):/mg];
+
+    return join '', map { "location = /.report/$_ { msgbus_health $_; }\n" }
+                    @{ $self->{zones} };
 }
 
 
@@ -551,18 +566,25 @@ sub client {
 }
 
 
-# Comes back when so many readers wait, streams among them, on the bus of the
-# location at this path, with headers where it asks for some: what is posted now
-# comes after them.
+# The answer with the verbose report of a zone, by default the first.
+
+sub report {
+    my ($self, $zone) = @_;
+
+    $zone //= $self->{zones}[0] // die "there is no zone\n";
+
+    return $self->client->get("/.report/$zone?verbose=true");
+}
+
+
+# Comes back when so many readers wait, streams among them, on the bus of a zone
+# (the first): what is posted now comes after them.
 
 sub wait_for_readers {
-    my ($self, $n, $path, @headers) = @_;
-
-    my $uri = ($path // '') . '/health?verbose=true';
-    my $client = $self->client;
+    my ($self, $n, $zone) = @_;
 
     $self->until(15, "$n readers to wait", sub {
-        return $client->get($uri, @headers)->body =~ /"waiting_readers":$n\b/;
+        return $self->report($zone)->body =~ /"waiting_readers":$n\b/;
     });
 
     return;

@@ -27,6 +27,8 @@ Crash::test('commit_crash',
            'a post is given up that was never sent');
         is($said->{'given up, in doubt'}, 'may be stored',
            'and one that was sent, once, without an answer');
+        is($_[0]->run('stop')->{said}{looks}, 3,
+           'a worker that is to exit does not read on, however much there is');
         ok($_[0]->run('keeps')->{ok}, 'or with a store that forgets nothing');
     },
 );

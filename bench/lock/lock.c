@@ -189,6 +189,7 @@ bench_append(uint64_t n, ngx_uint_t deep)
 
     ev.channel = &ch;
     ev.created = 1;
+    ev.since = 1;
     ev.data.data = data;
     ev.data.len = BENCH_EVENT;
     ngx_str_set(&ev.user_agent, "bench");
@@ -250,6 +251,8 @@ bench_work(ngx_uint_t n)
 
         ev.channel = &ch;
         ev.created = 1;
+        ev.since = 1;
+    ev.since = 1;
         ev.data.data = data;
         ev.data.len = BENCH_EVENT;
         ngx_str_set(&ev.user_agent, "bench");

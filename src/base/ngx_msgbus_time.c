@@ -42,6 +42,19 @@ ngx_msgbus_time_monotonic(void)
 }
 
 
+int64_t
+ngx_msgbus_time_since(uint64_t wall)
+{
+    int64_t   now;
+    uint64_t  t;
+
+    now = (int64_t) (ngx_msgbus_time_monotonic() / 1000);
+    t = ngx_msgbus_time_wall();
+
+    return t > wall ? now - (int64_t) (t - wall) : now;
+}
+
+
 void
 ngx_msgbus_time_text(u_char *text, uint64_t ms)
 {

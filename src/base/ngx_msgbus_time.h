@@ -18,7 +18,7 @@
 
 /* all of it from any thread: from the system and not from nginx's cache */
 
-/* since 1970, ms: for display and ttl only, it decides no order */
+/* since 1970, ms: for display only, it may jump */
 uint64_t ngx_msgbus_time_wall(void);
 
 /*
@@ -26,6 +26,13 @@ uint64_t ngx_msgbus_time_wall(void);
  * ngx_current_msec does not: so it is never behind that one.
  */
 uint64_t ngx_msgbus_time_monotonic(void);
+
+/*
+ * When it was as long ago as a time of the wall clock is, ms since 1970, on the
+ * other clock, in ms; negative before that began.  What comes from elsewhere
+ * has no other time than that.  The future is now.
+ */
+int64_t ngx_msgbus_time_since(uint64_t wall);
 
 /* writes a time, ms since 1970, as events tell it: NGX_MSGBUS_TIME_LEN bytes */
 void ngx_msgbus_time_text(u_char *text, uint64_t ms);

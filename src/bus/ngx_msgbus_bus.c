@@ -38,7 +38,7 @@
 
 static ngx_int_t ngx_msgbus_init_posts(ngx_msgbus_t *bus,
     ngx_cycle_t *cycle);
-static void ngx_msgbus_exit_bus(ngx_msgbus_t *bus, struct timespec *until);
+static void ngx_msgbus_exit_bus(ngx_msgbus_t *bus, uint64_t until);
 static void ngx_msgbus_last_hook(void *data);
 static void ngx_msgbus_kick_handler(ngx_event_t *ev);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
@@ -51,6 +51,7 @@ static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
 static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
     ngx_msgbus_status_t *status);
 static uint64_t ngx_msgbus_now(void);
+static uint64_t ngx_msgbus_wall(void);
 static u_char *ngx_msgbus_now_text(void);
 
 
@@ -141,8 +142,8 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 void
 ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n)
 {
-    ngx_uint_t       i;
-    struct timespec  until;
+    uint64_t    until;
+    ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
         if (bus[i]->committer) {
@@ -150,17 +151,16 @@ ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n)
         }
     }
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += NGX_MSGBUS_EXIT_JOIN;
+    until = ngx_msgbus_time_monotonic() + NGX_MSGBUS_EXIT_JOIN * 1000000;
 
     for (i = 0; i < n; i++) {
-        ngx_msgbus_exit_bus(bus[i], &until);
+        ngx_msgbus_exit_bus(bus[i], until);
     }
 }
 
 
 static void
-ngx_msgbus_exit_bus(ngx_msgbus_t *bus, struct timespec *until)
+ngx_msgbus_exit_bus(ngx_msgbus_t *bus, uint64_t until)
 {
     if (bus->committer
         && ngx_msgbus_committer_join(bus->committer, until) == NGX_AGAIN)
@@ -170,6 +170,10 @@ ngx_msgbus_exit_bus(ngx_msgbus_t *bus, struct timespec *until)
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "msgbus does not wait longer for its database%s",
                       bus->log.shpool->log_ctx);
+
+        ngx_msgbus_log_lock(&bus->log);
+        ngx_msgbus_committer_stop_here_locked(bus->committer);
+        ngx_msgbus_log_unlock(&bus->log);
 
         bus->cleanup->handler = ngx_msgbus_last_hook;
     }
@@ -384,7 +388,8 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     while (post->stored < post->n) {
         ev = &post->events[post->stored];
 
-        ev->created = ngx_msgbus_now();
+        ev->created = ngx_msgbus_wall();
+        ev->since = (int64_t) ngx_msgbus_now();
         ngx_memcpy(ev->created_text, ngx_msgbus_now_text(),
                    NGX_MSGBUS_TIME_LEN);
 
@@ -820,9 +825,25 @@ ngx_msgbus_status_store_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
 }
 
 
-/* wall clock, ms: for display and ttl only, it decides no order */
+/* since boot, ms: events expire by it.  As new as nginx's own time is. */
 static uint64_t
 ngx_msgbus_now(void)
+{
+    static uint64_t    now;
+    static ngx_msec_t  at;
+
+    if (now == 0 || at != ngx_current_msec) {
+        at = ngx_current_msec;
+        now = ngx_msgbus_time_monotonic() / 1000;
+    }
+
+    return now;
+}
+
+
+/* wall clock, ms: for display only */
+static uint64_t
+ngx_msgbus_wall(void)
 {
     ngx_time_t  *tp;
 
@@ -832,7 +853,7 @@ ngx_msgbus_now(void)
 }
 
 
-/* the second of ngx_msgbus_now() as events tell it */
+/* the second of ngx_msgbus_wall() as events tell it */
 static u_char *
 ngx_msgbus_now_text(void)
 {

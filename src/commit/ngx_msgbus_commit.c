@@ -65,6 +65,11 @@ ngx_msgbus_commit_turn(ngx_msgbus_ledger_t *c, ngx_uint_t *idle)
     last_id = c->log.sh->last_id;
 
     if (ngx_msgbus_commit_prepare(c) != NGX_OK) {
+
+        if (ngx_msgbus_ledger_stops(c)) {
+            return 0;
+        }
+
         ngx_msgbus_ledger_failed(c);
         ngx_msgbus_ledger_wake(c);
 
@@ -422,6 +427,7 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
         ev.channel = &ch;
         ev.id = first + i;
         ev.created = c->docs[i].created;
+        ev.since = (int64_t) (begin / 1000);
 
         ngx_msgbus_ledger_lock(c);
 
@@ -432,6 +438,7 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
         ngx_msgbus_ledger_settle_locked(c, e, ev.id, ev.created);
 
         c->sh->newest = c->docs[i].created;
+        c->sh->young = (int64_t) (begin / 1000);
         c->sh->committed++;
 
         ngx_msgbus_ledger_unlock(c);

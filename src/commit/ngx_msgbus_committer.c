@@ -31,10 +31,14 @@
 #include <sys/eventfd.h>
 #include "ngx_msgbus_committer.h"
 #include "ngx_msgbus_owner.h"
+#include "ngx_msgbus_time.h"
 
 
 /* how often a candidate looks after the role, ms */
 #define NGX_MSGBUS_ROLE_PERIOD  200
+
+/* how often an exit looks whether the thread has ended, ms */
+#define NGX_MSGBUS_JOIN_PERIOD  2
 
 
 struct ngx_msgbus_committer_s {
@@ -47,6 +51,8 @@ struct ngx_msgbus_committer_s {
     /* words of the event loop's; the thread looks at them at each turn */
     ngx_atomic_t           stop;
     ngx_atomic_t           exiting;
+
+    ngx_atomic_t           ended;      /* the thread's: it touches nothing */
 };
 
 
@@ -79,6 +85,7 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
 
     c = &committer->commit;
     c->error_log = log;
+    c->stop = &committer->stop;
 
     committer->fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
@@ -130,7 +137,7 @@ failed:
 void
 ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer)
 {
-    committer->stop = 1;
+    committer->stop = NGX_MSGBUS_STOP;
 
     ngx_msgbus_committer_write(committer->fd, committer->log);
 }
@@ -138,11 +145,20 @@ ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer)
 
 ngx_int_t
 ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
-    struct timespec *until)
+    uint64_t until)
 {
-    if (pthread_timedjoin_np(committer->thread, NULL, until) != 0) {
-        return NGX_AGAIN;
+    /* a wait for a thread goes by the wall clock, which may jump */
+
+    while (!committer->ended) {
+
+        if (ngx_msgbus_time_monotonic() >= until) {
+            return NGX_AGAIN;
+        }
+
+        (void) poll(NULL, 0, NGX_MSGBUS_JOIN_PERIOD);
     }
+
+    (void) pthread_join(committer->thread, NULL);
 
     ngx_msgbus_ledger_destroy(&committer->commit);
 
@@ -150,6 +166,13 @@ ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
     ngx_free(committer);
 
     return NGX_OK;
+}
+
+
+void
+ngx_msgbus_committer_stop_here_locked(ngx_msgbus_committer_t *committer)
+{
+    committer->stop = NGX_MSGBUS_STOP_HERE;
 }
 
 
@@ -222,6 +245,8 @@ ngx_msgbus_committer_cycle(void *data)
     }
 
     ngx_msgbus_committer_resign(committer);
+
+    committer->ended = 1;
 
     return NULL;
 }

@@ -31,12 +31,19 @@ void ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer);
 
 /*
  * Frees one that was told to stop, when its thread has ended.  NGX_OK;
- * NGX_AGAIN: at this time of CLOCK_REALTIME it still is in a call of the
+ * NGX_AGAIN: at this time of ngx_msgbus_time_monotonic() it is in a call of the
  * database, and the process has to end by _exit().  On the event loop, when
  * nothing of this worker waits any more; blocks until then at most.
  */
 ngx_int_t ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
-    struct timespec *until);
+    uint64_t until);
+
+/*
+ * The process is to end while the thread is in a call, or comes back from it:
+ * but not in the middle of a change.  Under the lock.
+ */
+void ngx_msgbus_committer_stop_here_locked(
+    ngx_msgbus_committer_t *committer);
 
 /* posts are pending: wakes the node's committer if it sleeps */
 void ngx_msgbus_committer_wake(ngx_msgbus_committer_t *committer);

@@ -66,7 +66,8 @@ ngx_msgbus_direct_commit(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev)
         rc = ngx_msgbus_direct_next_id_locked(log, &ev->id);
 
         if (rc == NGX_OK) {
-            rc = ngx_msgbus_log_append_locked(log, ev, ev->created);
+            rc = ngx_msgbus_log_append_locked(log, ev,
+                                              (uint64_t) ev->since);
 
         } else {
             rc = NGX_ABORT;

@@ -85,6 +85,17 @@ void
 ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c)
 {
     ngx_msgbus_log_lock(&c->log);
+
+    if (c->stop && *c->stop == NGX_MSGBUS_STOP_HERE) {
+
+        /* the process is about to end, and not in the middle of a change */
+
+        ngx_msgbus_log_unlock(&c->log);
+
+        for ( ;; ) {
+            (void) pause();
+        }
+    }
 }
 
 
@@ -107,7 +118,7 @@ ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
     for (n = 0; n < NGX_MSGBUS_APPEND_TRIES; n++) {
 
         rc = ngx_msgbus_log_append_locked(&c->log, ev,
-                                          ngx_msgbus_time_wall());
+                                          ngx_msgbus_time_monotonic() / 1000);
 
         if (rc != NGX_AGAIN && rc != NGX_BUSY) {
             break;

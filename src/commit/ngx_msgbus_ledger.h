@@ -30,6 +30,11 @@
 #define NGX_MSGBUS_LOOK_AT_LEAST 500000
 
 
+/* what a committer is told */
+#define NGX_MSGBUS_STOP          1      /* end, at the next turn */
+#define NGX_MSGBUS_STOP_HERE     2      /* do not take the lock again */
+
+
 /*
  * What the committers of a node know of a database, one after the other; in
  * the shared zone.
@@ -50,7 +55,8 @@ typedef struct {
     ngx_atomic_t           loaded;     /* the log has a beginning */
 
     uint64_t               ceiling;    /* no id above it may be given out */
-    uint64_t               newest;     /* created_at of the newest event, ms */
+    uint64_t               newest;     /* created_at of the newest event, ms, */
+    int64_t                young;      /*   and when it was now, since boot */
 
     ngx_uint_t             down;       /* the last command failed */
     uint64_t               failures;   /* since it is down */
@@ -79,6 +85,8 @@ typedef struct {
     ngx_msgbus_limits_t          limits;   /* of a batch */
     ngx_msgbus_refusal_t         refusal;  /* of the last one's event */
     ngx_log_t                   *error_log;
+    ngx_atomic_t                *stop;     /* NULL; 1: it is to end; 2: and not
+                                              to take the lock again */
 
     uint64_t                     term;     /* an eighth of the ttl, us */
     uint64_t                     look;     /* between two looks, us */
@@ -117,6 +125,9 @@ void ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c);
 /* the zone's lock, with a log and pending posts that are whole */
 void ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c);
 void ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c);
+
+/* is the committer to end? */
+#define ngx_msgbus_ledger_stops(c)  ((c)->stop && *(c)->stop)
 
 /*
  * Appends an event whose id is set; room is made for it whatever it takes, in

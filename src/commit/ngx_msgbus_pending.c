@@ -139,13 +139,19 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
 
     ngx_msgbus_undo_set(undo, p->sh->free, cell->next);
 
-    ngx_msgbus_undo_set(undo, cell->generation, cell->generation + 1);
-    ngx_msgbus_undo_set(undo, cell->id, 0);
-    ngx_msgbus_undo_set(undo, cell->created, 0);
-    ngx_msgbus_undo_set(undo, cell->slot, (uint32_t) slot);
+    /* of a cell that is free nobody looks at these */
+
+    cell->generation++;
+    cell->id = 0;
+    cell->created = 0;
+
+    /* two words of two each */
+
     ngx_msgbus_undo_set(undo, cell->state, NGX_MSGBUS_CELL_WAITING);
+    cell->slot = (uint32_t) slot;
+
     ngx_msgbus_undo_set(undo, cell->next, NGX_MSGBUS_CELL_NONE);
-    ngx_msgbus_undo_set(undo, cell->entry, (uint32_t) (offset / 8));
+    cell->entry = (uint32_t) (offset / 8);
 
     ngx_msgbus_undo_set(undo, p->sh->tail, offset + size);
     ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries + 1);
@@ -313,8 +319,11 @@ ngx_msgbus_pending_done(ngx_msgbus_pending_t *p, uint32_t n)
     first = &p->sh->done[cell->slot];
 
     ngx_msgbus_undo_set(undo, cell->state, NGX_MSGBUS_CELL_DONE);
+
+    /* both links are in one word */
+
     ngx_msgbus_undo_set(undo, cell->next, *first);
-    ngx_msgbus_undo_set(undo, cell->prev, NGX_MSGBUS_CELL_NONE);
+    cell->prev = NGX_MSGBUS_CELL_NONE;
 
     if (*first != NGX_MSGBUS_CELL_NONE) {
         ngx_msgbus_undo_set(undo, p->cells[*first].prev, n);
@@ -419,8 +428,10 @@ ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
         if (p->slots->owner[cell->slot]) {
             slot = cell->slot;
 
-            ngx_msgbus_undo_set(undo, cell->id, id);
-            ngx_msgbus_undo_set(undo, cell->created, created);
+            /* nor at these, before it is done */
+
+            cell->id = id;
+            cell->created = created;
 
             ngx_msgbus_pending_done(p, e->cell);
 

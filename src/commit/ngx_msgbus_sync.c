@@ -94,6 +94,7 @@ ngx_msgbus_sync(ngx_msgbus_ledger_t *c)
 static ngx_int_t
 ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
 {
+    int64_t           boot, young;
     uint64_t          now, counter, id, created;
     ngx_int_t         rc;
     ngx_msgbus_doc_t  anchor;
@@ -140,9 +141,16 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
                                                                : NGX_AGAIN;
     }
 
+    /* the wall clock counts only where there is nothing else to go by */
+
+    boot = (int64_t) (ngx_msgbus_time_monotonic() / 1000);
+    young = c->sh->loaded && id == c->log.sh->last_id
+            ? c->sh->young : ngx_msgbus_time_since(created);
+
     if ((c->store->flags & NGX_MSGBUS_STORE_EXPIRES)
-        && now > created && now - created > c->log.ttl / 2)
+        && boot - young > (int64_t) c->log.ttl / 2)
     {
+        now = ngx_max(now, created);
 
         rc = c->store->touch(c->db, id, now);
 
@@ -151,11 +159,13 @@ ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c)
         }
 
         created = now;
+        young = boot;
     }
 
     ngx_msgbus_ledger_lock(c);
 
     c->sh->newest = created;
+    c->sh->young = young;
     c->sh->ceiling = counter;
 
     ngx_msgbus_ledger_unlock(c);
@@ -227,7 +237,7 @@ ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c)
 ngx_uint_t
 ngx_msgbus_sync_is_fresh(ngx_msgbus_ledger_t *c)
 {
-    uint64_t  now;
+    int64_t  young;
 
     if (!(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)) {
 
@@ -236,11 +246,11 @@ ngx_msgbus_sync_is_fresh(ngx_msgbus_ledger_t *c)
         return c->sh->loaded;
     }
 
-    now = ngx_msgbus_time_wall();
+    young = (int64_t) (ngx_msgbus_time_monotonic() / 1000) - c->sh->young;
 
     return c->sh->loaded
            && ngx_msgbus_time_monotonic() - c->log.sh->caught_up < c->term
-           && (now < c->sh->newest || now - c->sh->newest < c->log.ttl / 2);
+           && young < (int64_t) c->log.ttl / 2;
 }
 
 
@@ -270,18 +280,20 @@ ngx_msgbus_sync_raise(ngx_msgbus_ledger_t *c, uint64_t last)
 ngx_int_t
 ngx_msgbus_sync_anchor(ngx_msgbus_ledger_t *c)
 {
+    int64_t           young;
     uint64_t          now;
     ngx_int_t         rc;
     ngx_msgbus_doc_t  anchor;
 
-    now = ngx_msgbus_time_wall();
+    young = (int64_t) (ngx_msgbus_time_monotonic() / 1000) - c->sh->young;
 
     if (!(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)
-        || now < c->sh->newest
-        || now - c->sh->newest < c->log.ttl / 4)
+        || young < (int64_t) c->log.ttl / 4)
     {
         return NGX_OK;
     }
+
+    now = ngx_max(ngx_msgbus_time_wall(), c->sh->newest);
 
     ngx_memzero(&anchor, sizeof(ngx_msgbus_doc_t));
 
@@ -331,7 +343,11 @@ ngx_msgbus_sync_look(ngx_msgbus_ledger_t *c)
             return NGX_ERROR;
         }
 
-    } while (n == NGX_MSGBUS_LOOK_EVENTS);
+    } while (n == NGX_MSGBUS_LOOK_EVENTS && !ngx_msgbus_ledger_stops(c));
+
+    if (n == NGX_MSGBUS_LOOK_EVENTS) {
+        return NGX_ERROR;
+    }
 
     now = ngx_msgbus_time_monotonic();
 
@@ -377,6 +393,7 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
     ev.channel = &ch;
     ev.id = doc->id;
     ev.created = doc->created;
+    ev.since = ngx_msgbus_time_since(doc->created);
 
     e = ngx_msgbus_sync_match(c, doc);
 
@@ -431,6 +448,7 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
         }
 
         c->sh->newest = doc->since;
+        c->sh->young = ngx_msgbus_time_since(doc->since);
     }
 
     ngx_msgbus_ledger_unlock(c);

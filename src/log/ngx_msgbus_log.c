@@ -295,12 +295,8 @@ ngx_msgbus_log_take(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
                                         + rec->size);
     ngx_msgbus_undo_set(undo, sh->last_id, rec->id);
     ngx_msgbus_undo_set(undo, sh->next_serial, rec->serial + 1);
-    ngx_msgbus_undo_set(undo, sh->created, rec->created);
-
-    ngx_msgbus_undo_note(undo, sh->created_text);
-    ngx_msgbus_undo_note(undo, sh->created_text + 8);
-    ngx_msgbus_undo_note(undo, sh->created_text + 16);
-    ngx_memcpy(sh->created_text, ev->created_text, NGX_MSGBUS_TIME_LEN);
+    ngx_msgbus_undo_set(undo, sh->since, rec->since);
+    ngx_msgbus_undo_set(undo, sh->created, ev->created);
 
     ngx_msgbus_undo_done(undo);
 }
@@ -458,7 +454,7 @@ ngx_msgbus_log_oldest_expired(ngx_msgbus_log_t *log, uint64_t now)
 
     rec = ngx_msgbus_log_at(log, &offset);
 
-    return rec->created + log->ttl <= now;
+    return (int64_t) now - rec->since >= (int64_t) log->ttl;
 }
 
 
@@ -514,17 +510,15 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
 
     sh = log->sh;
 
-    if (ev->created <= sh->created) {
+    /* events leave from the old end only: none is older than the one before */
 
-        /* the clock was set back, or it is the same millisecond */
-
-        ev->created = sh->created;
-        ngx_memcpy(ev->created_text, sh->created_text, NGX_MSGBUS_TIME_LEN);
+    if (sh->head != sh->tail && ev->since < sh->since) {
+        ev->since = sh->since;
     }
 
     rec->serial = sh->next_serial;
     rec->id = ev->id;
-    rec->created = ev->created;
+    rec->since = ev->since;
     rec->data_len = (uint32_t) ev->data.len;
     rec->uuid_len = (uint16_t) ev->uuid.len;
     rec->channel_len = (uint8_t) ev->channel->name.len;

@@ -20,7 +20,9 @@ typedef struct {
     ngx_str_t              user_agent;    /* as it stands in JSON */
     ngx_str_t              data;
     uint64_t               id;            /* above the log's last_id */
-    uint64_t               created;       /* ms; raised where need be */
+    uint64_t               created;       /* ms since 1970, for display */
+    int64_t                since;         /* ms since boot; raised where need
+                                             be */
     u_char                 created_text[NGX_MSGBUS_TIME_LEN];
 } ngx_msgbus_event_t;
 

@@ -24,7 +24,7 @@
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    3
+#define NGX_MSGBUS_LOG_VERSION    4
 
 /* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256
@@ -73,7 +73,8 @@ typedef struct {
     uint32_t               front_len;
     uint64_t               serial;
     uint64_t               id;
-    uint64_t               created;    /* ms since 1970 */
+    int64_t                since;      /* its age and ttl count from here: ms
+                                          since boot, negative before it */
     uint32_t               data_len;
     uint16_t               uuid_len;
     uint8_t                channel_len;
@@ -118,8 +119,8 @@ typedef struct {
                                              before the first one */
     uint64_t               evicted_id;    /* newest that has left; at first:
                                              as last_id */
+    int64_t                since;         /* of the newest record, likewise */
     uint64_t               created;       /* of the newest record, ms */
-    u_char                 created_text[NGX_MSGBUS_TIME_LEN];
 
     uint64_t               pressed;       /* evicted before their time, */
     uint64_t               refused;       /*   refused for want of room, */

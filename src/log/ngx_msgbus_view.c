@@ -395,7 +395,8 @@ ngx_msgbus_view_age(ngx_str_t *age, ngx_msgbus_record_t *rec, uint64_t now)
 {
     uint64_t  seconds;
 
-    seconds = now > rec->created ? (now - rec->created) / 1000 : 0;
+    seconds = (int64_t) now > rec->since
+              ? (uint64_t) ((int64_t) now - rec->since) / 1000 : 0;
 
     age->len = ngx_msgbus_number(age->data, seconds) - age->data;
 }

@@ -5,9 +5,10 @@
 
 
 /*
- * Preloaded into nginx: a machine that sleeps.  When it wakes up, the clocks
- * that count its sleep have gone on, the monotonic one has not.  The file that
- * $ASLEEP names holds the seconds it has slept, as a 64-bit number.
+ * Preloaded into nginx: a machine that sleeps, and whose wall clock is set.  When
+ * it wakes up, the clocks that count its sleep have gone on, the monotonic one
+ * has not.  The file that $ASLEEP names holds the seconds it has slept, as a
+ * 64-bit number, and behind it those by which the wall clock alone is wrong.
  */
 
 
@@ -23,8 +24,8 @@
 #include <unistd.h>
 
 
-static int64_t asleep_never;
-static volatile int64_t *asleep = &asleep_never;
+static int64_t asleep_never[2];
+static volatile int64_t *asleep = asleep_never;
 
 
 __attribute__((constructor)) static void
@@ -46,7 +47,7 @@ asleep_begin(void)
         abort();
     }
 
-    p = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+    p = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
 
     if (p == MAP_FAILED) {
         abort();
@@ -66,7 +67,11 @@ clock_gettime(clockid_t id, struct timespec *ts)
     }
 
     if (id == CLOCK_REALTIME || id == CLOCK_BOOTTIME) {
-        ts->tv_sec += *asleep;
+        ts->tv_sec += asleep[0];
+    }
+
+    if (id == CLOCK_REALTIME) {
+        ts->tv_sec += asleep[1];
     }
 
     return 0;

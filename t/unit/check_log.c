@@ -159,7 +159,8 @@ static uint64_t
 unit_check_ring(ngx_msgbus_log_t *log)
 {
     size_t                offset;
-    uint64_t              count, id, created, bytes;
+    int64_t               since;
+    uint64_t              count, id, bytes;
     ngx_msgbus_log_sh_t  *sh;
     ngx_msgbus_record_t  *rec;
 
@@ -169,7 +170,7 @@ unit_check_ring(ngx_msgbus_log_t *log)
     unit_check(sh->tail <= log->size && sh->tail % 8 == 0, "bad tail");
 
     id = sh->evicted_id;
-    created = 0;
+    since = INT64_MIN;
     count = 0;
     bytes = 0;
 
@@ -200,12 +201,12 @@ unit_check_ring(ngx_msgbus_log_t *log)
 
         unit_check(rec->id > id,
                    "id %" PRIu64 " after %" PRIu64, rec->id, id);
-        unit_check(rec->created >= created, "a time before the last one's");
+        unit_check(rec->since >= since, "a time before the last one's");
 
         unit_check_record(log, rec);
 
         id = rec->id;
-        created = rec->created;
+        since = rec->since;
         count++;
     }
 

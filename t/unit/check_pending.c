@@ -130,6 +130,10 @@ static void
 unit_check_cells(ngx_msgbus_pending_t *p, uint32_t n, uint32_t state,
     ngx_uint_t slot)
 {
+    uint32_t  prev;
+
+    prev = NGX_MSGBUS_CELL_NONE;
+
     while (n != NGX_MSGBUS_CELL_NONE) {
         unit_check(n < p->ncells, "a list leads to cell %u", n);
         unit_check(unit_cells[n] == UNIT_NOWHERE, "cell %u is found twice", n);
@@ -140,7 +144,11 @@ unit_check_cells(ngx_msgbus_pending_t *p, uint32_t n, uint32_t state,
                    "cell %u of slot %u is in the list of slot %u", n,
                    p->cells[n].slot, (unsigned) slot);
 
+        unit_check(state == NGX_MSGBUS_CELL_FREE || p->cells[n].prev == prev,
+                   "cell %u does not know the one before it", n);
+
         unit_cells[n] = (u_char) state;
+        prev = n;
         n = p->cells[n].next;
     }
 }

@@ -14,7 +14,7 @@
  * crash.c.
  *
  * Besides, without a death: what was sent and may still arrive is never given
- * back as not sent.
+ * back as not sent; and a committer that is to end does so in a long look.
  */
 
 
@@ -76,6 +76,7 @@ static void crash_prepare_taken(void);
 static void crash_prepare_given_up(void);
 
 static void crash_doubt(ngx_uint_t sent);
+static void crash_stop(void);
 
 
 static crash_case_t  cases[] = {
@@ -121,6 +122,8 @@ static ngx_uint_t                 anchors = 1;
 
 static ngx_msgbus_outcome_t       outcomes[CRASH_POSTS];
 static ngx_uint_t                 given_up;
+static ngx_uint_t                 looks;      /* 0: the array is all there is */
+static ngx_atomic_t               told_to_stop;
 
 
 /* --- the database */
@@ -264,6 +267,25 @@ db_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 
     found = 0;
 
+    if (looks) {
+
+        /* there is always more; the worker is to exit meanwhile */
+
+        memset(&doc, 0, sizeof(ngx_msgbus_doc_t));
+
+        ngx_str_set(&doc.channel, "/a");
+        ngx_str_set(&doc.data, "{}");
+
+        while ((ngx_uint_t) found++ < max) {
+            doc.id = id + found;
+            handler(data, &doc);
+        }
+
+        told_to_stop = ++looks == 4;
+
+        return max;
+    }
+
     for (k = 0; k < db->n; k++) {
 
         if (db->docs[k].id <= id) {
@@ -341,6 +363,13 @@ uint64_t
 ngx_msgbus_time_monotonic(void)
 {
     return 1000000000;
+}
+
+
+int64_t
+ngx_msgbus_time_since(uint64_t wall)
+{
+    return 1000000;
 }
 
 
@@ -422,6 +451,12 @@ main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "keeps") == 0) {
         ops.flags &= ~NGX_MSGBUS_STORE_EXPIRES;
         anchors = 0;
+
+    } else if (argc > 1 && strcmp(argv[1], "stop") == 0) {
+        crash_zone = zone;
+        crash_stop();
+
+        return 0;
 
     } else if (argc > 1) {
         crash_zone = zone;
@@ -766,4 +801,25 @@ crash_doubt(ngx_uint_t sent)
     printf("%s: %s\n", sent ? "given up, in doubt" : "given up, never sent",
            rc == NGX_AGAIN ? "may be stored" : rc == NGX_OK ? "is not stored"
                                                             : "?");
+}
+
+
+/* a database that has more than can be read before a worker has to exit */
+static void
+crash_stop(void)
+{
+    ngx_uint_t  idle;
+
+    crash_begin();
+    crash_prepare();
+
+    commits[0].stop = &told_to_stop;
+    commits[0].unsure = 1;
+    looks = 1;
+
+    alarm(20);
+
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+
+    printf("looks: %u\n", (unsigned) looks - 1);
 }

@@ -457,7 +457,7 @@ static void
 crash_go_on(ngx_msgbus_log_t *log, ngx_uint_t name)
 {
     u_char              *last;
-    uint64_t             cursor, created;
+    uint64_t             cursor;
     ngx_int_t            rc;
     ngx_uint_t           told;
     crash_event_t        e;
@@ -484,17 +484,16 @@ crash_go_on(ngx_msgbus_log_t *log, ngx_uint_t name)
     unit_check(rc == NGX_OK, "the next append returns %d", (int) rc);
 
     rec = ngx_msgbus_log_record(log, log->sh->next_serial - 1);
-    created = rec->created;
-
     unit_check(rec->id == e.id, "the next event has id %" PRIu64, rec->id);
 
-    /* its time is the newest known, and its text is the text of that time */
+    /* no older than the newest known */
 
-    unit_check(created >= now && created <= ngx_max(planned.created, now),
-               "the next event is of %" PRIu64 " and not of %" PRIu64,
-               created, now);
+    unit_check(rec->since >= (int64_t) now
+               && rec->since <= (int64_t) ngx_max(planned.created, now),
+               "the next event is of %" PRId64 " and not of %" PRIu64,
+               rec->since, now);
 
-    crash_text(text, created);
+    crash_text(text, now);
 
     unit_check(memcmp(ngx_msgbus_record_data(rec)
                       - strlen("\",\"age\":") - NGX_MSGBUS_TIME_LEN,
@@ -523,7 +522,6 @@ crash_go_on(ngx_msgbus_log_t *log, ngx_uint_t name)
                "%u events follow, gap %u", (unsigned) view.events,
                (unsigned) told);
 
-    e.created = created;
 
     unit_check((size_t) (last - page) == crash_render(&e, expected)
                && memcmp(page, expected, last - page) == 0,
@@ -590,6 +588,7 @@ crash_append(ngx_msgbus_log_t *log, crash_event_t *e)
     ev.data.len = e->len;
     ev.id = e->id;
     ev.created = e->created;
+    ev.since = (int64_t) e->created;
     crash_text(ev.created_text, e->created);
 
     return ngx_msgbus_log_append_locked(log, &ev, now);

@@ -68,7 +68,8 @@ typedef struct {
 
 typedef struct {
     uint64_t               id;
-    uint64_t               created;
+    uint64_t               created;        /* by the wall clock: any time */
+    int64_t                since;
     uint32_t               name;
     uint32_t               uuid;           /* 0: none */
     uint32_t               agent;
@@ -93,7 +94,7 @@ typedef struct {
     uint64_t               first_id;
     uint64_t               last_id;
     uint64_t               evicted_id;
-    uint64_t               created;
+    int64_t                since;          /* of the newest */
     uint64_t               pressed;
     uint64_t               refused;
     size_t                 head;
@@ -180,7 +181,8 @@ static const char  *model_agents[MODEL_AGENTS] = {
 
 static model_t           model;
 static u_char           *noise;
-static uint64_t          now;
+static int64_t           now;              /* since boot */
+static uint64_t          wall;             /* jumps, both ways */
 static uint64_t          pace;             /* steps of time in a ttl */
 static uint64_t          no_holes;         /* between the ids of a round */
 static ngx_uint_t        tight;
@@ -351,7 +353,8 @@ model_round(uint64_t steps, ngx_uint_t kind)
     }
 
     seed = unit_random();
-    now = 1330000000000 + unit_below(1000000);
+    now = unit_below(1000000);
+    wall = 1330000000000;
 
     ngx_msgbus_log_start(log, id, seed, 0);
 
@@ -362,7 +365,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
     model.first_id = id;
     model.last_id = id - 1;
     model.evicted_id = id - 1;
-    model.created = 0;
+    model.since = 0;
     model.pressed = 0;
     model.refused = 0;
     model.head = 0;
@@ -719,15 +722,18 @@ model_append_once(model_event_t *e)
 {
     u_char               text[NGX_MSGBUS_TIME_LEN + 1];
     uint32_t             i, n;
-    uint64_t             created, floor;
+    int64_t              since;
+    uint64_t             floor;
     ngx_int_t            rc, expected_rc;
     ngx_msgbus_event_t   ev;
 
-    /* the clock may go back: the log's does not */
+    /* what comes from elsewhere is older, if not younger than the last one */
 
-    created = unit_once_in(20) ? now - unit_below(5000) : now;
+    since = unit_once_in(20) ? now - (int64_t) unit_below(5000) : now;
 
-    sprintf((char *) text, "%020" PRIu64, created);
+    wall = unit_once_in(50) ? unit_below(5000000000000) : wall + 1;
+
+    sprintf((char *) text, "%020" PRIu64, wall);
 
     ev.channel = &model.names[e->name].ch;
     ev.uuid.data = (u_char *) model_uuids[e->uuid];
@@ -737,7 +743,8 @@ model_append_once(model_event_t *e)
     ev.data.data = noise + e->data;
     ev.data.len = e->data_len;
     ev.id = e->id;
-    ev.created = created;
+    ev.created = wall;
+    ev.since = since;
     memcpy(ev.created_text, text, NGX_MSGBUS_TIME_LEN);
 
     if (e->size > log->size / 4) {
@@ -828,19 +835,12 @@ append:
     if (rc == NGX_OK) {
         reached.appends++;
 
-        if (created > model.created) {
-            model.created = created;
+        if (model.first == model.end || since > model.since) {
+            model.since = since;
         }
 
-        e->created = model.created;
-
-        /* the poster learns which time it got */
-
-        sprintf((char *) text, "%020" PRIu64, e->created);
-
-        unit_check(ev.created == e->created
-                   && memcmp(ev.created_text, text, NGX_MSGBUS_TIME_LEN) == 0,
-                   "the poster is told of another time");
+        e->created = wall;
+        e->since = model.since;
 
         e->offset = log->size - model.tail < e->size ? 0 : model.tail;
 
@@ -926,7 +926,7 @@ model_expire_some(void)
 
     for (n = 0;
          model.first < model.end
-         && model.events[model.first].created + log->ttl <= now;
+         && now - model.events[model.first].since >= (int64_t) log->ttl;
          n++)
     {
         if (n == NGX_MSGBUS_HOLD_RECORDS) {
@@ -1054,7 +1054,7 @@ model_compare_all(void)
         name = &model.names[e->name];
 
         unit_check((u_char *) rec == log->ring + e->offset
-                   && rec->id == e->id && rec->created == e->created
+                   && rec->id == e->id && rec->since == e->since
                    && rec->size == e->size && rec->data_len == e->data_len
                    && rec->channel_len == name->ch.name.len
                    && memcmp(ngx_msgbus_record_channel(rec), name->text,
@@ -1643,7 +1643,7 @@ model_render(model_read_t *r, model_event_t *e, u_char *p)
     model_name_t  *name;
 
     name = &model.names[e->name];
-    age = now > e->created ? (now - e->created) / 1000 : 0;
+    age = now > e->since ? (now - e->since) / 1000 : 0;
     start = p;
 
     p += sprintf((char *) p, "{\"id\":%" PRIu64 ",\"user_agent\":\"%s\","

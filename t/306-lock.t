@@ -48,6 +48,15 @@ $said = $program->run('heir')->{said};
 cmp_ok($said->{'waited ms'} // 1e9, '<', $soon,
        'nor does one who died when the lock was to be handed over to it');
 
+# signals in a tenth of a sleep, as with a very short timer_resolution
+
+my $times = 20;
+
+$said = $program->run('alarm', $times)->{said};
+
+cmp_ok($said->{few} // 0, '>', $times * 3 / 4,
+       'signals do not keep one from finding out that the holder is dead');
+
 $said = $program->run('kill', 2500)->{said};
 
 cmp_ok($said->{kills}, '>', 100, "$said->{kills} processes are killed");

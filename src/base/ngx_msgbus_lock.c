@@ -326,7 +326,7 @@ ngx_msgbus_lock_sleep(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w,
     uint64_t word)
 {
     int              rc, err;
-    uint64_t         marked;
+    uint64_t         marked, until;
     struct timespec  ts;
 
     w->sleeps = 1;
@@ -347,12 +347,20 @@ ngx_msgbus_lock_sleep(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w,
 
     w->seen = word;
 
-    ts.tv_sec = 0;
-    ts.tv_nsec = (long) w->sleep;
+    /* an end, not a length: signals come as often as timer_resolution says */
 
-    rc = (int) syscall(SYS_futex, ngx_msgbus_lock_futex(lock), FUTEX_WAIT,
-                       (uint32_t) word, &ts, NULL, 0);
-    err = ngx_errno;
+    until = ngx_msgbus_lock_now() + w->sleep;
+
+    ts.tv_sec = (time_t) (until / 1000000000);
+    ts.tv_nsec = (long) (until % 1000000000);
+
+    do {
+        rc = (int) syscall(SYS_futex, ngx_msgbus_lock_futex(lock),
+                           FUTEX_WAIT_BITSET, (uint32_t) word, &ts, NULL,
+                           FUTEX_BITSET_MATCH_ANY);
+        err = ngx_errno;
+
+    } while (rc == -1 && err == NGX_EINTR);
 
     w->woken = (rc == 0);
 

@@ -20,6 +20,8 @@
  *     lock_check many MS N     N processes hold it in turn and do nothing else:
  *                              how many holds in a row one of them waits
  *     lock_check heir          the one to whom it is handed over dies
+ *     lock_check alarm N       the holder is dead, and signals come faster than
+ *                              a sleep ends; N times
  *
  * Nothing in here stands in for the lock: all of it is the module's own.
  */
@@ -32,6 +34,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include "ngx_msgbus_lock.h"
 #include "ngx_msgbus_undo.h"
@@ -72,6 +75,8 @@ static void check_hold(ngx_uint_t n);
 static void check_many(ngx_uint_t ms, ngx_uint_t n);
 static void check_sleep(ngx_uint_t n);
 static void check_heir(void);
+static void check_signal(int signo);
+static void check_alarm(ngx_uint_t trials);
 
 
 ngx_int_t              ngx_ncpu = 2;
@@ -80,6 +85,7 @@ volatile ngx_cycle_t  *ngx_cycle;
 
 static check_t            *shared;
 static ngx_msgbus_lock_t   view;
+static volatile uint32_t   signals;
 
 
 /* of nginx's core: a path of /proc is all that is asked for */
@@ -145,6 +151,9 @@ main(int argc, char **argv)
 
     } else if (strcmp(argv[1], "heir") == 0) {
         check_heir();
+
+    } else if (strcmp(argv[1], "alarm") == 0) {
+        check_alarm(ms);
     }
 
     return 0;
@@ -202,6 +211,7 @@ check_fork(void (*run)(ngx_uint_t n), ngx_uint_t n)
     pid = fork();
 
     if (pid == 0) {
+        ngx_msgbus_lock_moved(&view);
         run(n);
         _exit(0);
     }
@@ -483,4 +493,59 @@ check_heir(void)
     waitpid(second, NULL, 0);
 
     printf("waited ms: %.1f\n", (check_now() - begin) / 1000.0);
+}
+
+
+static void
+check_signal(int signo)
+{
+    (void) signo;
+
+    /* rather than to wait for ever */
+
+    if (++signals == 20000) {
+        _exit(1);
+    }
+}
+
+
+/* as "timer_resolution" has it: how many signals come until it is taken */
+static void
+check_alarm(ngx_uint_t trials)
+{
+    pid_t             pid;
+    ngx_uint_t        i, few;
+    struct sigaction  sa;
+    struct itimerval  timer, off;
+
+    memset(&sa, 0, sizeof(struct sigaction));
+    sa.sa_handler = check_signal;
+    sigaction(SIGALRM, &sa, NULL);
+
+    memset(&off, 0, sizeof(struct itimerval));
+
+    timer.it_interval.tv_sec = 0;
+    timer.it_interval.tv_usec = 100;
+    timer.it_value = timer.it_interval;
+
+    few = 0;
+
+    for (i = 0; i < trials; i++) {
+
+        pid = check_fork(check_die, 0);
+        waitpid(pid, NULL, 0);
+
+        signals = 0;
+        setitimer(ITIMER_REAL, &timer, NULL);
+
+        check_take(&view);
+
+        setitimer(ITIMER_REAL, &off, NULL);
+
+        few += signals < 20;
+
+        ngx_msgbus_unlock(&view);
+    }
+
+    printf("few: %u\n", (unsigned) few);
 }

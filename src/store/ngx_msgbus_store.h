@@ -143,7 +143,10 @@ struct ngx_msgbus_store_s {
     ngx_int_t            (*newest)(ngx_msgbus_db_t *db, uint64_t *id,
                                    uint64_t *created);
 
-    /* the n-th newest, or the oldest if there are less; likewise */
+    /*
+     * Where to begin to read at most the n newest events, less where a store
+     * can not know quickly; or the oldest if there are less.  Likewise.
+     */
     ngx_int_t            (*oldest)(ngx_msgbus_db_t *db, ngx_uint_t n,
                                    uint64_t *id);
 

@@ -32,6 +32,9 @@
 #define NGX_MSGBUS_ID_END    ((int64_t) 1 << 53)
 #define NGX_MSGBUS_ID_SPARE  1000000
 
+/* holes between ids that are looked behind */
+#define NGX_MSGBUS_HOLES  16
+
 /* documents that are read to find one whose _id is a whole number */
 #define NGX_MSGBUS_ODD  16
 
@@ -44,8 +47,9 @@ static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
 static ngx_int_t ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
     uint64_t *id);
 static ngx_int_t ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order,
-    int64_t skip, uint64_t *id);
-static void ngx_msgbus_mongodb_range(bson_t *filter, uint64_t id);
+    uint64_t low, uint64_t high, uint64_t *id);
+static void ngx_msgbus_mongodb_range(bson_t *filter, uint64_t low,
+    uint64_t high);
 static uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
 static uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
 static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
@@ -89,28 +93,66 @@ ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
 {
     ngx_int_t  rc;
 
-    rc = ngx_msgbus_mongodb_one(db, -1, 0, id);
+    rc = ngx_msgbus_mongodb_one(db, -1, 0, NGX_MSGBUS_ID_END, id);
     *created = db->newest_created;
 
     return rc;
 }
 
 
+/*
+ * Counting events, or skipping them, takes a database as long as there are
+ * many; a bound of their ids takes none.  So many ids are taken from the newest
+ * one down; where that ends in a hole, there is room for as many events below
+ * it as ids are missing.  Holes between what was taken are not seen: there will
+ * be less then, never more.
+ */
 static ngx_int_t
 ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
 {
-    ngx_int_t  rc;
+    uint64_t    low, hole, below;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
 
-    rc = ngx_msgbus_mongodb_one(db, -1, (int64_t) n - 1, id);
+    rc = ngx_msgbus_mongodb_one(db, -1, 0, NGX_MSGBUS_ID_END, id);
 
-    return rc == NGX_DECLINED ? ngx_msgbus_mongodb_one(db, 1, 0, id) : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    low = *id > n ? *id - n : 0;
+
+    for (i = 0; i < NGX_MSGBUS_HOLES; i++) {
+
+        rc = ngx_msgbus_mongodb_one(db, 1, low, NGX_MSGBUS_ID_END, id);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        hole = *id - low - 1;
+
+        if (low == 0 || hole == 0) {
+            break;
+        }
+
+        rc = ngx_msgbus_mongodb_one(db, -1, 0, low + 1, &below);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_DECLINED ? NGX_OK : rc;
+        }
+
+        low = below > hole ? below - hole : 0;
+    }
+
+    return NGX_OK;
 }
 
 
-/* the first event in an order, or one behind it */
+/* the first event in an order, of those with ids between two */
 static ngx_int_t
-ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
-    uint64_t *id)
+ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, uint64_t low,
+    uint64_t high, uint64_t *id)
 {
     bson_t            filter, opts, sort, fields;
     ngx_int_t         rc;
@@ -119,16 +161,12 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
-    ngx_msgbus_mongodb_range(&filter, 0);
+    ngx_msgbus_mongodb_range(&filter, low, high);
     bson_init(&opts);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sort);
     (void) BSON_APPEND_INT32(&sort, "_id", order);
     (void) bson_append_document_end(&opts, &sort);
-
-    if (skip) {
-        (void) BSON_APPEND_INT64(&opts, "skip", skip);
-    }
 
     (void) BSON_APPEND_INT64(&opts, "limit", NGX_MSGBUS_ODD);
 
@@ -174,17 +212,17 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, int64_t skip,
 }
 
 
-/* ids that may be an event's, and are above another one */
+/* ids above one and below another; an event's are above 0, below the end */
 static void
-ngx_msgbus_mongodb_range(bson_t *filter, uint64_t id)
+ngx_msgbus_mongodb_range(bson_t *filter, uint64_t low, uint64_t high)
 {
     bson_t  range;
 
     bson_init(filter);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &range);
-    (void) BSON_APPEND_INT64(&range, "$gt", (int64_t) id);
-    (void) BSON_APPEND_INT64(&range, "$lt", NGX_MSGBUS_ID_END);
+    (void) BSON_APPEND_INT64(&range, "$gt", (int64_t) low);
+    (void) BSON_APPEND_INT64(&range, "$lt", (int64_t) high);
     (void) bson_append_document_end(filter, &range);
 }
 
@@ -247,7 +285,7 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
         return NGX_ERROR;
     }
 
-    ngx_msgbus_mongodb_range(&filter, id);
+    ngx_msgbus_mongodb_range(&filter, id, NGX_MSGBUS_ID_END);
     bson_init(&opts);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sub);
@@ -255,6 +293,10 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     (void) bson_append_document_end(&opts, &sub);
 
     (void) BSON_APPEND_INT64(&opts, "limit", (int64_t) max);
+
+    /* else the first answer has 101; and one more, lest a cursor stay open */
+
+    (void) BSON_APPEND_INT64(&opts, "batchSize", (int64_t) max + 1);
 
     cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
                                               NULL);

@@ -13,6 +13,8 @@ package Msgbus::Fake;
 #     $fake->set(rate => 2e6);      so many bytes a second, requests' only
 #     $fake->set(away => 1);        nothing is taken or answered
 #     $fake->set(unreadable => 9);  reads behind such ids are cut off
+#     $fake->set(skip_cost => 0.1); a find takes so many seconds for each
+#                                   document that it skips
 #
 #     $fake->put({ _id => Msgbus::Fake::long(7), ... });
 #     $fake->remove({ ... }); $fake->change({ ... }, { ... });

@@ -278,6 +278,8 @@ class Server:
         self.away = False       # nothing is answered any more
         self.rate = 0           # bytes a second that it takes; 0: no limit
         self.free = 0.0         # when the path is free for more
+        self.skip_cost = 0.0    # seconds for each document that is skipped
+        self.cursors = {}       # what is left of a find, by the cursor's id
         self.counts = {}        # commands, by name
         self.largest = 0        # documents of an insert
 
@@ -314,7 +316,7 @@ class Server:
     def do_ping(self, c):
         return {}
 
-    do_endsessions = do_killcursors = do_ping
+    do_endsessions = do_ping
 
     def do_listindexes(self, c):
         made = self.collection(c["$db"], c["listIndexes"]).indexes
@@ -336,17 +338,34 @@ class Server:
             raise EOFError
 
         order = c.get("sort", {}).get("_id", 1)
-        found = self.collection(c["$db"], c["find"]).find(
-            wanted, number(order), number(c.get("skip", 0)),
-            number(c.get("limit", 0)))
+        skip = number(c.get("skip", 0))
+        collection = self.collection(c["$db"], c["find"])
+        found = collection.find(wanted, number(order), skip,
+                                number(c.get("limit", 0)))
 
-        return self.cursor(c, found)
+        time.sleep(min(skip, len(collection.keys)) * self.skip_cost)
 
-    def cursor(self, c, found):
+        return self.cursor(c, found, number(c.get("batchSize", 101)))
+
+    def cursor(self, c, found, size=101):
+        """A batch of what was found, as MongoDB cuts it: 101 at first."""
+
         name = "%s.%s" % (c["$db"], c[next(iter(c))])
+        rest = len(self.cursors) + 1 if len(found) > size else 0
 
-        return {"cursor": {"id": Long(0), "ns": name,
-                           "firstBatch": found}}
+        if rest:
+            self.cursors[rest] = found[size:]
+
+        return {"cursor": {"id": Long(rest), "ns": name,
+                           "firstBatch": found[:size]}}
+
+    def do_getmore(self, c):
+        return {"cursor": {"id": Long(0),
+                           "ns": "%s.%s" % (c["$db"], c["collection"]),
+                           "nextBatch": self.cursors[number(c["getMore"])]}}
+
+    def do_killcursors(self, c):
+        return {}
 
     def do_insert(self, c):
         collection = self.collection(c["$db"], c["insert"])
@@ -527,10 +546,11 @@ class Orders:
         self.server = server
 
     def set(self, **values):
-        """hello, refused, unreadable, away, rate: as Server has them."""
+        """What is to be set, as Server has it."""
 
         for name, value in values.items():
-            if name not in ("hello", "refused", "unreadable", "away", "rate"):
+            if name not in ("hello", "refused", "unreadable", "away", "rate",
+                            "skip_cost"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)

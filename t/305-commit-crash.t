@@ -30,5 +30,7 @@ Crash::test('commit_crash',
         is($_[0]->run('stop')->{said}{looks}, 3,
            'a worker that is to exit does not read on, however much there is');
         ok($_[0]->run('keeps')->{ok}, 'or with a store that forgets nothing');
+        is($_[0]->run('crowd')->{said}{late}, 'stored',
+           'a post where many were given up is stored');
     },
 );

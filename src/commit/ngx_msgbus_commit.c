@@ -195,10 +195,19 @@ ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c)
     while ((rc = ngx_msgbus_commit_gather_locked(c, &offset, &bytes))
            == NGX_AGAIN)
     {
-        /* the head moves by our doing only, so the offset stays good */
-
         ngx_msgbus_ledger_unlock(c);
         ngx_msgbus_ledger_lock(c);
+
+        if (c->n == 0) {
+
+            /*
+             * The head moves by our doing only, but perhaps past the offset,
+             * to where others post meanwhile.  The first of a batch stops it.
+             */
+
+            ngx_msgbus_pending_trim_locked(&c->pending);
+            offset = c->pending.sh->head;
+        }
     }
 
     ngx_msgbus_ledger_unlock(c);

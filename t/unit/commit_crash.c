@@ -14,7 +14,9 @@
  * crash.c.
  *
  * Besides, without a death: what was sent and may still arrive is never given
- * back as not sent; and a committer that is to end does so in a long look.
+ * back as not sent; a committer that is to end does so in a long look; and a
+ * post that takes the place of many that were given up, while a batch is
+ * gathered, is not in its way.
  */
 
 
@@ -32,6 +34,7 @@
 #define CRASH_POSTS    3
 #define CRASH_DOCS     32
 #define CRASH_WALL     1330000000000
+#define CRASH_CROWD    (32 * 1024)     /* more for pending posts */
 
 
 /* what the database does with an insert */
@@ -76,6 +79,8 @@ static void crash_prepare_taken(void);
 static void crash_prepare_given_up(void);
 
 static void crash_doubt(ngx_uint_t sent);
+static void crash_crowd(void);
+static void crash_crowd_unlocked(void);
 static void crash_stop(void);
 
 
@@ -122,6 +127,10 @@ static ngx_uint_t                 anchors = 1;
 
 static ngx_msgbus_outcome_t       outcomes[CRASH_POSTS];
 static ngx_uint_t                 given_up;
+
+static size_t                     more;        /* bytes of pending posts */
+static size_t                     head;        /* before they are gathered */
+static ngx_msgbus_outcome_t       late;
 static ngx_uint_t                 looks;      /* 0: the array is all there is */
 static ngx_atomic_t               told_to_stop;
 
@@ -429,7 +438,8 @@ ngx_cpystrn(u_char *dst, u_char *src, size_t n)
 int
 main(int argc, char **argv)
 {
-    static u_char  zone[CRASH_SIZE] __attribute__ ((aligned(4096)));
+    static u_char  zone[CRASH_SIZE + CRASH_CROWD]
+                       __attribute__ ((aligned(4096)));
 
     unit_init();
 
@@ -455,6 +465,12 @@ main(int argc, char **argv)
     } else if (argc > 1 && strcmp(argv[1], "stop") == 0) {
         crash_zone = zone;
         crash_stop();
+
+        return 0;
+
+    } else if (argc > 1 && strcmp(argv[1], "crowd") == 0) {
+        crash_zone = zone;
+        crash_crowd();
 
         return 0;
 
@@ -500,8 +516,8 @@ crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh)
     unit_check(ngx_msgbus_log_init(&c->log, addr + CRASH_LOG,
                                    CRASH_PENDING - CRASH_LOG, fresh) == NGX_OK
                && ngx_msgbus_pending_init(&c->pending, addr + CRASH_PENDING,
-                                          CRASH_SIZE - CRASH_PENDING - 64,
-                                          fresh) == NGX_OK,
+                                          CRASH_SIZE - CRASH_PENDING - 64
+                                          + more, fresh) == NGX_OK,
                "the zone is too small");
 
     c->pending.slots = notifies[level].sh;
@@ -822,4 +838,105 @@ crash_stop(void)
     (void) ngx_msgbus_commit_turn(&commits[0], &idle);
 
     printf("looks: %u\n", (unsigned) looks - 1);
+}
+
+
+/*
+ * The store was away: posts that were sent and given up, more behind them that
+ * were given up before, until there is no room.  While they go, somebody posts.
+ */
+static void
+crash_crowd(void)
+{
+    size_t                 offset;
+    ngx_uint_t             n, idle;
+    ngx_msgbus_pending_t  *p;
+    ngx_msgbus_outcome_t   spare;
+
+    more = CRASH_CROWD;
+    p = &commits[0].pending;
+
+    crash_begin();
+    crash_prepare();
+
+    database.way = CRASH_LOST;
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    database.way = CRASH_DONE;
+
+    for (n = 0; n < CRASH_POSTS; n++) {
+        unit_check(ngx_msgbus_pending_cancel_locked(p, &outcomes[n])
+                   == NGX_AGAIN, "it was not sent");
+    }
+
+    /* two of their size are left, so that the tail does not meet the head */
+
+    spare = outcomes[0];
+
+    do {
+        crash_post(0);
+
+        unit_check(ngx_msgbus_pending_cancel_locked(p, &outcomes[0])
+                   == NGX_OK, "it was sent");
+
+        offset = p->sh->tail;
+
+    } while (p->size - offset >= 128);
+
+    outcomes[0] = spare;
+    head = p->sh->head;
+
+    unit_core.unlocked = crash_crowd_unlocked;
+
+    for (n = 0; n < 10 && (n == 0 || p->sh->entries); n++) {
+        (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    }
+
+    unit_check(unit_core.unlocked == NULL, "it was gathered at once");
+
+    n = ngx_msgbus_pending_take_locked(p, 0, &spare, 1);
+
+    printf("late: %s\n", n == 1 && spare.cell == late.cell && spare.id
+                         ? "stored" : "lost");
+}
+
+
+/* when the head has moved: a post as large as all that has become free */
+static void
+crash_crowd_unlocked(void)
+{
+    size_t                 len;
+    u_char                 token[NGX_MSGBUS_TOKEN_LEN];
+    ngx_str_t              name;
+    ngx_msgbus_event_t     ev;
+    ngx_msgbus_channel_t   ch;
+    ngx_msgbus_pending_t  *p;
+
+    p = &commits[0].pending;
+
+    if (p->sh->head == head) {
+        return;
+    }
+
+    unit_core.unlocked = NULL;
+
+    ngx_str_set(&name, "/a");
+    (void) ngx_msgbus_channel_parse(&ch, &name, commits[0].log.sh->seed);
+
+    memset(&ev, 0, sizeof(ngx_msgbus_event_t));
+    memset(token, 0x55, NGX_MSGBUS_TOKEN_LEN);
+
+    len = p->sh->head - 128;
+
+    ev.channel = &ch;
+    ev.data.len = len;
+    ev.data.data = malloc(len);
+
+    unit_check(ev.data.data != NULL, "no memory");
+    memset(ev.data.data, 'x', len);
+
+    unit_check(ngx_msgbus_pending_put_locked(p, 0, &ev, token, 1000000000,
+                                             &late)
+               == NGX_OK, "no room for it");
+
+    free(ev.data.data);
 }

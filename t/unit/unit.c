@@ -130,6 +130,10 @@ ngx_msgbus_unlock(ngx_msgbus_lock_t *lock)
     unit_check(unit_core.locked, "unlocked without a lock");
 
     unit_core.locked = 0;
+
+    if (unit_core.unlocked) {
+        unit_core.unlocked();
+    }
 }
 
 

@@ -40,6 +40,7 @@
 typedef struct {
     ngx_uint_t             locked;     /* the mutex is held */
     ngx_uint_t             locks;
+    void                 (*unlocked)(void);  /* another one's turn; or NULL */
     ngx_uint_t             warnings;   /* log lines of this level, */
     ngx_uint_t             crits;      /*   and of this; an alert fails */
 } unit_core_t;

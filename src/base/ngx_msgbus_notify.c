@@ -34,6 +34,8 @@
 #define NGX_MSGBUS_TICK  10
 
 
+static void ngx_msgbus_notify_free(ngx_msgbus_notify_t *notify,
+    ngx_uint_t slot);
 static ngx_int_t ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify,
     ngx_log_t *log);
 static ngx_int_t ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify,
@@ -104,6 +106,8 @@ ngx_int_t
 ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle,
     void (*handler)(void *data), void *data)
 {
+    ngx_uint_t  i;
+
     notify->handler = handler;
     notify->data = data;
 
@@ -115,6 +119,12 @@ ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle,
     notify->tick.data = notify;
     notify->tick.log = cycle->log;
     notify->tick.cancelable = 1;
+
+    notify->owner = ngx_msgbus_owner(ngx_pid);
+
+    for (i = 0; i < NGX_MSGBUS_SLOTS; i++) {
+        ngx_msgbus_notify_free(notify, i);
+    }
 
     notify->slot = ngx_msgbus_notify_take(notify, cycle->log);
 
@@ -129,36 +139,67 @@ ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle,
 }
 
 
-/* frees the slots of all dead workers, and takes the first that is free */
+ngx_int_t
+ngx_msgbus_notify_again(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle)
+{
+    ngx_msgbus_notify_free(notify, notify->asked++ % NGX_MSGBUS_SLOTS);
+
+    notify->slot = ngx_msgbus_notify_take(notify, cycle->log);
+
+    if (notify->slot == -1) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_msgbus_notify_listen(notify, cycle) != NGX_OK) {
+        ngx_msgbus_notify_exit(notify);
+        return NGX_DECLINED;
+    }
+
+    if (notify->tick.timer_set) {
+        ngx_del_timer(&notify->tick);
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                  "msgbus has a slot for this worker now");
+
+    return NGX_OK;
+}
+
+
+/* frees a slot if its worker is dead */
+static void
+ngx_msgbus_notify_free(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
+{
+    ngx_atomic_uint_t       owner;
+    ngx_msgbus_slots_sh_t  *sh;
+
+    sh = notify->sh;
+    owner = sh->owner[slot];
+
+    if (owner
+        && ngx_msgbus_owner_is_dead(owner)
+        && ngx_atomic_cmp_set(&sh->owner[slot], owner, notify->owner))
+    {
+        /* while it is ours nobody else takes it */
+
+        sh->parked[slot] = 0;
+        ngx_msgbus_bit_clear(sh->waiting, slot);
+        ngx_msgbus_bit_clear(sh->pending, slot);
+
+        sh->owner[slot] = 0;
+    }
+}
+
+
+/* takes the first slot that is free; -1: none is */
 static ngx_int_t
 ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify, ngx_log_t *log)
 {
     uint64_t                count;
     ngx_uint_t              i;
-    ngx_atomic_uint_t       owner;
     ngx_msgbus_slots_sh_t  *sh;
 
     sh = notify->sh;
-
-    notify->owner = ngx_msgbus_owner(ngx_pid);
-
-    for (i = 0; i < NGX_MSGBUS_SLOTS; i++) {
-
-        owner = sh->owner[i];
-
-        if (owner
-            && ngx_msgbus_owner_is_dead(owner)
-            && ngx_atomic_cmp_set(&sh->owner[i], owner, notify->owner))
-        {
-            /* while it is ours nobody else takes it */
-
-            sh->parked[i] = 0;
-            ngx_msgbus_bit_clear(sh->waiting, i);
-            ngx_msgbus_bit_clear(sh->pending, i);
-
-            sh->owner[i] = 0;
-        }
-    }
 
     for (i = 0; i < NGX_MSGBUS_SLOTS; i++) {
 
@@ -228,6 +269,17 @@ ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify)
     }
 
     sh = notify->sh;
+
+    if (notify->connection) {
+
+        /* the eventfd stays open: whoever has the slot next is woken by it */
+
+        (void) ngx_del_event(notify->connection->read, NGX_READ_EVENT, 0);
+        ngx_free_connection(notify->connection);
+
+        notify->connection->fd = (ngx_socket_t) -1;
+        notify->connection = NULL;
+    }
 
     sh->parked[notify->slot] = 0;
     ngx_msgbus_bit_clear(sh->waiting, notify->slot);

@@ -65,6 +65,7 @@ typedef struct {
     ngx_connection_t      *connection;     /* of its eventfd */
     ngx_event_t            posted;         /* a wake by this worker itself */
     ngx_event_t            tick;           /* without a slot */
+    ngx_uint_t             asked;          /* for one, so often */
 
     void                 (*handler)(void *data);
     void                  *data;
@@ -83,6 +84,16 @@ void ngx_msgbus_eventfds_release(ngx_msgbus_eventfds_t *eventfds);
  */
 ngx_int_t ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify,
     ngx_cycle_t *cycle, void (*handler)(void *data), void *data);
+
+/*
+ * Looks for a slot again, where there was none: one that its worker has left,
+ * or, one look at a time, that its worker has died with.  NGX_OK, or
+ * NGX_DECLINED.  On the event loop.
+ */
+ngx_int_t ngx_msgbus_notify_again(ngx_msgbus_notify_t *notify,
+    ngx_cycle_t *cycle);
+
+/* leaves the slot to others */
 void ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify);
 
 /*

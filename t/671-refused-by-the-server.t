@@ -19,12 +19,15 @@ my $fake = Msgbus::Fake->new->start;
 my $nginx = $fake->node->start;
 
 $fake->wait_until_up($nginx);
-$fake->set(refused => [
+
+my @refused = (
     ['poison', 121, {}],
     ['again', 11000, { keyPattern => { data => 1 } }],
     ['unnamed', 11000, {}],
     ['later', 11602, {}],
-]);
+);
+
+$fake->set(refused => [@refused, ['blocked', 371, {}]]);
 
 my $client = $nginx->client;
 
@@ -65,6 +68,19 @@ is($fake->documents + 0, (my @ids = $fake->ids)[-1], 'no id is left out');
 is($client->post('/a', '{"n":"later"}')->status, 503,
    'a server that shuts down refuses nothing for good');
 
+# so while an administrator has writes blocked
+
+$client->send($client->format('POST', '/a', '{"n":"blocked"}'));
+
+$fake->until(10, 'the event to be refused', sub {
+    return ($fake->health($nginx))[1]{mongodb}{error}
+           =~ /refused for blocked/;
+});
+
+$fake->set(refused => \@refused);
+
+is($client->response->status, 201, 'nor one that takes no writes for a while');
+
 my ($status, $report) = $fake->health($nginx);
 
 is($report->{mongodb}{refused}, 5, 'the report counts those refused for good');
@@ -74,6 +90,28 @@ my @lines = $nginx->log(0, 'warn', 'the store refuses');
 is(@lines, 1, 'the log tells of them once a minute');
 like($lines[0], qr/"\/a" in msgbus zone "bus", 1 so far, code 121:/,
      'and why');
+
+$nginx->quit;
+$nginx->no_alerts;
+
+# a validator looks at an event before its id is: so the refusal does not say
+# that nobody else has written since
+
+$nginx = $fake->node(workers => 1, more => 'poll off;')->start;
+$fake->wait_until_up($nginx);
+
+$client = $nginx->client;
+
+my $id = $client->post('/a', '{}')->id + 1;
+
+$fake->put($fake->event($id));
+
+ok(!$client->get("/a?last-known-id=$id")->gap,
+   'a cursor that another node has given out is no gap');
+is($client->post('/a', '{"n":"poison"}')->status, 422,
+   'nor is it one after an event that is refused');
+ok(!$client->get("/a?last-known-id=$id")->gap,
+   'for nothing is known from that of what others have written');
 
 $nginx->quit;
 $nginx->no_alerts;

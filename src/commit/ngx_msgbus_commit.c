@@ -427,6 +427,13 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
     ngx_msgbus_entry_t    *e;
     ngx_msgbus_channel_t   ch;
 
+    if (n == 0) {
+
+        /* the first one is refused: whether its id is free was not asked */
+
+        return;
+    }
+
     for (i = 0; i < n; i++) {
         e = c->entries[i];
 

@@ -301,22 +301,58 @@ ngx_msgbus_mongodb_passes(int32_t code)
         13,       /* Unauthorized */
         18,       /* AuthenticationFailed */
         24,       /* LockTimeout */
+        46,       /* LockBusy */
         50,       /* MaxTimeMSExpired */
+        63,       /* StaleShardVersion */
         64,       /* WriteConcernTimeout */
+        70,       /* ShardNotFound */
+        82,       /* NoProgressMade */
         89,       /* NetworkTimeout */
+        90,       /* CallbackCanceled */
         91,       /* ShutdownInProgress */
+        94,       /* NotYetInitialized */
+        107,      /* LockFailed */
         112,      /* WriteConflict */
+        117,      /* ConflictingOperationInProgress */
         133,      /* FailedToSatisfyReadPreference */
         134,      /* ReadConcernMajorityNotAvailableYet */
+        149,      /* NoConfigPrimary */
+        150,      /* StaleEpoch */
         189,      /* PrimarySteppedDown */
+        199,      /* ReplicaSetMonitorRemoved */
         202,      /* NetworkInterfaceExceededTimeLimit */
+        203,      /* ShardingStateNotInitialized */
+        208,      /* TooManyLocks */
+        215,      /* DatabaseDropPending */
+        216,      /* ElectionInProgress */
+        246,      /* SnapshotUnavailable */
+        249,      /* StaleDbVersion */
+        250,      /* StaleChunkHistory */
         262,      /* ExceededTimeLimit */
+        264,      /* TooManyFilesOpen */
+        272,      /* MigrationConflict */
+        279,      /* ClientDisconnect */
+        317,      /* ConnectionPoolExpired */
+        319,      /* MovePrimaryInProgress */
+        355,      /* InterruptedDueToStorageChange */
+        365,      /* TemporarilyUnavailable */
+        371,      /* UserWritesBlocked */
+        384,      /* ConnectionError */
+        391,      /* ReauthenticationRequired */
+        402,      /* ResourceExhausted */
+        406,      /* MigrationBlockingOperationCoordinatorCleaningUp */
+        407,      /* PooledConnectionAcquisitionExceededTimeLimit */
+        412,      /* UpdatesStillPending */
+        433,      /* AdmissionQueueOverflow */
+        449,      /* RateLimitExceeded */
+        8000,     /* AtlasError */
         9001,     /* SocketException */
         10058,    /* LegacyNotPrimary */
         10107,    /* NotWritablePrimary */
         11600,    /* InterruptedAtShutdown */
         11601,    /* Interrupted */
         11602,    /* InterruptedDueToReplStateChange */
+        13388,    /* StaleConfig */
         13435,    /* NotPrimaryNoSecondaryOk */
         13436,    /* NotPrimaryOrSecondary */
         14031     /* OutOfDiskSpace */

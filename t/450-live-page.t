@@ -1,6 +1,6 @@
 # The page of docs/examples shows a channel live, in a real browser: it receives
-# what is posted, survives reloads of nginx and a killed worker, and misses
-# nothing.
+# what is posted, survives reloads of nginx, killed workers, errors and a
+# connection that is silent, and misses nothing.
 
 use strict;
 use warnings;
@@ -8,10 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use File::Copy qw(copy);
 use JSON::PP;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 use Msgbus::Browser;
 use Msgbus::Documented;
@@ -19,13 +17,22 @@ use Msgbus::Documented;
 
 Msgbus::Nginx->limit(150);
 
-my $nginx = Msgbus::Documented->recipe('A live page', workers => 2)->start;
-my $client = $nginx->client(agent => 'test/1.0');
+# silence shall last for seconds only, and the page has a tenth of its time
+my $nginx = Msgbus::Documented->recipe('A live page', workers => 2);
+
+$nginx->{text} = "msgbus_ping 500ms; client_header_timeout 2s;\n$nginx->{text}";
+$nginx->start;
+
 my $posted = 0;
 
 # what the document says to do first
-copy("$FindBin::Bin/../docs/examples/channel.html",
-     "$nginx->{dir}/channel.html") or die "channel.html: $!\n";
+my $html = Msgbus::Nginx::slurp("$FindBin::Bin/../docs/examples/channel.html");
+
+$html =~ s/50_000/3_000/ or die "channel.html has no 50 seconds\n";
+
+open my $copy, '>', "$nginx->{dir}/channel.html" or die "channel.html: $!\n";
+print $copy $html;
+close $copy or die "channel.html: $!\n";
 
 my $browser = Msgbus::Browser->new;
 my $page = $browser->open(
@@ -38,7 +45,8 @@ sub publish {
     my ($data) = @_;
 
     for (1 .. 2) {
-        my $r = $client->post('/bus/news', $data // "{\"n\":$posted}");
+        # not by a connection of a worker that stands still
+        my $r = $nginx->client(agent => "test/1.0")->post('/bus/news', $data // "{\"n\":$posted}");
 
         next if $r->failure && $r->failure ne 'timeout';
 
@@ -119,6 +127,33 @@ for my $pid ($nginx->worker_pids) {
 }
 
 has($posted, 'the page misses nothing when workers are killed');
+
+
+# --- an error ends its EventSource for good
+
+my $text = $nginx->{text};
+
+$nginx->{text} =~ s/^( *)msgbus bus;/$1return 502;/m or die "no msgbus bus;\n";
+$nginx->reload;
+
+$nginx->until(20, 'the EventSource to give up',
+              sub { return $page->evaluate('source.readyState') == 2 });
+like(state(), qr/^away/, 'the page is away while there is an error');
+
+$nginx->{text} = $text;
+$nginx->reload;
+publish();
+has($posted, '    and comes back when there is none');
+
+
+# --- so does a connection on which nothing comes
+
+for my $pid ($nginx->worker_pids) {
+    $nginx->stop_worker($pid);
+    publish();
+    has($posted, 'a connection that is silent is not waited on for ever');
+    kill CONT => $pid;
+}
 
 
 # --- each of them once, in order

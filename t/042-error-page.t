@@ -6,7 +6,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 3 + 8);
+plan tests => repeat_each() * (blocks() * 3 + 17);
 
 defaults(
     http_config  => "msgbus_zone zone=bus:1m;",
@@ -140,3 +140,18 @@ POST /bus/c
 [400, 204]
 --- response_headers eval
 ["Connection: keep-alive", ""]
+
+
+
+
+=== TEST 10: the status that it gives to an error is not that of the error page's own
+--- config
+    location /bus/   { msgbus bus; error_page 403 =200 /bus/no.name; error_page 400 =202 /bus/c?echo=true; if ($arg_x) { return 403; } }
+    location /named/ { error_page 404 =200 @named; }
+    location @named  { msgbus bus; msgbus_channel /no.$uri; }
+--- request eval
+["GET /bus/c?x=1", "GET /named/c", "POST /named/c\n{}", "GET /bus/a.b?echo=true"]
+--- error_code eval
+[400, 400, 400, 202]
+--- response_body eval
+[('{ "message": "Invalid channel name" }') x 3, ""]

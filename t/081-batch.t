@@ -379,7 +379,7 @@ POST /bus/c
 --- response_headers_like eval
 ["Content-Type: application/json; charset=utf-8", "Msgbus-Last-Id: 5"]
 --- response_body_like eval
-['\A\{ "message": "(?:Only the first 3 events were stored|No room for events)" \}\z',
+['\A\{ "message": "(?:Only the first 3 events were stored", "ids": \[\d+,\d+,\d+\]|No room for events") \}\z',
  '"data":\[3\]\}\]\}\z']
 
 

@@ -6,16 +6,16 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 11 + 5);
+plan tests => repeat_each() * (blocks() * 11 + 6);
 
 sub three { post(map { ["/bus/c", qq({"n":$_}), "uuid/w"] } 1 .. 3) }
 
-our $agent = "User-Agent: uuid/r";
+our $agent = "User-Agent: reader";
 our $tag = 'W/"1-3-3"';
 
 defaults(
     http_config  => "msgbus_zone zone=bus:1m first_id=1; msgbus_scope exact parent all; msgbus_jsonp on;",
-    config       => "location /bus/ { msgbus bus; }",
+    config       => "msgbus_require_uuid off; location /bus/ { msgbus bus; }",
     init         => "::three()",
     more_headers => $agent,
     no_error_log => "[error]\n[alert]",
@@ -132,8 +132,10 @@ Msgbus-Last-Id: 2
 ["GET /bus/c", "GET /bus/c?echo=true"]
 --- error_code eval
 [200, 200]
---- response_headers eval
-['ETag: W/"1-3-2"', 'ETag: W/"1-3-3"']
+--- more_headers
+User-Agent: uuid/r
+--- response_headers_like eval
+['ETag: W/"1-3-2-\d+"', 'ETag: W/"1-3-3"']
 
 
 
@@ -180,6 +182,7 @@ Msgbus-Last-Id: 2
 
 === TEST 12: gzip keeps it
 --- config
+    msgbus_require_uuid off;
     location /bus/ { msgbus bus; gzip on; gzip_types application/json; gzip_min_length 20; }
 --- request eval
 ["GET /bus/c", "GET /bus/c"]
@@ -247,3 +250,50 @@ qq($::agent\nIf-None-Match: $::tag)
 --- error_code: 204
 --- response_headers
 Msgbus-Last-Id: 3
+
+
+
+
+=== TEST 17: readers from whom other events are hidden do not have each other's
+--- init
+::post(["/bus/c", "{}", "uuid/w"], ["/bus/c", "{}", "uuid/r"], ["/bus/c", "{}", "uuid/s"], ["/bus/c", "{}", "uuid/w"])
+--- request eval
+[("GET /bus/c") x 4]
+--- more_headers eval
+["User-Agent: uuid/r", "User-Agent: uuid/s", "User-Agent: uuid/s\nIf-None-Match: W/\"1-4-3\"", "User-Agent: uuid/r"]
+--- error_code eval
+[200, 200, 200, 200]
+--- response_headers_like eval
+[('ETag: W/"1-4-3-\d+"') x 4]
+
+
+
+
+=== TEST 18: nor do channels and buses that a header chooses
+--- http_config
+    msgbus_zone zone=bus:1m first_id=1; msgbus_zone zone=other:1m first_id=1;
+--- config
+    msgbus_require_uuid off;
+    location /bus/    { msgbus bus; }
+    location /other/  { msgbus other; }
+    location = /named { msgbus bus; msgbus_channel /$http_x; }
+    location /if/     { msgbus bus; if ($http_x) { msgbus other; } }
+--- init
+::post(["/bus/c", "{}"]); ::post(["/other/c", "[]"])
+--- request eval
+["GET /named", "GET /if/c", "GET /if/c"]
+--- more_headers eval
+["X: c", "", "X: c"]
+--- response_headers_like eval
+['ETag: W/"1-1-1-\d+"', 'ETag: W/"1-1-1"', 'ETag: W/"1-1-1-\d+"']
+
+
+
+
+=== TEST 19: a page has no date to compare with
+--- request eval
+[("GET /bus/c") x 2]
+--- more_headers eval
+["$::agent\nIf-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT", "$::agent\nIf-Modified-Since: Sat, 29 Oct 2044 19:43:31 GMT"]
+--- error_code eval
+[200, 200]

@@ -197,6 +197,9 @@ $r = $nginx->client(timeout => 30)->head('/q?wait=19');
 is($r->status, 204, 'HEAD is answered as the GET would be');
 cmp_ok(Msgbus::Client::now() - $begun, '<', $soon, 'and does not wait');
 
+$r = $nginx->client->head('/q', Prefer => 'wait=19');
+is($r->header('Preference-Applied'), undef, 'nor says so');
+
 # too many
 
 @readers = map { begin('/few/q?wait=19') } 1 .. 2;

@@ -27,7 +27,7 @@ sub is_open_to {
     is($r->header('Access-Control-Allow-Origin'), $origin,
        '    is open to ' . ($origin // 'nobody'));
     is($r->header('Access-Control-Expose-Headers'),
-       'Msgbus-Id, Msgbus-Last-Id, Msgbus-Gap', '    with its headers');
+       'Msgbus-Id, Msgbus-Stored, Msgbus-Last-Id, Msgbus-Gap', '    with its headers');
     is(join(', ', @{ $r->{headers}{vary} || [] }),
        $status == 200 || $status == 204 && $r->last_id
        ? 'Accept, User-Agent, Origin' : 'Origin', '    and varies by origin');

@@ -123,6 +123,9 @@ ngx_int_t ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
 /* can it be a channel's name, of whatever bus? */
 ngx_uint_t ngx_msgbus_is_channel(ngx_str_t *name);
 
+/* the newest event's id, whoever has seen it; 0: none yet */
+uint64_t ngx_msgbus_newest(ngx_msgbus_t *bus);
+
 /* a hint that an event of so many bytes will be published in a moment */
 void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
 

@@ -100,6 +100,21 @@ ngx_msgbus_parked(ngx_msgbus_t *bus)
 }
 
 
+uint64_t
+ngx_msgbus_newest(ngx_msgbus_t *bus)
+{
+    uint64_t  id;
+
+    ngx_msgbus_log_lock(&bus->log);
+
+    id = bus->log.sh->last_id;
+
+    ngx_msgbus_log_unlock(&bus->log);
+
+    return id;
+}
+
+
 ngx_int_t
 ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
     ngx_str_t *name)
@@ -163,6 +178,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
         rc = ngx_msgbus_direct_commit(&bus->log, ev);
 
         if (rc != NGX_OK) {
+            ev->id = 0;
             break;
         }
 

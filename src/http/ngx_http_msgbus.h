@@ -106,9 +106,12 @@ typedef struct {
     ngx_uint_t                 events;        /* in the answer */
 
     const char                *message;       /* of the error to be sent */
+    ngx_str_t                 *ids;           /* and what stands behind it */
     ngx_buf_t                 *error;         /* sent in place of nginx's */
 
+    unsigned                   publish:1;     /* a POST, or one by JSONP */
     unsigned                   batch:1;
+    unsigned                   encoded:1;     /* its body has a coding */
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
     unsigned                   prefer_representation:1;
@@ -128,6 +131,7 @@ typedef struct {
     uint64_t                   id;            /* of the last event posted */
     ngx_http_msgbus_pass_t     pass;
     unsigned                   published:1;
+    unsigned                   told:1;        /* how much of it is stored */
 } ngx_http_msgbus_ctx_t;
 
 

@@ -15,12 +15,13 @@
 #include "ngx_http_msgbus_answer.h"
 #include "ngx_http_msgbus_batch.h"
 #include "ngx_http_msgbus_error.h"
-#include "ngx_http_msgbus_headers.h"
 #include "ngx_http_msgbus_jsonp.h"
 #include "ngx_http_msgbus_reply.h"
 
 
 static uint64_t ngx_http_msgbus_answer_last(ngx_msgbus_post_t *post);
+static ngx_int_t ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
 static ngx_int_t ngx_http_msgbus_answer_done(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_event_t *ev);
 static ngx_int_t ngx_http_msgbus_answer_shown(ngx_http_request_t *r,
@@ -35,9 +36,19 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
 
     pass = &ctx->pass;
 
+    if (post->stored || post->unsure) {
+
+        /* brought back by an error_page it is not posted again */
+
+        ctx->published = 1;
+    }
+
     if (post->stored) {
         ctx->id = ngx_http_msgbus_answer_last(post);
-        ctx->published = 1;
+    }
+
+    if (ngx_http_msgbus_answer_stored(r, ctx, post) != NGX_OK) {
+        return ctx->published ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (post->stored == post->n) {
@@ -51,11 +62,6 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     }
 
     if (post->unsure) {
-
-        /* it may be: brought back by an error_page it is not posted again */
-
-        ctx->published = 1;
-
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "The store does not answer, it may have "
                                       "been stored");
@@ -97,13 +103,47 @@ ngx_http_msgbus_answer_last(ngx_msgbus_post_t *post)
 {
     ngx_uint_t  i;
 
-    i = post->refused ? post->n : post->stored;
+    i = post->n;
 
     while (post->events[i - 1].id == 0) {
         i--;
     }
 
     return post->events[i - 1].id;
+}
+
+
+/* how much of it is stored, whatever comes of the answer */
+static ngx_int_t
+ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post)
+{
+    static ngx_str_t  all = ngx_string("all");
+    static ngx_str_t  none = ngx_string("none");
+    static ngx_str_t  unknown = ngx_string("unknown");
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    ctx->told = 1;
+
+    if (r->method == NGX_HTTP_GET
+        && ngx_http_msgbus_cache_control(r, &no_store) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (post->unsure) {
+        return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &unknown);
+    }
+
+    if (post->stored == post->n) {
+        return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &all);
+    }
+
+    if (post->stored) {
+        return ngx_http_msgbus_add_number(r, "Msgbus-Stored", post->stored);
+    }
+
+    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &none);
 }
 
 

@@ -59,6 +59,7 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     line = lines.elts;
 
     for (i = 0; i < lines.nelts; i++) {
+        ev[i].id = 0;
         ev[i].channel = pass->channel;
         ev[i].uuid = pass->uuid;
         ev[i].user_agent = pass->user_agent;
@@ -148,9 +149,35 @@ ngx_int_t
 ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post)
 {
-    ngx_int_t  rc;
+    u_char      *p;
+    ngx_int_t    rc;
+    ngx_str_t   *ids;
+    ngx_uint_t   i;
 
-    /* an error after which something is stored, and which says so */
+    /* an error after which something is stored, and which says what */
+
+    ids = ngx_palloc(r->pool, sizeof(ngx_str_t) + sizeof(", \"ids\": []")
+                              + post->stored * (NGX_INT64_LEN + 1));
+    if (ids == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = (u_char *) (ids + 1);
+
+    ids->data = p;
+    pass->ids = ids;
+
+    p = ngx_cpymem(p, ", \"ids\": [", sizeof(", \"ids\": [") - 1);
+
+    for (i = 0; i < post->n; i++) {
+        if (post->events[i].id) {
+            p = ngx_msgbus_number(p, post->events[i].id);
+            *p++ = ',';
+        }
+    }
+
+    p[-1] = ']';
+    ids->len = p - ids->data;
 
     rc = NGX_HTTP_SERVICE_UNAVAILABLE;
 
@@ -173,7 +200,7 @@ ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
                   "msgbus stored %ui of the %ui events of a batch",
                   post->stored, post->n);
 
-    return pass->message ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return pass->message ? rc : NGX_ERROR;
 }
 
 

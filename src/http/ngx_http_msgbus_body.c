@@ -131,7 +131,36 @@ ngx_http_msgbus_body_copy(ngx_http_request_t *r, ngx_buf_t *b, u_char *p,
 ngx_int_t
 ngx_http_msgbus_body_discard(ngx_http_request_t *r)
 {
-    return ngx_http_discard_request_body(r);
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+
+        /* no body, and so no end of it: nginx says so only once */
+
+        ngx_http_msgbus_body_abandon(r);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_msgbus_body_refuse(ngx_http_request_t *r)
+{
+    if (r->headers_in.expect
+        && !r->expect_tested
+        && r->http_version == NGX_HTTP_VERSION_11
+        && r->request_body == NULL
+        && (r->headers_in.content_length_n > 0 || r->headers_in.chunked))
+    {
+        /* who is not asked may send it or leave it: nothing comes behind it */
+
+        r->expect_tested = 1;
+
+        ngx_http_msgbus_body_abandon(r);
+    }
 }
 
 

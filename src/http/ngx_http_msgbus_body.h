@@ -31,6 +31,12 @@ ngx_int_t ngx_http_msgbus_body(ngx_http_request_t *r, size_t limit,
  */
 ngx_int_t ngx_http_msgbus_body_discard(ngx_http_request_t *r);
 
+/*
+ * Before an error that needs no body: a client that waits to be asked for it is
+ * not asked.
+ */
+void ngx_http_msgbus_body_refuse(ngx_http_request_t *r);
+
 /* what is left of it must not be taken for a request: the connection ends */
 void ngx_http_msgbus_body_abandon(ngx_http_request_t *r);
 

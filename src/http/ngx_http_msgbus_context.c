@@ -58,6 +58,7 @@ ngx_http_msgbus_ctx(ngx_http_request_t *r)
     ctx->request = r;
     ctx->id = 0;
     ctx->published = 0;
+    ctx->told = 0;
 
 found:
 

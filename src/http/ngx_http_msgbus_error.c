@@ -27,12 +27,14 @@
 static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_msgbus_error_stored(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_uint_t ngx_http_msgbus_has_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_buf_t *ngx_http_msgbus_error_body(ngx_http_request_t *r,
-    ngx_uint_t status, const char *message);
+    ngx_uint_t status, ngx_http_msgbus_pass_t *pass);
 static const char *ngx_http_msgbus_error_message(ngx_uint_t status);
 
 
@@ -124,8 +126,11 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
     }
 
     ctx->pass.error = ngx_http_msgbus_error_body(r, r->headers_out.status,
-                                                 ctx->pass.message);
-    if (ctx->pass.error == NULL) {
+                                                 &ctx->pass);
+
+    if (ctx->pass.error == NULL
+        || ngx_http_msgbus_error_stored(r, ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -186,11 +191,43 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
         return rc;
     }
 
+    ngx_http_msgbus_body_refuse(r);
+
+    /* these stay, wherever an error_page leads */
+
+    if (ngx_http_msgbus_error_stored(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_msgbus_has_error_page(r, rc)) {
         return rc;
     }
 
     return ngx_http_msgbus_send_error(r, rc);
+}
+
+
+/* the answer to a post that was refused says that nothing is stored */
+static ngx_int_t
+ngx_http_msgbus_error_stored(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx)
+{
+    static ngx_str_t  none = ngx_string("none");
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    if (ctx->told || !(ctx->pass.publish || r->method == NGX_HTTP_POST)) {
+        return NGX_OK;
+    }
+
+    ctx->told = 1;
+
+    if (r->method == NGX_HTTP_GET
+        && ngx_http_msgbus_cache_control(r, &no_store) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &none);
 }
 
 
@@ -211,14 +248,17 @@ ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
         return rc;
     }
 
-    out.buf = ngx_http_msgbus_error_body(r, status, ctx->pass.message);
+    out.buf = ngx_http_msgbus_error_body(r, status, &ctx->pass);
     out.next = NULL;
 
     if (out.buf == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* not where posting it again might store it twice */
+
     if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && !ctx->published
         && ngx_http_msgbus_add_header(r, "Retry-After", &retry_after)
            != NGX_OK)
     {
@@ -226,6 +266,11 @@ ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
     }
 
     r->headers_out.status = status;
+
+    /* what "error_page 404 =200" says is about the error that led here */
+
+    r->err_status = status;
+
     ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
 
     return ngx_http_msgbus_send(r, &out, ngx_buf_size(out.buf));
@@ -259,28 +304,37 @@ ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
 
 
 /*
- * The body of an error, from the request's pool; message NULL: the status
- * says it.  NULL: no memory.
+ * The body of an error, from the request's pool: its message, else what its
+ * status says.  NULL: no memory.
  */
 static ngx_buf_t *
 ngx_http_msgbus_error_body(ngx_http_request_t *r, ngx_uint_t status,
-    const char *message)
+    ngx_http_msgbus_pass_t *pass)
 {
-    size_t      len;
-    ngx_buf_t  *b;
+    size_t       len;
+    ngx_buf_t   *b;
+    ngx_str_t   *ids;
+    const char  *message;
+
+    static ngx_str_t  none = ngx_null_string;
+
+    message = pass->message;
+    ids = pass->ids ? pass->ids : &none;
 
     if (message == NULL) {
         message = ngx_http_msgbus_error_message(status);
     }
 
-    len = sizeof("{ \"message\": \"\" }") - 1 + ngx_strlen(message);
+    len = sizeof("{ \"message\": \"\" }") - 1 + ngx_strlen(message)
+          + ids->len;
 
     b = ngx_create_temp_buf(r->pool, len);
     if (b == NULL) {
         return NULL;
     }
 
-    b->last = ngx_sprintf(b->last, "{ \"message\": \"%s\" }", message);
+    b->last = ngx_sprintf(b->last, "{ \"message\": \"%s\"%V }", message,
+                          ids);
 
     return b;
 }

@@ -129,6 +129,14 @@ ngx_http_msgbus_headers_post(ngx_http_request_t *r,
 
         } else if (ngx_http_msgbus_is_nocase(&h->key, "Prefer")) {
             ngx_http_msgbus_prefer(r, pass, &h->value);
+
+        } else if (ngx_http_msgbus_is_nocase(&h->key, "Content-Encoding")) {
+
+            if (h->value.len
+                && !ngx_http_msgbus_is_nocase(&h->value, "identity"))
+            {
+                pass->encoded = 1;
+            }
         }
     }
 

@@ -47,7 +47,7 @@ ngx_http_msgbus_health(ngx_http_request_t *r, ngx_msgbus_t *bus,
 
     ok = ngx_msgbus_health(bus) == NGX_OK;
 
-    if (ngx_http_msgbus_add_header(r, "Cache-Control", &cache_control)
+    if (ngx_http_msgbus_cache_control(r, &cache_control)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -10,9 +10,9 @@
  *
  * Here is all that is the same for a reader who waits, a stream and a post
  * that waits: the request's count, the events of its connection, the log, what
- * has been posted to it, its end, which comes once.  The context is kept by
- * pointer, because an internal redirect (post_action, when the client has left)
- * wipes the request's own.
+ * has been posted to it, its end, which comes once; and that its client has
+ * left.  Nothing else may end it: a post_action would go on with the request
+ * and wipe its context, while it is parked.
  */
 
 
@@ -20,7 +20,10 @@
 #include "ngx_http_msgbus_hold.h"
 
 
+static void ngx_http_msgbus_hold_read_handler(ngx_http_request_t *r);
 static void ngx_http_msgbus_hold_write_handler(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_msgbus_hold_is_left(ngx_http_request_t *r);
+static void ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_cleanup(void *data);
 
 
@@ -51,21 +54,68 @@ ngx_http_msgbus_hold_create(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_msgbus_hold(ngx_http_msgbus_hold_t *hold)
 {
+    ngx_event_t         *rev;
     ngx_http_request_t  *r;
 
     r = hold->ctx->request;
+    rev = r->connection->read;
+
     hold->ctx->pass.hold = hold;
 
-    if (!r->discard_body) {
-        r->read_event_handler = ngx_http_test_reading;
+    if (r->discard_body) {
+
+        /*
+         * The rest of a body is left where it is until the request ends: for
+         * what nginx reads it with would end the request, when the body is late
+         * as when it is there, and would see no client leave.
+         */
+
+        r->discard_body = 0;
+        r->main->count--;
+
+        hold->discard = 1;
     }
 
-    r->write_event_handler = hold->kind->write
-                             ? ngx_http_msgbus_hold_write_handler
-                             : ngx_http_request_empty_handler;
+    r->read_event_handler = ngx_http_msgbus_hold_read_handler;
+    r->write_event_handler = ngx_http_msgbus_hold_write_handler;
     r->main->count++;
 
+    if (!r->stream
+        && (rev->ready || rev->eof || rev->error || r->connection->error))
+    {
+
+        /* a client that came and left at once is told of only once */
+
+        ngx_post_event(rev, &ngx_posted_events);
+    }
+
     return NGX_DONE;
+}
+
+
+static void
+ngx_http_msgbus_hold_read_handler(ngx_http_request_t *r)
+{
+    ngx_event_t             *rev;
+    ngx_http_msgbus_ctx_t   *ctx;
+
+    if (ngx_http_msgbus_hold_is_left(r)) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+        ngx_http_msgbus_hold_left(ctx->pass.hold);
+        return;
+    }
+
+    rev = r->connection->read;
+
+    if ((ngx_event_flags & NGX_USE_LEVEL_EVENT) && rev->active
+        && !r->stream
+        && ngx_del_event(rev, NGX_READ_EVENT, 0) != NGX_OK)
+    {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+        ngx_http_msgbus_hold_left(ctx->pass.hold);
+    }
 }
 
 
@@ -78,7 +128,78 @@ ngx_http_msgbus_hold_write_handler(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     hold = ctx->pass.hold;
 
-    hold->kind->write(hold);
+    if (r->connection->error || r->connection->write->error) {
+
+        /* a client of HTTP/3 may want no more of an answer */
+
+        ngx_http_msgbus_hold_left(hold);
+
+    } else if (hold->kind->write) {
+        hold->kind->write(hold);
+    }
+}
+
+
+/* what the next request on this connection is, is not looked at */
+static ngx_uint_t
+ngx_http_msgbus_hold_is_left(ngx_http_request_t *r)
+{
+    u_char             byte;
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (c->error) {
+        return 1;
+    }
+
+    if (r->stream || r->http_version > NGX_HTTP_VERSION_11) {
+
+        /* no socket of its own */
+
+        return r->stream ? 0 : c->read->error;
+    }
+
+    if (c->read->eof || c->read->error || c->read->pending_eof) {
+        return 1;
+    }
+
+#if (NGX_HAVE_EPOLLRDHUP)
+
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
+        return 0;
+    }
+
+#endif
+
+    n = recv(c->fd, &byte, 1, MSG_PEEK);
+
+    return n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN);
+}
+
+
+/*
+ * Released first: a post_action wipes the request's context, and takes its time
+ */
+static void
+ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = hold->ctx->request;
+    c = r->connection;
+
+    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                  "msgbus: client left while its request was held");
+
+    c->read->eof = 1;
+    c->error = 1;
+
+    ngx_http_msgbus_hold_release(hold);
+
+    ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
 
 
@@ -105,6 +226,20 @@ ngx_http_msgbus_hold_end(ngx_http_msgbus_hold_t *hold, ngx_int_t rc)
     c = r->connection;    /* r may not survive finalization */
 
     ngx_http_msgbus_hold_release(hold);
+
+    if (hold->discard) {
+
+        /* nginx reads on, behind the answer */
+
+        hold->discard = 0;
+
+        r->discard_body = 1;
+        r->main->count++;
+
+        if (c->read->ready) {
+            ngx_post_event(c->read, &ngx_posted_events);
+        }
+    }
 
     ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
     ngx_http_run_posted_requests(c);

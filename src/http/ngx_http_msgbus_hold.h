@@ -33,7 +33,8 @@ typedef struct {
 struct ngx_http_msgbus_hold_s {
     ngx_http_msgbus_ctx_t         *ctx;      /* a redirect wipes r->ctx */
     ngx_http_msgbus_hold_kind_t   *kind;
-    ngx_uint_t                     released; /* unsigned  released:1; */
+    unsigned                       released:1;
+    unsigned                       discard:1; /* the body goes on */
 };
 
 

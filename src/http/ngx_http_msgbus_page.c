@@ -32,7 +32,9 @@
 static ngx_chain_t *ngx_http_msgbus_page_nothing(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_page_etag(ngx_http_request_t *r,
-    ngx_msgbus_page_t *page);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
+static ngx_uint_t ngx_http_msgbus_page_depends(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, uint32_t *hash);
 static ngx_int_t ngx_http_msgbus_page_headers(ngx_http_request_t *r,
     ngx_msgbus_page_t *page);
 static ngx_buf_t *ngx_http_msgbus_page_last(ngx_chain_t *cl);
@@ -78,7 +80,7 @@ ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-    } else if (ngx_http_msgbus_page_etag(r, page) != NGX_OK) {
+    } else if (ngx_http_msgbus_page_etag(r, pass, page) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -135,16 +137,21 @@ ngx_http_msgbus_page_nothing(ngx_http_request_t *r,
 
 /*
  * Events never change: the ids at the ends of a page and the number between
- * them say what an answer to this request holds.  Weak, because of the ages.
+ * them say what an answer to this request holds; with whose events are hidden
+ * from it, and of which channel of which bus where not the URI alone says that.
+ * Weak, because of the ages.
  */
 static ngx_int_t
-ngx_http_msgbus_page_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
+ngx_http_msgbus_page_etag(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
+    ngx_msgbus_page_t *page)
 {
     u_char           *p;
+    uint32_t          hash;
     ngx_table_elt_t  *h;
 
     h = ngx_http_msgbus_push_header(r, "ETag");
-    p = ngx_pnalloc(r->pool, sizeof("W/\"--\"") + 3 * NGX_INT64_LEN);
+    p = ngx_pnalloc(r->pool, sizeof("W/\"---\"") + 3 * NGX_INT64_LEN
+                             + NGX_INT32_LEN);
 
     if (h == NULL || p == NULL) {
         return NGX_ERROR;
@@ -158,13 +165,59 @@ ngx_http_msgbus_page_etag(ngx_http_request_t *r, ngx_msgbus_page_t *page)
     p = ngx_msgbus_number(p, page->last);
     *p++ = '-';
     p = ngx_msgbus_number(p, page->events);
+
+    if (ngx_http_msgbus_page_depends(r, pass, &hash)) {
+        *p++ = '-';
+        p = ngx_msgbus_number(p, hash);
+    }
+
     *p++ = '"';
 
     h->value.len = p - h->value.data;
 
     r->headers_out.etag = h;
 
+    if (r == r->main) {
+
+        /* a page has no date (RFC 9110, 13.1.4), where nginx answers 412 */
+
+        r->headers_in.if_unmodified_since = NULL;
+    }
+
     return NGX_OK;
+}
+
+
+/* on what else than its URI does an answer depend?  A hash of that. */
+static ngx_uint_t
+ngx_http_msgbus_page_depends(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, uint32_t *hash)
+{
+    ngx_str_t                   *bus, *uuid;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    uuid = &pass->query.hide;
+
+    if (uuid->len == 0 && lcf->channel == NULL && !clcf->noname
+        && !r->internal)
+    {
+        return 0;
+    }
+
+    bus = ngx_msgbus_name(lcf->bus);
+
+    ngx_crc32_init(*hash);
+    ngx_crc32_update(hash, bus->data, bus->len);
+    ngx_crc32_update(hash, pass->name.data, pass->name.len);
+    ngx_crc32_update(hash, (u_char *) " ", 1);
+    ngx_crc32_update(hash, uuid->data, uuid->len);
+    ngx_crc32_final(*hash);
+
+    return 1;
 }
 
 
@@ -212,7 +265,7 @@ ngx_http_msgbus_page_headers(ngx_http_request_t *r, ngx_msgbus_page_t *page)
         != NGX_OK
         || (page->gap
             && ngx_http_msgbus_add_header(r, "Msgbus-Gap", &gap) != NGX_OK)
-        || ngx_http_msgbus_add_header(r, "Cache-Control", &cache_control)
+        || ngx_http_msgbus_cache_control(r, &cache_control)
            != NGX_OK
         || ngx_http_msgbus_add_header(r, "Vary", &vary) != NGX_OK)
     {

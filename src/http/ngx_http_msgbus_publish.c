@@ -18,12 +18,14 @@
 #include "ngx_http_msgbus_body.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_publish.h"
+#include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_submit.h"
 
 
 static void ngx_http_msgbus_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_publish_read(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_is_batch(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_publish_encoded(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_str_t *data);
 static ngx_int_t ngx_http_msgbus_publish_event(ngx_http_request_t *r,
@@ -54,6 +56,10 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (pass->encoded) {
+        return ngx_http_msgbus_publish_encoded(r);
     }
 
     limit = ngx_http_msgbus_is_batch(r)
@@ -153,6 +159,21 @@ ngx_http_msgbus_is_batch(ngx_http_request_t *r)
 }
 
 
+/* no coding is undone here (RFC 9110, 15.5.16) */
+static ngx_int_t
+ngx_http_msgbus_publish_encoded(ngx_http_request_t *r)
+{
+    static ngx_str_t  identity = ngx_string("identity");
+
+    if (ngx_http_msgbus_add_header(r, "Accept-Encoding", &identity) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+}
+
+
 /* GET ?method=POST&post-data=... */
 static ngx_int_t
 ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
@@ -163,12 +184,6 @@ ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    rc = ngx_http_msgbus_body_discard(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
     if (data->data == NULL) {
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
                                       "Missing parameter: post-data");
@@ -176,6 +191,12 @@ ngx_http_msgbus_publish_jsonp(ngx_http_request_t *r,
 
     if (data->len > ngx_msgbus_max_event_size(lcf->bus)) {
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    rc = ngx_http_msgbus_body_discard(r);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     return ngx_http_msgbus_publish_event(r, pass, data);

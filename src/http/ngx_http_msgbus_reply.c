@@ -7,8 +7,8 @@
 /*
  * All that this module sends: status, headers, bodies.
  *
- * Answers without a body go out with the header, in one write.  Streams have
- * a way of their own, behind the header.
+ * A body, or its end, goes out with the header, in one write.  Streams have a
+ * way of their own, behind the header.
  */
 
 
@@ -70,21 +70,79 @@ ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key, uint64_t n)
 }
 
 
+ngx_int_t
+ngx_http_msgbus_cache_control(ngx_http_request_t *r, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+#if (nginx_version < 1023000)
+    ngx_array_t      *lines;
+    ngx_table_elt_t **line;
+#endif
+
+    h = ngx_http_msgbus_push_header(r, "Cache-Control");
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->value = *value;
+
+    /* where nginx's own modules look for it, "expires" for one */
+
+#if (nginx_version >= 1023000)
+
+    r->headers_out.cache_control = h;
+
+#else
+
+    lines = &r->headers_out.cache_control;
+
+    if (lines->elts == NULL
+        && ngx_array_init(lines, r->pool, 1, sizeof(ngx_table_elt_t *))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    line = ngx_array_push(lines);
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    *line = h;
+
+#endif
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
 {
     u_char  *p;
 
+    static const char  charset[] = "; charset=";
+
     r->headers_out.content_type.len = ngx_strlen(type);
     r->headers_out.content_type.data = (u_char *) type;
 
-    /* gzip_types and the like compare what stands before the charset */
+    /* nginx has a place of its own for the charset, and puts it behind */
 
-    p = (u_char *) ngx_strchr(type, ';');
+    p = (u_char *) ngx_strstr(type, charset);
 
-    r->headers_out.content_type_len = p
-                                      ? (size_t) (p - (u_char *) type)
-                                      : r->headers_out.content_type.len;
+    if (p) {
+        r->headers_out.content_type.len = p - (u_char *) type;
+
+        p += sizeof(charset) - 1;
+
+        r->headers_out.charset.len = ngx_strlen(p);
+        r->headers_out.charset.data = p;
+
+    } else {
+        ngx_str_null(&r->headers_out.charset);
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 }
 
@@ -92,6 +150,7 @@ ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
 ngx_int_t
 ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 {
+    ngx_int_t               rc;
     ngx_http_msgbus_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
@@ -99,11 +158,18 @@ ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = 0;
-    r->header_only = 1;
 
     ngx_str_null(&r->headers_out.content_type);
 
-    return ngx_http_send_header(r);
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    /* a filter may have something to say, and then there are chunks */
+
+    return ngx_http_send_special(r, NGX_HTTP_LAST);
 }
 
 

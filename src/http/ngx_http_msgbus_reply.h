@@ -22,6 +22,10 @@ ngx_int_t ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
     ngx_str_t *value);
 ngx_int_t ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key,
     uint64_t n);
+ngx_int_t ngx_http_msgbus_cache_control(ngx_http_request_t *r,
+    ngx_str_t *value);
+
+/* "application/json", or "application/json; charset=utf-8" */
 void ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type);
 
 /* a status without a body */

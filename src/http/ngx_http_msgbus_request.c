@@ -78,6 +78,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     }
 
     get = r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD);
+    pass->publish = ngx_http_msgbus_is_publish(r, &args);
     methods = lcf->methods;
 
     if (ngx_http_msgbus_is(&pass->name, "/health")) {
@@ -103,7 +104,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         methods &= ~NGX_HTTP_MSGBUS_PUBLISH;
     }
 
-    if (get && r == r->main && !all && !ngx_http_msgbus_is_publish(r, &args)) {
+    if (get && r == r->main && !all && !pass->publish) {
         pass->form = ngx_http_msgbus_accept(r);
     }
 
@@ -122,7 +123,7 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         }
     }
 
-    if (ngx_http_msgbus_is_publish(r, &args)) {
+    if (pass->publish) {
 
         if ((methods & NGX_HTTP_MSGBUS_PUBLISH) && r == r->main) {
             return ngx_http_msgbus_dispatch_publish(r, pass, &args);

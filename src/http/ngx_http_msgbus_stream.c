@@ -50,6 +50,14 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (pass->query.latest) {
+
+        /* now: when the first bytes have gone out may be much later */
+
+        pass->query.latest = 0;
+        pass->query.after = ngx_msgbus_newest(lcf->bus);
+    }
+
     dl = NULL;
 
     if (r->method != NGX_HTTP_HEAD) {
@@ -145,7 +153,7 @@ ngx_http_msgbus_stream_headers(ngx_http_request_t *r,
     static ngx_str_t  vary = ngx_string("Accept, User-Agent");
     static ngx_str_t  no = ngx_string("no");
 
-    if (ngx_http_msgbus_add_header(r, "Cache-Control", &no_cache) != NGX_OK
+    if (ngx_http_msgbus_cache_control(r, &no_cache) != NGX_OK
         || ngx_http_msgbus_add_header(r, "Vary", &vary) != NGX_OK
         || ngx_http_msgbus_add_header(r, "X-Accel-Buffering", &no) != NGX_OK)
     {

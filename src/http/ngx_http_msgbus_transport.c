@@ -19,12 +19,15 @@
 
 static ngx_uint_t ngx_http_msgbus_transport_is_filtered(
     ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_transport_begin(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_transport_flush(ngx_http_request_t *r,
     ngx_http_msgbus_transport_t *tp);
 static ngx_int_t ngx_http_msgbus_transport_write(ngx_http_request_t *r,
     ngx_http_msgbus_transport_t *tp);
 static ngx_int_t ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
     ngx_http_msgbus_transport_t *tp);
+static ngx_uint_t ngx_http_msgbus_transport_is_buffered(
+    ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_transport_blocked(ngx_http_request_t *r);
 
 
@@ -36,7 +39,7 @@ ngx_http_msgbus_transport_open(ngx_http_request_t *r,
 
     if (!ngx_http_msgbus_transport_is_filtered(r)) {
 
-        if (r->out && ngx_http_write_filter(r, NULL) == NGX_ERROR) {
+        if (ngx_http_msgbus_transport_begin(r) == NGX_ERROR) {
             return NGX_ERROR;
         }
 
@@ -98,6 +101,27 @@ ngx_http_msgbus_transport_is_filtered(ngx_http_request_t *r)
            || r->preserve_body
            || r->buffered
            || r->postponed;
+}
+
+
+/*
+ * The header, through the filters: one may put something in front of a body
+ * without a wish to see it.  Nobody writes to a buffer that holds nothing: so
+ * it is one for all, and not of a stream's memory.
+ */
+static ngx_int_t
+ngx_http_msgbus_transport_begin(ngx_http_request_t *r)
+{
+    ngx_chain_t       out;
+
+    static ngx_buf_t  nothing;
+
+    nothing.flush = 1;
+
+    out.buf = &nothing;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
 }
 
 
@@ -218,8 +242,8 @@ ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (b->pos != b->last || r->out || r->buffered || r->postponed
-        || c->buffered)
+    if (b->pos != b->last || r->postponed
+        || ngx_http_msgbus_transport_is_buffered(r))
     {
         return ngx_http_msgbus_transport_blocked(r);
     }
@@ -231,6 +255,45 @@ ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Is something of a frame on its way?  What filters note of themselves in
+ * "buffered" does not say so: not all of them take it back.
+ */
+static ngx_uint_t
+ngx_http_msgbus_transport_is_buffered(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (r->out) {
+        return 1;
+    }
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream) {
+        return r->stream->queued != 0;
+    }
+
+#endif
+
+    if (r->stream || r->http_version > NGX_HTTP_VERSION_11) {
+        return (c->buffered & NGX_LOWLEVEL_BUFFERED) != 0;
+    }
+
+#if (NGX_SSL || NGX_COMPAT)
+
+    if (c->ssl) {
+        return (c->buffered & NGX_SSL_BUFFERED) != 0;
+    }
+
+#endif
+
+    return 0;
 }
 
 

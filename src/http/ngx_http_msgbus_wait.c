@@ -60,11 +60,18 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (r != r->main || r->method == NGX_HTTP_HEAD || ngx_exiting) {
+    if (r != r->main
+        || r->method == NGX_HTTP_HEAD
+        || r->post_action
+        || ngx_exiting)
+    {
 
-        /* a subrequest, a HEAD, and whoever meets a shutdown do not wait */
+        /*
+         * a subrequest, a HEAD, a post_action, and whoever meets a shutdown do
+         * not wait
+         */
 
-        return ngx_http_msgbus_wait_send(r, pass, page);
+        return ngx_http_msgbus_page_send(r, pass, page);
     }
 
     if (lcf->max_waiters && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters) {

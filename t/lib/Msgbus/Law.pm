@@ -311,13 +311,16 @@ sub note {
 
     } elsif ($r->status == 503) {
         my $message = eval { $r->json->{message} } // '';
+        my $stored = $r->header('Msgbus-Stored') // '';
+        my $again = ($r->header('Retry-After') // '') =~ /^[1-9]\d*$/;
         my $maybe = $message =~ /may have been stored/;
 
         $tell->($maybe ? ('unknown', $p, $n, 'maybe')
                        : ('refused', $p, $n, 503), $t0, $t1);
 
         if ($message eq ''
-            || ($r->header('Retry-After') // '') !~ /^[1-9]\d*$/)
+            || $stored ne ($maybe ? 'unknown' : 'none')
+            || !!$again == !!$maybe)
         {
             $tell->('unexplained', "$p/$n: $r->{head}$r->{body}");
         }
@@ -527,7 +530,7 @@ my @laws = (
     late     => 'an acknowledged event is there for the next read',
     ghost    => 'what was refused is not seen',
     gap      => 'no reader is told of a gap when nothing was dropped',
-    why      => 'every 503 says why, and when to come again',
+    why      => 'every 503 says why, what is stored, and when to come again',
 );
 
 

@@ -23,15 +23,25 @@ plan skip_all => 'needs python3-h2' if !$python;
 Msgbus::Nginx->limit(120);
 
 my $port = Msgbus::Nginx::free_port();
+my $page = Msgbus::Nginx::free_port();
 
 my $nginx = Msgbus::Nginx->new(
     listen   => ["127.0.0.1:$port http2"],
     http     => 'msgbus_zone zone=bus:8m; client_max_body_size 4m;
-                 msgbus_zone zone=small:8m max_event_size=500;',
+                 msgbus_zone zone=small:8m max_event_size=500;
+                 server {
+                     listen 127.0.0.1:' . $page . ';
+                     location / { proxy_pass http://127.0.0.1:' . $page
+                                  . '/body/; }
+                     location /body/ { return 200 "page, $http_content_length"; }
+                 }',
     location => 'client_body_timeout 2s;
                  location /       { msgbus bus; }
                  location /off/   { msgbus bus; msgbus_methods read; }
-                 location /small/ { msgbus small; }',
+                 location /small/ { msgbus small; }
+                 location /paged/ { msgbus bus; error_page 400 /page; }
+                 location /page   { proxy_pass http://127.0.0.1:' . $page . ';
+                                    proxy_read_timeout 5s; }',
 )->start;
 
 my $worker = join ' ', $nginx->worker_pids;
@@ -70,6 +80,11 @@ is(join(', ', scenario('excess')),
    '1100000 400 False, 3000000 400 True, expect 400 True',
    'what is more than a batch may be is not waited for, nor is a client that'
    . ' waits for a 100');
+
+# the server behind the error_page would wait for what is not there any more
+
+is(join(', ', scenario('paged')), '400 page, 0, 400 page, 0',
+   'an error_page of a server behind is asked for without the body');
 
 is(join(', ', scenario('slow')), 'late 400, late 400, late 400',
    'one that does not go on gets the error after client_body_timeout');

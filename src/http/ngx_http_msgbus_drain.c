@@ -122,6 +122,11 @@ ngx_http_msgbus_drain_handler(ngx_http_request_t *r)
 
     r->read_event_handler = ngx_http_block_reading;
 
+    /* gone: where an error_page is proxied, none is announced */
+
+    r->headers_in.content_length_n = 0;
+    r->headers_in.chunked = 0;
+
     ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, drain->rc));
 }
 

@@ -370,6 +370,25 @@ def excess(port):
     client.leave("goaway")
 
 
+def paged(port):
+    """An error_page of a proxied server, when the body has been thrown away."""
+
+    client = Client(port)
+
+    for known in True, False:
+        stream = client.begin("POST", "/paged/bad.name",
+                              1000 if known else None, False)
+        client.send(stream, b"x" * 1000)
+
+        if not known:
+            client.end(stream)
+
+        answer = client.answer(stream)
+        print(answer["status"], answer["body"].decode())
+
+    client.leave("goaway")
+
+
 def slow(port):
     """Bodies that do not go on, or whose clients leave."""
 
@@ -391,6 +410,7 @@ def slow(port):
 
 
 SCENARIOS = {f.__name__: f for f in (small, large, many, late, bytewise,
-                                     leave, page, waits, refused, excess, slow)}
+                                     leave, page, waits, refused, excess, paged,
+                                     slow)}
 
 SCENARIOS[sys.argv[2]](int(sys.argv[1]))

@@ -39,8 +39,7 @@
 
 
 static void ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db);
-static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db,
-    int32_t timeout);
+static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
 static ngx_int_t ngx_msgbus_mongodb_alone(ngx_msgbus_db_t *db);
@@ -140,13 +139,19 @@ ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db)
     (void) mongoc_uri_set_option_as_bool(db->uri, MONGOC_URI_RETRYREADS,
                                          false);
 
-    ngx_msgbus_mongodb_concerns(db, ngx_min(timeouts[1].ms, limit));
+    /* the server gives up before we do */
+
+    ms = mongoc_uri_get_option_as_int32(db->uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                        limit);
+    db->patience = ngx_max(ms * 3 / 4, 1);
+
+    ngx_msgbus_mongodb_concerns(db);
 }
 
 
 /* majority, unless the URI says otherwise; and from the primary only */
 static void
-ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db, int32_t timeout)
+ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db)
 {
     mongoc_read_prefs_t          *prefs;
     mongoc_read_concern_t        *read;
@@ -166,7 +171,7 @@ ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db, int32_t timeout)
     if (mongoc_write_concern_get_wtimeout_int64(write) == 0
         && mongoc_write_concern_get_w(write) != 1)
     {
-        mongoc_write_concern_set_wtimeout_int64(write, timeout * 3 / 4);
+        mongoc_write_concern_set_wtimeout_int64(write, db->patience);
     }
 
     mongoc_uri_set_write_concern(db->uri, write);
@@ -641,6 +646,19 @@ ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db)
     ngx_log_error(NGX_LOG_WARN, db->log, 0,
                   "msgbus passes over documents of \"%V\" whose _id is no "
                   "whole number from 1 to 2^53 - 1", &db->conf->store.name);
+}
+
+
+bool
+ngx_msgbus_mongodb_writes(ngx_msgbus_db_t *db, bson_t *command)
+{
+    const mongoc_write_concern_t  *concern;
+
+    concern = mongoc_uri_get_write_concern(db->uri);
+
+    return mongoc_write_concern_append((mongoc_write_concern_t *) concern,
+                                       command)
+           && BSON_APPEND_INT32(command, "maxTimeMS", db->patience);
 }
 
 

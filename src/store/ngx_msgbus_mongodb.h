@@ -34,6 +34,7 @@ struct ngx_msgbus_db_s {
     ngx_uint_t                  newest_posted;  /* it has posted_at */
 
     int32_t                     w;           /* of the write concern */
+    int32_t                     patience;    /* of the server, ms */
     ngx_uint_t                  warned;      /* bits, by text */
     char                        warnings[NGX_MSGBUS_WARNINGS_LEN];
     char                        version[NGX_MSGBUS_VERSION_LEN];
@@ -61,6 +62,15 @@ const char *ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
 
 /* there is a document whose _id can not be an event's: told once */
 void ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db);
+
+/*
+ * What each command has that writes: the write concern, and how long it may
+ * take.  A server that is held up, by a lock for one, would carry it out later,
+ * when nobody waits for it any more; wtimeout counts from then on only.  For
+ * all servers it has to stand in the command, not in a statement of it.  False:
+ * no memory.
+ */
+bool ngx_msgbus_mongodb_writes(ngx_msgbus_db_t *db, bson_t *command);
 
 /* keeps an error's text for error() */
 void ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text);

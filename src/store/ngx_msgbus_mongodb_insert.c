@@ -105,22 +105,18 @@ static ngx_int_t
 ngx_msgbus_mongodb_command_of(ngx_msgbus_db_t *db, bson_t *command,
     ngx_msgbus_doc_t *docs, ngx_uint_t n)
 {
-    bool                           ok;
-    bson_t                         list, doc;
-    uint32_t                       i;
-    ngx_uint_t                     large;
-    const char                    *key;
-    const mongoc_write_concern_t  *concern;
-    char                           digits[16];
-
-    concern = mongoc_uri_get_write_concern(db->uri);
+    bool         ok;
+    bson_t       list, doc;
+    uint32_t     i;
+    ngx_uint_t   large;
+    const char  *key;
+    char         digits[16];
 
     bson_init(&list);
 
     ok = BSON_APPEND_UTF8(command, "insert", "events")
          && BSON_APPEND_BOOL(command, "ordered", true)
-         && mongoc_write_concern_append((mongoc_write_concern_t *) concern,
-                                        command);
+         && ngx_msgbus_mongodb_writes(db, command);
 
     for (i = 0; ok && i < n; i++) {
         (void) bson_uint32_to_string(i, &key, digits, sizeof(digits));

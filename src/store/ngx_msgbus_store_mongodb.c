@@ -58,6 +58,11 @@ static ngx_int_t ngx_msgbus_mongodb_look_for_odd(ngx_msgbus_db_t *db);
 static void ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc);
 static ngx_int_t ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t now);
+static ngx_int_t ngx_msgbus_mongodb_update(ngx_msgbus_db_t *db,
+    const char *collection, const bson_t *filter, const bson_t *update,
+    bool upsert);
+static ngx_int_t ngx_msgbus_mongodb_updated(ngx_msgbus_db_t *db,
+    const bson_t *reply);
 static ngx_int_t ngx_msgbus_mongodb_counter(ngx_msgbus_db_t *db,
     uint64_t *c);
 static ngx_int_t ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c);
@@ -475,11 +480,8 @@ ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
 static ngx_int_t
 ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id, uint64_t now)
 {
-    bool           ok;
-    bson_t         filter, update, set, reply;
-    ngx_int_t      rc;
-    bson_iter_t    iter;
-    bson_error_t   error;
+    bson_t     filter, update, set;
+    ngx_int_t  rc;
 
     bson_init(&filter);
     bson_init(&update);
@@ -499,25 +501,93 @@ ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id, uint64_t now)
         (void) bson_append_document_end(&update, &set);
     }
 
-    ok = mongoc_collection_update_one(db->events, &filter, &update, NULL,
-                                      &reply, &error);
-    rc = NGX_OK;
+    rc = ngx_msgbus_mongodb_update(db, "events", &filter, &update, false);
 
-    if (!ok) {
-        ngx_msgbus_mongodb_failed(db, error.message);
-        rc = NGX_ERROR;
-
-    } else if (bson_iter_init_find(&iter, &reply, "matchedCount")
-               && bson_iter_as_int64(&iter) == 0)
-    {
-        rc = NGX_DECLINED;
-    }
-
-    bson_destroy(&reply);
     bson_destroy(&update);
     bson_destroy(&filter);
 
     return rc;
+}
+
+
+/*
+ * Changes a document, in a command of our own: what the driver's update takes
+ * as options goes into the statement, where FerretDB does not look for a time
+ * limit.  NGX_OK, NGX_DECLINED: there is none such, NGX_ERROR.
+ */
+static ngx_int_t
+ngx_msgbus_mongodb_update(ngx_msgbus_db_t *db, const char *collection,
+    const bson_t *filter, const bson_t *update, bool upsert)
+{
+    bool           ok;
+    bson_t         command, list, statement, reply;
+    ngx_int_t      rc;
+    bson_error_t   error;
+
+    bson_init(&command);
+    bson_init(&list);
+
+    ok = BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &statement)
+         && BSON_APPEND_DOCUMENT(&statement, "q", filter)
+         && BSON_APPEND_DOCUMENT(&statement, "u", update)
+         && BSON_APPEND_BOOL(&statement, "upsert", upsert)
+         && bson_append_document_end(&list, &statement)
+         && BSON_APPEND_UTF8(&command, "update", collection)
+         && BSON_APPEND_ARRAY(&command, "updates", &list)
+         && ngx_msgbus_mongodb_writes(db, &command);
+
+    bson_destroy(&list);
+
+    if (!ok) {
+        bson_destroy(&command);
+        ngx_msgbus_mongodb_failed(db, "no memory for an update");
+
+        return NGX_ERROR;
+    }
+
+    ok = mongoc_client_command_simple(db->client,
+                                      (char *) db->conf->database.data,
+                                      &command, NULL, &reply, &error);
+    bson_destroy(&command);
+
+    if (ok) {
+        rc = ngx_msgbus_mongodb_updated(db, &reply);
+
+    } else {
+        ngx_msgbus_mongodb_failed(db, error.message);
+        rc = NGX_ERROR;
+    }
+
+    bson_destroy(&reply);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_mongodb_updated(ngx_msgbus_db_t *db, const bson_t *reply)
+{
+    bson_iter_t  iter, text;
+
+    if (bson_iter_init_find(&iter, reply, "writeErrors")) {
+
+        ngx_msgbus_mongodb_failed(db, bson_iter_init(&iter, reply)
+                  && bson_iter_find_descendant(&iter, "writeErrors.0.errmsg",
+                                               &text)
+                  && BSON_ITER_HOLDS_UTF8(&text)
+                  ? bson_iter_utf8(&text, NULL) : "an update is refused");
+        return NGX_ERROR;
+    }
+
+    if (bson_iter_init_find(&iter, reply, "writeConcernError")) {
+        ngx_msgbus_mongodb_failed(db, "its write concern is not met");
+        return NGX_ERROR;
+    }
+
+    return bson_iter_init_find(&iter, reply, "n")
+           && BSON_ITER_HOLDS_NUMBER(&iter)
+           && bson_iter_as_int64(&iter) == 0
+           ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -570,13 +640,11 @@ ngx_msgbus_mongodb_counter(ngx_msgbus_db_t *db, uint64_t *c)
 static ngx_int_t
 ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c)
 {
-    bool           ok;
-    bson_t         filter, update, opts, max, reply;
-    bson_error_t   error;
+    bson_t     filter, update, max;
+    ngx_int_t  rc;
 
     bson_init(&filter);
     bson_init(&update);
-    bson_init(&opts);
 
     (void) BSON_APPEND_UTF8(&filter, "_id", NGX_MSGBUS_COUNTER);
 
@@ -584,20 +652,10 @@ ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c)
     (void) BSON_APPEND_INT64(&max, "c", (int64_t) c);
     (void) bson_append_document_end(&update, &max);
 
-    (void) BSON_APPEND_BOOL(&opts, "upsert", true);
+    rc = ngx_msgbus_mongodb_update(db, "counters", &filter, &update, true);
 
-    ok = mongoc_collection_update_one(db->counters, &filter, &update, &opts,
-                                      &reply, &error);
-
-    bson_destroy(&reply);
-    bson_destroy(&opts);
     bson_destroy(&update);
     bson_destroy(&filter);
 
-    if (!ok) {
-        ngx_msgbus_mongodb_failed(db, error.message);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }

@@ -13,12 +13,14 @@ package Msgbus::Fake;
 #     $fake->set(rate => 2e6);      so many bytes a second, requests' only
 #     $fake->set(away => 1);        nothing is taken or answered
 #     $fake->set(unreadable => 9);  reads behind such ids are cut off
+#     $fake->set(locked => 1);      writes wait for a lock, as long as they say
 #     $fake->set(skip_cost => 0.1); a find takes so many seconds for each
 #                                   document that it skips
 #
 #     $fake->put({ _id => Msgbus::Fake::long(7), ... });
 #     $fake->remove({ ... }); $fake->change({ ... }, { ... });
 #     $fake->documents, $fake->documents('counters'), $fake->ids
+#     $fake->limits                 maxTimeMS of what writes
 #     $fake->counts                 commands so far, by name; "largest" insert
 
 use strict;
@@ -93,6 +95,15 @@ sub tell {
 
 
 sub set { my $self = shift; return $self->tell(set => @_) }
+
+# The maxTimeMS of all commands that write, by name; 0: none.
+
+sub limits {
+    my ($self) = @_;
+
+    return $self->tell('limits');
+}
+
 
 sub counts {
     my ($self) = @_;

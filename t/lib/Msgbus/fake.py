@@ -278,9 +278,11 @@ class Server:
         self.away = False       # nothing is answered any more
         self.rate = 0           # bytes a second that it takes; 0: no limit
         self.free = 0.0         # when the path is free for more
+        self.locked = False     # a write waits, as long as it may take
         self.skip_cost = 0.0    # seconds for each document that is skipped
         self.cursors = {}       # what is left of a find, by the cursor's id
         self.counts = {}        # commands, by name
+        self.limits = {}        # the maxTimeMS of those that write
         self.largest = 0        # documents of an insert
 
     def collection(self, database, name):
@@ -368,6 +370,9 @@ class Server:
         return {}
 
     def do_insert(self, c):
+        if not self.unlocked(c):
+            return {"ok": 0.0, "code": 50, "errmsg": "time limit exceeded"}
+
         collection = self.collection(c["$db"], c["insert"])
         documents = c["documents"]
 
@@ -399,6 +404,9 @@ class Server:
         return None
 
     def do_update(self, c):
+        if not self.unlocked(c):
+            return {"ok": 0.0, "code": 50, "errmsg": "time limit exceeded"}
+
         collection = self.collection(c["$db"], c["update"])
         matched, upserted = 0, []
 
@@ -430,6 +438,23 @@ class Server:
         collection = self.collection(c["$db"], c["delete"])
 
         return {"n": sum(collection.remove(d["q"]) for d in c["deletes"])}
+
+    def unlocked(self, c):
+        """Waits for a lock, also for who has gone; false: not in time."""
+
+        limit = number(c.get("maxTimeMS", 0))
+        self.limits.setdefault(next(iter(c)), []).append(limit)
+        until = time.monotonic() + (limit or 1e6) / 1000
+
+        while self.locked:
+            if time.monotonic() > until:
+                return False
+
+            self.lock.release()
+            time.sleep(0.01)
+            self.lock.acquire()
+
+        return True
 
     # --- the path
 
@@ -550,7 +575,7 @@ class Orders:
 
         for name, value in values.items():
             if name not in ("hello", "refused", "unreadable", "away", "rate",
-                            "skip_cost"):
+                            "skip_cost", "locked"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)
@@ -571,6 +596,9 @@ class Orders:
         for d in self.server.collection(database, "events").documents:
             if holds(d, query):
                 d.update(values)
+
+    def limits(self):
+        return self.server.limits
 
     def counts(self):
         return {**self.server.counts, "largest": self.server.largest}

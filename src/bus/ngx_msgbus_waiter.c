@@ -29,7 +29,9 @@
 #include "ngx_msgbus_waiter.h"
 
 
-#define NGX_MSGBUS_BUCKETS  4096
+/* at first; twice as many whenever there are as many audiences */
+#define NGX_MSGBUS_BUCKETS      4096
+#define NGX_MSGBUS_MAX_BUCKETS  1048576
 
 /* what one hold of the lock notes */
 #define NGX_MSGBUS_NOTES    1024
@@ -43,9 +45,11 @@ typedef struct {
 } ngx_msgbus_note_t;
 
 
+static void ngx_msgbus_waiters_grow(ngx_msgbus_waiters_t *ws);
 static ngx_int_t ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w, uint32_t hash, uint32_t slot);
-static void ngx_msgbus_unwatch(ngx_msgbus_watch_t *watch);
+static void ngx_msgbus_unwatch(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_watch_t *watch);
 static ngx_msgbus_audience_t *ngx_msgbus_audience_find(
     ngx_msgbus_waiters_t *ws, uint32_t hash, uint32_t slot);
 static void ngx_msgbus_audience_due(ngx_msgbus_waiters_t *ws,
@@ -65,9 +69,12 @@ ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool)
 
     ngx_queue_init(&ws->due);
     ws->n = 0;
+    ws->audiences = 0;
     ws->log = pool->log;
 
-    ws->buckets = ngx_palloc(pool, NGX_MSGBUS_BUCKETS * sizeof(ngx_queue_t));
+    ws->mask = NGX_MSGBUS_BUCKETS - 1;
+    ws->buckets = ngx_alloc(NGX_MSGBUS_BUCKETS * sizeof(ngx_queue_t),
+                            pool->log);
     if (ws->buckets == NULL) {
         return NGX_ERROR;
     }
@@ -77,6 +84,47 @@ ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool)
     }
 
     return NGX_OK;
+}
+
+
+/* without memory for it a look takes longer, and that is all */
+static void
+ngx_msgbus_waiters_grow(ngx_msgbus_waiters_t *ws)
+{
+    ngx_uint_t              i, n;
+    ngx_queue_t            *q, *buckets;
+    ngx_msgbus_audience_t  *a;
+
+    n = 2 * (ws->mask + 1);
+
+    if (ws->audiences < ws->mask + 1 || n > NGX_MSGBUS_MAX_BUCKETS) {
+        return;
+    }
+
+    buckets = ngx_alloc(n * sizeof(ngx_queue_t), ws->log);
+    if (buckets == NULL) {
+        return;
+    }
+
+    for (i = 0; i < n; i++) {
+        ngx_queue_init(&buckets[i]);
+    }
+
+    for (i = 0; i <= ws->mask; i++) {
+
+        while (!ngx_queue_empty(&ws->buckets[i])) {
+            q = ngx_queue_head(&ws->buckets[i]);
+            a = ngx_queue_data(q, ngx_msgbus_audience_t, queue);
+
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&buckets[a->hash & (n - 1)], q);
+        }
+    }
+
+    ngx_free(ws->buckets);
+
+    ws->buckets = buckets;
+    ws->mask = n - 1;
 }
 
 
@@ -157,8 +205,10 @@ ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
         a->from = 0;
         a->due = 0;
 
-        ngx_queue_insert_head(&ws->buckets[hash % NGX_MSGBUS_BUCKETS],
-                              &a->queue);
+        ngx_msgbus_waiters_grow(ws);
+
+        ngx_queue_insert_head(&ws->buckets[hash & ws->mask], &a->queue);
+        ws->audiences++;
     }
 
     watch = &w->watches[w->nwatches++];
@@ -172,7 +222,7 @@ ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
 
 
 static void
-ngx_msgbus_unwatch(ngx_msgbus_watch_t *watch)
+ngx_msgbus_unwatch(ngx_msgbus_waiters_t *ws, ngx_msgbus_watch_t *watch)
 {
     ngx_msgbus_audience_t  *a;
 
@@ -183,6 +233,7 @@ ngx_msgbus_unwatch(ngx_msgbus_watch_t *watch)
     if (ngx_queue_empty(&a->watches)) {
         ngx_queue_remove(&a->queue);
         ngx_free(a);
+        ws->audiences--;
     }
 }
 
@@ -195,7 +246,7 @@ ngx_msgbus_audience_find(ngx_msgbus_waiters_t *ws, uint32_t hash,
     ngx_queue_t            *q, *bucket;
     ngx_msgbus_audience_t  *a;
 
-    bucket = &ws->buckets[hash % NGX_MSGBUS_BUCKETS];
+    bucket = &ws->buckets[hash & ws->mask];
 
     for (q = ngx_queue_head(bucket);
          q != ngx_queue_sentinel(bucket);
@@ -234,7 +285,7 @@ ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
     }
 
     for (i = 0; i < w->nwatches; i++) {
-        ngx_msgbus_unwatch(&w->watches[i]);
+        ngx_msgbus_unwatch(ws, &w->watches[i]);
     }
 
     w->linked = 0;
@@ -388,7 +439,7 @@ ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws)
     ngx_queue_t            *q;
     ngx_msgbus_audience_t  *a;
 
-    for (i = 0; ws->n && i < NGX_MSGBUS_BUCKETS; i++) {
+    for (i = 0; ws->n && i <= ws->mask; i++) {
 
         while (!ngx_queue_empty(&ws->buckets[i])) {
             q = ngx_queue_head(&ws->buckets[i]);
@@ -454,7 +505,7 @@ ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
         hash = watch->audience->hash;
         slot = watch->audience->slot;
 
-        ngx_msgbus_unwatch(watch);
+        ngx_msgbus_unwatch(ws, watch);
 
         w->nwatches = i;
         rc = ngx_msgbus_watch(ws, w, hash, slot);
@@ -466,7 +517,7 @@ ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
         /* this one is gone, the rest is as it was */
 
         while (++i < n) {
-            ngx_msgbus_unwatch(&w->watches[i]);
+            ngx_msgbus_unwatch(ws, &w->watches[i]);
         }
 
         ngx_msgbus_waiter_unlink(ws, w);

@@ -69,6 +69,8 @@ struct ngx_msgbus_waiter_s {
 typedef struct {
     ngx_queue_t            due;            /* audiences, the first ones first */
     ngx_queue_t           *buckets;        /* the others */
+    ngx_uint_t             mask;           /* buckets - 1 */
+    ngx_uint_t             audiences;      /* those that are due, too */
     ngx_uint_t             n;              /* waiters */
     ngx_log_t             *log;
     uint64_t               seen;           /* serials before it were seen */
@@ -77,7 +79,7 @@ typedef struct {
 } ngx_msgbus_waiters_t;
 
 
-/* NGX_OK or NGX_ERROR; the buckets come from the pool, which outlives all */
+/* NGX_OK or NGX_ERROR; pool tells where to log */
 ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);
 
 /*

@@ -21,7 +21,7 @@
 #include "ngx_msgbus_time.h"
 
 
-/* a store that stays away is told of this often, us */
+/* a store that stays away, or a log without room, is told of this often, us */
 #define NGX_MSGBUS_AWAY_PERIOD    60000000
 
 /* appends of one event: each makes room for some */
@@ -102,7 +102,27 @@ ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c)
 void
 ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c)
 {
+    uint64_t  now;
+
     ngx_msgbus_log_unlock(&c->log);
+
+    if (c->no_room == 0) {
+        return;
+    }
+
+    now = ngx_msgbus_time_monotonic();
+
+    if (c->no_room_told && now - c->no_room_told < NGX_MSGBUS_AWAY_PERIOD) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_CRIT, c->error_log, 0,
+                  "msgbus has no room for %uL events of the database%s, the "
+                  "last one is %uL",
+                  c->no_room, c->log.shpool->log_ctx, c->no_room_id);
+
+    c->no_room = 0;
+    c->no_room_told = now;
 }
 
 
@@ -134,9 +154,8 @@ ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
 
         /* what is posted here is checked to fit, so it is another node's */
 
-        ngx_log_error(NGX_LOG_CRIT, c->error_log, 0,
-                      "msgbus has no room for event %uL of the database%s",
-                      ev->id, c->log.shpool->log_ctx);
+        c->no_room++;
+        c->no_room_id = ev->id;
 
         c->log.sh->last_id = ev->id;
         ngx_msgbus_ledger_lapsed_locked(c, ev->id);

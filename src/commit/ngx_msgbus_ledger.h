@@ -100,6 +100,11 @@ typedef struct {
     u_char                      *agents;   /* room for User-Agents, decoded */
     size_t                       agents_size;
 
+    uint64_t                     no_room;  /* events that the log did not take,
+                                              not told of yet, */
+    uint64_t                     no_room_id;    /* the last of them */
+    uint64_t                     no_room_told;  /* when, us */
+
     ngx_atomic_uint_t            wake[NGX_MSGBUS_SLOT_WORDS];
 
     unsigned                     connected:1;

@@ -96,9 +96,7 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     ngx_msgbus_cell_t   *cell;
     ngx_msgbus_entry_t  *e;
 
-    size = offsetof(ngx_msgbus_entry_t, bytes) + ev->channel->name.len
-           + ev->uuid.len + ev->user_agent.len + ev->data.len;
-    size = ngx_align(size, 8);
+    size = ngx_msgbus_pending_size(ev);
 
     n = p->sh->free;
     offset = ngx_msgbus_pending_room(p, size);

@@ -142,6 +142,11 @@ ngx_int_t ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p,
     ngx_uint_t slot, ngx_msgbus_event_t *ev, u_char *token, uint64_t posted,
     ngx_msgbus_outcome_t *outcome);
 
+/* bytes that an event takes */
+#define ngx_msgbus_pending_size(ev)                                           \
+    ngx_align(offsetof(ngx_msgbus_entry_t, bytes) + (ev)->channel->name.len   \
+              + (ev)->uuid.len + (ev)->user_agent.len + (ev)->data.len, 8)
+
 /* bytes that there is always room for when nothing waits */
 #define ngx_msgbus_pending_max(p)  ((p)->size / 2)
 

@@ -168,7 +168,7 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
         ticket->n = i;
 
         post->left++;
-        bytes += post->events[i].data.len;
+        bytes += ngx_msgbus_pending_size(&post->events[i]);
     }
 
     ngx_msgbus_log_unlock(posts->log);

@@ -465,6 +465,7 @@ ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
     ngx_str_t *arg, ngx_str_t *value)
 {
     off_t       size;
+    size_t      least;
     u_char     *p;
     ngx_str_t   s;
 
@@ -501,10 +502,14 @@ ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
         return NGX_ERROR;
     }
 
-    if (size < NGX_MSGBUS_MIN_ZONE) {
+    /* where pages are of 64 KB it takes some of them */
+
+    least = ngx_max(NGX_MSGBUS_MIN_ZONE, 8 * ngx_pagesize);
+
+    if ((size_t) size < least) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone \"%V\" is too small, it needs %uzk", arg,
-                           (size_t) NGX_MSGBUS_MIN_ZONE / 1024);
+                           least / 1024);
         return NGX_ERROR;
     }
 

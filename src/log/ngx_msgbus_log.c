@@ -409,11 +409,20 @@ ngx_msgbus_log_make_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
         }
 
         if (log->reject
-            || n == NGX_MSGBUS_HOLD_NODES
+            || ch->depth > log->nodes.capacity
             || sh->head_serial == sh->next_serial)
         {
             sh->refused++;
             return NGX_BUSY;
+        }
+
+        /*
+         * Those who left for its sake have not left in vain: however many of
+         * a busy channel's stand before the one that gives a place free
+         */
+
+        if (n == NGX_MSGBUS_HOLD_NODES) {
+            return NGX_AGAIN;
         }
 
         sh->pressed++;

@@ -805,11 +805,16 @@ model_append_once(model_event_t *e)
 
         reached.no_node++;
 
-        if (log->reject || n == NGX_MSGBUS_HOLD_NODES
-            || model.first == model.end)
+        if (log->reject || model.first == model.end
+            || model.names[e->name].ch.depth > log->nodes.capacity)
         {
             expected_rc = NGX_BUSY;
             model.refused++;
+            goto append;
+        }
+
+        if (n == NGX_MSGBUS_HOLD_NODES) {
+            expected_rc = NGX_AGAIN;
             goto append;
         }
 

@@ -16,6 +16,7 @@
 
 #include "ngx_http_msgbus_conf.h"
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_journal.h"
 #include "ngx_http_msgbus_mongodb.h"
 #include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_variable.h"
@@ -67,6 +68,13 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("msgbus_journal"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_msgbus_store,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      &ngx_http_msgbus_journal_block },
 
     { ngx_string("msgbus_mongodb"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,

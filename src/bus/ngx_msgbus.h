@@ -161,6 +161,12 @@ ngx_uint_t ngx_msgbus_may_wait(ngx_msgbus_t *bus);
 ngx_uint_t ngx_msgbus_is_loaded(ngx_msgbus_t *bus);
 
 /*
+ * Has the log still to be filled from a store on this machine?  That takes a
+ * moment, and a page that is read before would lack what has been seen.
+ */
+ngx_uint_t ngx_msgbus_loads_soon(ngx_msgbus_t *bus);
+
+/*
  * Reads a page.  Its buffers come from the pool; the first has head bytes
  * free before pos, the last has tail bytes free after last.  NGX_OK or
  * NGX_ERROR.  On the event loop; the lock is let go at least every

@@ -228,6 +228,17 @@ ngx_msgbus_may_wait(ngx_msgbus_t *bus)
 
 
 ngx_uint_t
+ngx_msgbus_loads_soon(ngx_msgbus_t *bus)
+{
+    /* one word, which is 0 only once; so most reads need no lock for it */
+
+    return bus->store
+           && (bus->store->flags & NGX_MSGBUS_STORE_ALONE)
+           && bus->log.sh->caught_up == 0;
+}
+
+
+ngx_uint_t
 ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 {
     ngx_uint_t  loaded;

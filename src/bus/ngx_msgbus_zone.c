@@ -45,9 +45,13 @@ typedef struct {
 } ngx_msgbus_root_t;
 
 
+static ngx_int_t ngx_msgbus_resolve_alone(ngx_conf_t *cf, ngx_msgbus_t *bus,
+    ngx_msgbus_store_conf_t **stores, ngx_uint_t n);
 static ngx_int_t ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_msgbus_adopt_store(ngx_msgbus_t *bus,
     ngx_msgbus_t *old, ngx_msgbus_root_t *root);
+static ngx_int_t ngx_msgbus_prepare_store(ngx_msgbus_t *bus,
+    ngx_msgbus_t *old);
 static ngx_int_t ngx_msgbus_init_log(ngx_msgbus_t *bus,
     ngx_msgbus_root_t *root, ngx_uint_t fresh);
 static ngx_int_t ngx_msgbus_init_limit(ngx_msgbus_t *bus);
@@ -126,7 +130,8 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
     if (i == n) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "unknown store \"%V\" of zone \"%V\", it can be "
-                           "\"memory\" or the name of a \"msgbus_mongodb\"",
+                           "\"memory\" or the name of a \"msgbus_mongodb\" "
+                           "or \"msgbus_journal\"",
                            name, &bus->conf.name);
         return NGX_ERROR;
     }
@@ -149,6 +154,38 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
                            bus->store->min_ttl / 1000);
         return NGX_ERROR;
     }
+
+    return ngx_msgbus_resolve_alone(cf, bus, stores, n);
+}
+
+
+/* some stores are of one zone only, by whatever names they are known */
+static ngx_int_t
+ngx_msgbus_resolve_alone(ngx_conf_t *cf, ngx_msgbus_t *bus,
+    ngx_msgbus_store_conf_t **stores, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    if (!(bus->store->flags & NGX_MSGBUS_STORE_ALONE)) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (stores[i]->zone
+            && stores[i]->kind == bus->store
+            && bus->store->same(stores[i], bus->store_conf))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the %V \"%V\" of zone \"%V\" is that of zone "
+                               "\"%V\", too", &bus->store->place,
+                               &bus->store_conf->shown, &bus->conf.name,
+                               stores[i]->zone);
+            return NGX_ERROR;
+        }
+    }
+
+    bus->store_conf->zone = &bus->conf.name;
 
     return NGX_OK;
 }
@@ -187,6 +224,7 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     log->undo = &root->guard->undo;
 
     if (ngx_msgbus_adopt_store(bus, old, root) != NGX_OK
+        || ngx_msgbus_prepare_store(bus, old) != NGX_OK
         || ngx_msgbus_init_log(bus, root, fresh) != NGX_OK)
     {
         return NGX_ERROR;
@@ -229,6 +267,41 @@ ngx_msgbus_adopt_store(ngx_msgbus_t *bus, ngx_msgbus_t *old,
                       "the database of msgbus zone \"%V\" can not change at a "
                       "reload, restart nginx or use another name",
                       &bus->shm_zone->shm.name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_prepare_store(ngx_msgbus_t *bus, ngx_msgbus_t *old)
+{
+    const char               *wrong;
+    ngx_core_conf_t          *ccf;
+    ngx_msgbus_store_zone_t   zone;
+
+    if (bus->store == NULL || bus->store->prepare == NULL) {
+        return NGX_OK;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(bus->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    zone.zone = &bus->conf.name;
+    zone.ttl = bus->conf.ttl;
+    zone.user = ccf->user;
+    zone.group = ccf->group;
+    zone.test = ngx_test_config;
+    zone.adopted = old != NULL;
+
+    wrong = bus->store->prepare(bus->store_conf, &zone);
+
+    if (wrong) {
+        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
+                      "msgbus zone \"%V\" can not use its %V \"%V\": %s",
+                      &bus->conf.name, &bus->store->place,
+                      &bus->store_conf->shown, wrong);
         return NGX_ERROR;
     }
 

@@ -415,6 +415,10 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
             ngx_msgbus_ledger_lapsed_locked(c, doc->id - 1);
         }
 
+        if (doc->lost) {
+            ngx_msgbus_ledger_lapsed_locked(c, doc->id);
+        }
+
         if (c->log.sh->caught_up == 0) {
             c->lapsed = 0;
         }

@@ -47,8 +47,11 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (pass->query.latest && !ngx_msgbus_is_loaded(lcf->bus)) {
-
+    if ((pass->query.latest
+         || (pass->form == NGX_MSGBUS_PAGE
+             && ngx_msgbus_loads_soon(lcf->bus)))
+        && !ngx_msgbus_is_loaded(lcf->bus))
+    {
         /* what is older than now is not known */
 
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,

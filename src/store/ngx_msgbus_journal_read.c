@@ -462,6 +462,10 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
             && f.prev_id < rd->upto)
         {
             rd->page->lost = ngx_max(rd->page->lost, f.first_id - 1);
+
+            if (r->hole) {
+                r->hole(rd->data, f.first_id - 1);
+            }
         }
 
         p = f.records;

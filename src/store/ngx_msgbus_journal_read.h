@@ -23,6 +23,10 @@ typedef ngx_int_t (*ngx_msgbus_journal_event_pt)(void *data,
     ngx_msgbus_journal_event_t *ev);
 
 
+/* is told, in its place among the events, that ids up to one may be lost */
+typedef void (*ngx_msgbus_journal_hole_pt)(void *data, uint64_t id);
+
+
 /* a segment that is open, and what is known of it */
 typedef struct {
     int                          fd;
@@ -46,6 +50,8 @@ typedef struct {
     u_char                       boot[NGX_MSGBUS_JOURNAL_BOOT_LEN];
     ngx_uint_t                   offline;   /* nobody writes: read all there
                                                is, whatever the mark says */
+
+    ngx_msgbus_journal_hole_pt   hole;      /* or NULL; read() of all only */
 
     ngx_msgbus_journal_mark_t    mark;
     ngx_msgbus_journal_list_t    list;

@@ -24,7 +24,9 @@
 
 /* what a store does besides keeping events */
 #define NGX_MSGBUS_STORE_SHARED   0x01   /* other nodes write to it too */
-#define NGX_MSGBUS_STORE_EXPIRES  0x02   /* it forgets them after their ttl */
+#define NGX_MSGBUS_STORE_EXPIRES  0x02   /* it forgets them after their ttl,
+                                            and what ids it had given out */
+#define NGX_MSGBUS_STORE_ALONE    0x04   /* of one zone only */
 
 
 typedef struct ngx_msgbus_store_s  ngx_msgbus_store_t;
@@ -43,7 +45,19 @@ typedef struct {
     ngx_msec_t             delay;      /*   times this, and after a failure */
     ngx_msec_t             poll;       /* between two looks; 0: off */
     ngx_msec_t             silence;    /* what a call may take at most */
+    ngx_str_t             *zone;       /* whose store it is, when ALONE */
 } ngx_msgbus_store_conf_t;
+
+
+/* the zone that a store is made ready for, in the master */
+typedef struct {
+    ngx_str_t             *zone;
+    uint64_t               ttl;        /* ms */
+    ngx_uid_t              user;       /* of the workers */
+    ngx_gid_t              group;
+    ngx_uint_t             test;       /* nothing is to be changed */
+    ngx_uint_t             adopted;    /* it was this zone's before a reload */
+} ngx_msgbus_store_zone_t;
 
 
 /* an event as a store has it */
@@ -56,6 +70,8 @@ typedef struct {
     ngx_str_t              user_agent; /* as posted */
     ngx_str_t              data;
     u_char                *token;      /* NULL: not posted by this module */
+    ngx_uint_t             lost;       /* ids up to an anchor's may have had
+                                          events that are lost */
 } ngx_msgbus_doc_t;
 
 
@@ -106,6 +122,13 @@ struct ngx_msgbus_store_s {
                                   ngx_pool_t *pool);
     ngx_uint_t           (*same)(ngx_msgbus_store_conf_t *one,
                                  ngx_msgbus_store_conf_t *two);
+
+    /*
+     * Makes ready what a zone needs on this machine.  NULL, or what is wrong,
+     * in a static buffer.  In the master.  NULL in place of it: nothing.
+     */
+    const char          *(*prepare)(ngx_msgbus_store_conf_t *conf,
+                                    ngx_msgbus_store_zone_t *zone);
 
     /* connects to nothing yet; NULL: no memory */
     ngx_msgbus_db_t     *(*create)(ngx_msgbus_store_conf_t *conf,
@@ -169,6 +192,7 @@ struct ngx_msgbus_store_s {
 
 
 extern ngx_msgbus_store_t  ngx_msgbus_store_mongodb;
+extern ngx_msgbus_store_t  ngx_msgbus_store_journal;
 
 
 #endif /* _NGX_MSGBUS_STORE_H_INCLUDED_ */

@@ -75,6 +75,7 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     2000,                      /* commands must not outlast a part of it */
     ngx_msgbus_mongodb_check,
     ngx_msgbus_mongodb_same,
+    NULL,
     ngx_msgbus_mongodb_create,
     ngx_msgbus_mongodb_destroy,
     ngx_msgbus_mongodb_connect,

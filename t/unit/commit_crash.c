@@ -353,7 +353,7 @@ db_raise(ngx_msgbus_db_t *db, uint64_t c)
 static ngx_msgbus_store_t  ops = {
     ngx_string("array"), ngx_string("place"),
     NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES, 0, NULL, NULL,
-    db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
+    NULL, db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
     db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
     db_counter, db_raise
 };

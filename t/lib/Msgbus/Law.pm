@@ -479,6 +479,14 @@ sub poll {
                 next;
             }
 
+            if ($r->status == 503) {
+
+                # it has not begun yet
+                $quiet = 0;
+                sleep 0.05;
+                next;
+            }
+
             my $events = $r->events;
             my $last = $r->last_id // 'none';
 

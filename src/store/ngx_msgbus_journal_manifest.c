@@ -1,0 +1,286 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The folder of a journal, and the file in it that says whose it is:
+ *
+ *     msgbus journal 1
+ *     zone bus
+ *     ttl 604800000
+ *     segment 67108864
+ *     size 10737418240
+ *
+ * The zone's name never changes.  The rest may, as long as no other nginx
+ * writes to the journal: two that differ would remove each other's events.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <sys/file.h>
+#include "ngx_msgbus_journal_disk.h"
+#include "ngx_msgbus_journal_manifest.h"
+#include "ngx_msgbus_journal_segment.h"
+
+
+#define NGX_MSGBUS_JOURNAL_MANIFEST  "manifest"
+#define NGX_MSGBUS_JOURNAL_TEXT      1024
+
+
+static const char *ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone);
+static const char *ngx_msgbus_journal_compare(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone, u_char *want, u_char *last);
+static ngx_uint_t ngx_msgbus_journal_is_used(ngx_msgbus_journal_block_t *jb);
+static const char *ngx_msgbus_journal_manifest(
+    ngx_msgbus_journal_block_t *jb, ngx_msgbus_store_zone_t *zone,
+    u_char *text, size_t len);
+static u_char *ngx_msgbus_journal_path(ngx_msgbus_journal_block_t *jb,
+    const char *name);
+static const char *ngx_msgbus_journal_wrong(const char *what,
+    ngx_err_t err);
+
+
+static u_char  ngx_msgbus_journal_paths[2][NGX_MAX_PATH];
+static u_char  ngx_msgbus_journal_said[NGX_MSGBUS_ERROR_LEN];
+
+
+const char *
+ngx_msgbus_journal_prepare(ngx_msgbus_store_conf_t *conf,
+    ngx_msgbus_store_zone_t *zone)
+{
+    ngx_msgbus_journal_block_t *jb = (ngx_msgbus_journal_block_t *) conf;
+
+    u_char       want[NGX_MSGBUS_JOURNAL_TEXT], *last;
+    const char  *wrong;
+
+    wrong = ngx_msgbus_journal_folder(jb, zone);
+
+    if (wrong) {
+        return wrong;
+    }
+
+    last = ngx_snprintf(want, NGX_MSGBUS_JOURNAL_TEXT,
+                        "msgbus journal 1\nzone %V\nttl %uL\nsegment %O\n"
+                        "size %O\n", zone->zone, zone->ttl, jb->segment,
+                        jb->size);
+
+    return ngx_msgbus_journal_compare(jb, zone, want, last);
+}
+
+
+static const char *
+ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone)
+{
+    const char   *name;
+    struct stat   st;
+
+    name = (const char *) jb->path.data;
+
+    if (stat(name, &st) != 0) {
+
+        if (ngx_errno != NGX_ENOENT) {
+            return ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
+        }
+
+        if (zone->test) {
+            return NULL;
+        }
+
+        if (mkdir(name, 0700) != 0) {
+            return ngx_msgbus_journal_wrong("mkdir() failed", ngx_errno);
+        }
+
+        if (geteuid() == 0
+            && chown(name, zone->user, zone->group) != 0)
+        {
+            return ngx_msgbus_journal_wrong("chown() failed", ngx_errno);
+        }
+
+        if (stat(name, &st) != 0) {
+            return ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
+        }
+    }
+
+    if (!S_ISDIR(st.st_mode)) {
+        return "it is no folder";
+    }
+
+    name = ngx_msgbus_disk_network(name);
+
+    if (name) {
+        (void) ngx_snprintf(ngx_msgbus_journal_said, NGX_MSGBUS_ERROR_LEN,
+                            "it is on a network file system, %s%Z", name);
+        return (const char *) ngx_msgbus_journal_said;
+    }
+
+    if (geteuid() == 0 && st.st_uid != zone->user) {
+        return "it belongs to another user than the workers'";
+    }
+
+    return NULL;
+}
+
+
+static const char *
+ngx_msgbus_journal_compare(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone, u_char *want, u_char *last)
+{
+    int       fd;
+    u_char    have[NGX_MSGBUS_JOURNAL_TEXT + 1], *line, *end;
+    ssize_t   n;
+
+    fd = open((char *) ngx_msgbus_journal_path(jb,
+                           NGX_MSGBUS_JOURNAL_MANIFEST), O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+
+        if (ngx_errno != NGX_ENOENT) {
+            return ngx_msgbus_journal_wrong("its manifest can not be opened",
+                                            ngx_errno);
+        }
+
+        return zone->test ? NULL
+               : ngx_msgbus_journal_manifest(jb, zone, want, last - want);
+    }
+
+    n = read(fd, have, NGX_MSGBUS_JOURNAL_TEXT);
+
+    (void) close(fd);
+
+    if (n == -1) {
+        return ngx_msgbus_journal_wrong("its manifest can not be read",
+                                        ngx_errno);
+    }
+
+    have[n] = '\0';
+
+    if (n == last - want && ngx_memcmp(have, want, n) == 0) {
+        return NULL;
+    }
+
+    line = (u_char *) ngx_strstr(have, "\nzone ");
+
+    if (ngx_strncmp(have, "msgbus journal 1\n", 17) != 0 || line == NULL) {
+        return "its manifest is damaged, or of a later version";
+    }
+
+    line += sizeof("\nzone ") - 1;
+
+    for (end = line; *end && *end != '\n'; end++) { /* void */ }
+
+    if ((size_t) (end - line) != zone->zone->len
+        || ngx_memcmp(line, zone->zone->data, end - line) != 0)
+    {
+        *end = '\0';
+        (void) ngx_snprintf(ngx_msgbus_journal_said, NGX_MSGBUS_ERROR_LEN,
+                            "it is the journal of zone \"%s\"%Z", line);
+        return (const char *) ngx_msgbus_journal_said;
+    }
+
+    if (!zone->adopted && ngx_msgbus_journal_is_used(jb)) {
+        return "another nginx writes to it with another ttl, size or segment";
+    }
+
+    return zone->test ? NULL
+           : ngx_msgbus_journal_manifest(jb, zone, want, last - want);
+}
+
+
+/* each writer has a shared lock on that file */
+static ngx_uint_t
+ngx_msgbus_journal_is_used(ngx_msgbus_journal_block_t *jb)
+{
+    int         fd;
+    ngx_uint_t  used;
+
+    fd = open((char *) ngx_msgbus_journal_path(jb,
+                           NGX_MSGBUS_JOURNAL_NODES_FILE), O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return 0;
+    }
+
+    used = flock(fd, LOCK_EX|LOCK_NB) == -1 && ngx_errno == EWOULDBLOCK;
+
+    (void) close(fd);
+
+    return used;
+}
+
+
+/* in place of the one that is there, in one step */
+static const char *
+ngx_msgbus_journal_manifest(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone, u_char *text, size_t len)
+{
+    int      fd;
+    u_char  *from, *to;
+
+    from = ngx_msgbus_journal_path(jb, NGX_MSGBUS_JOURNAL_MANIFEST ".new");
+
+    fd = open((char *) from, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC|O_NOFOLLOW,
+              0600);
+
+    if (fd == -1) {
+        return ngx_msgbus_journal_wrong("its manifest can not be written",
+                                        ngx_errno);
+    }
+
+    if (write(fd, text, len) != (ssize_t) len
+        || (geteuid() == 0 && fchown(fd, zone->user, zone->group) != 0)
+        || fsync(fd) != 0)
+    {
+        (void) close(fd);
+        return ngx_msgbus_journal_wrong("its manifest can not be written",
+                                        ngx_errno);
+    }
+
+    (void) close(fd);
+
+    to = ngx_msgbus_journal_path(jb, NGX_MSGBUS_JOURNAL_MANIFEST);
+
+    if (rename((char *) from, (char *) to) != 0) {
+        return ngx_msgbus_journal_wrong("its manifest can not be renamed",
+                                        ngx_errno);
+    }
+
+    return NULL;
+}
+
+
+/* the last two of them are good */
+static u_char *
+ngx_msgbus_journal_path(ngx_msgbus_journal_block_t *jb, const char *name)
+{
+    u_char             *path;
+
+    static ngx_uint_t   turn;
+
+    path = ngx_msgbus_journal_paths[turn++ % 2];
+
+    (void) ngx_snprintf(path, NGX_MAX_PATH, "%V/%s%Z", &jb->path, name);
+
+    return path;
+}
+
+
+static const char *
+ngx_msgbus_journal_wrong(const char *what, ngx_err_t err)
+{
+    u_char  *p, *last;
+
+    last = ngx_msgbus_journal_said + NGX_MSGBUS_ERROR_LEN - 1;
+
+    p = ngx_snprintf(ngx_msgbus_journal_said, NGX_MSGBUS_ERROR_LEN - 1,
+                     "%s (%d: ", what, err);
+    p = ngx_strerror(err, p, last - p);
+    p = ngx_snprintf(p, last - p, ")");
+    *p = '\0';
+
+    return (const char *) ngx_msgbus_journal_said;
+}

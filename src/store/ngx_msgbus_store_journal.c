@@ -1,0 +1,716 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The journal as a store: what the commit asks for, by one who writes to the
+ * files, one who reads them, and, in a thread of his own, one who keeps the
+ * folder in order.
+ *
+ * A failure does not close the files: what the writer keeps in memory is all
+ * that is sure, until it is in a new file.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <pthread.h>
+#include "ngx_msgbus_journal.h"
+#include "ngx_msgbus_journal_conf.h"
+#include "ngx_msgbus_journal_keep.h"
+#include "ngx_msgbus_journal_manifest.h"
+#include "ngx_msgbus_journal_read.h"
+#include "ngx_msgbus_store.h"
+
+
+/* one insert, and how long to wait for who has the lock, us */
+#define NGX_MSGBUS_JOURNAL_EVENTS_MAX  1000
+#define NGX_MSGBUS_JOURNAL_BYTES_MAX   (8 * 1024 * 1024)
+#define NGX_MSGBUS_JOURNAL_PATIENCE    2000000
+
+/* what is not synced yet, at most */
+#define NGX_MSGBUS_JOURNAL_UNSYNCED    (32 * 1024 * 1024)
+
+/* between two turns of the keeper, s */
+#define NGX_MSGBUS_JOURNAL_TURN        1
+
+
+/* a journal in use; a committer's */
+typedef struct {
+    ngx_msgbus_journal_conf_t    conf;
+    ngx_msgbus_journal_t         writer;
+    ngx_msgbus_journal_reader_t  reader;
+    ngx_msgbus_journal_event_t   events[NGX_MSGBUS_JOURNAL_EVENTS_MAX];
+    ngx_uint_t                   open;       /* writer and reader are */
+    char                        *error;
+    char                         text[NGX_MSGBUS_JOURNAL_ERROR_LEN];
+    char                         warnings[NGX_MSGBUS_WARNINGS_LEN];
+
+    /* of one look */
+    ngx_msgbus_doc_pt            handler;
+    void                        *data;
+    uint64_t                     last;
+
+    /* the keeper's thread; what follows is under the mutex */
+    pthread_t                    thread;
+    ngx_uint_t                   started;
+    pthread_mutex_t              mutex;
+    pthread_cond_t               cond;
+    ngx_uint_t                   stop;
+    ngx_uint_t                   due;        /* a segment has begun */
+    ngx_uint_t                   clock;
+    char                         kept[NGX_MSGBUS_JOURNAL_ERROR_LEN];
+} ngx_msgbus_journal_db_t;
+
+
+static const char *ngx_msgbus_journal_check(ngx_msgbus_store_conf_t *conf,
+    ngx_pool_t *pool);
+static ngx_uint_t ngx_msgbus_journal_same(ngx_msgbus_store_conf_t *one,
+    ngx_msgbus_store_conf_t *two);
+static ngx_msgbus_db_t *ngx_msgbus_journal_create(
+    ngx_msgbus_store_conf_t *conf, uint64_t ttl, ngx_log_t *log);
+static void ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_journal_connect(ngx_msgbus_db_t *db,
+    ngx_msgbus_limits_t *limits);
+static ngx_int_t ngx_msgbus_journal_settled(ngx_msgbus_journal_db_t *jd);
+static void ngx_msgbus_journal_disconnect(ngx_msgbus_db_t *db);
+static void ngx_msgbus_journal_shut(ngx_msgbus_journal_db_t *jd);
+static const char *ngx_msgbus_journal_db_error(ngx_msgbus_db_t *db);
+static const char *ngx_msgbus_journal_version(ngx_msgbus_db_t *db);
+static const char *ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db);
+static char *ngx_msgbus_journal_warning(char *p, char *last,
+    const char *text);
+static ngx_int_t ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db,
+    ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
+static ngx_int_t ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db,
+    uint64_t *id, uint64_t *created);
+static ngx_int_t ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
+    uint64_t *id);
+static ngx_int_t ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id,
+    ngx_uint_t max, ngx_msgbus_doc_pt handler, void *data);
+static ngx_int_t ngx_msgbus_journal_take(void *data,
+    ngx_msgbus_journal_event_t *ev);
+static void ngx_msgbus_journal_gone(void *data, uint64_t id);
+static ngx_int_t ngx_msgbus_journal_touch(ngx_msgbus_db_t *db, uint64_t id,
+    uint64_t now);
+static ngx_int_t ngx_msgbus_journal_counter(ngx_msgbus_db_t *db,
+    uint64_t *c);
+static ngx_int_t ngx_msgbus_journal_raise(ngx_msgbus_db_t *db, uint64_t c);
+static uint64_t ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd);
+static ngx_int_t ngx_msgbus_journal_start(ngx_msgbus_journal_db_t *jd);
+static void *ngx_msgbus_journal_cycle(void *data);
+static void ngx_msgbus_journal_rest(ngx_msgbus_journal_db_t *jd);
+
+
+ngx_msgbus_store_t  ngx_msgbus_store_journal = {
+    ngx_string("journal"),
+    ngx_string("path"),
+    NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_ALONE,
+    1000,
+
+    ngx_msgbus_journal_check,
+    ngx_msgbus_journal_same,
+    ngx_msgbus_journal_prepare,
+    ngx_msgbus_journal_create,
+    ngx_msgbus_journal_destroy,
+    ngx_msgbus_journal_connect,
+    ngx_msgbus_journal_disconnect,
+    ngx_msgbus_journal_db_error,
+    ngx_msgbus_journal_version,
+    ngx_msgbus_journal_warnings,
+    ngx_msgbus_journal_put_docs,
+    ngx_msgbus_journal_db_newest,
+    ngx_msgbus_journal_oldest,
+    ngx_msgbus_journal_after,
+    ngx_msgbus_journal_touch,
+    ngx_msgbus_journal_counter,
+    ngx_msgbus_journal_raise
+};
+
+
+static const char *
+ngx_msgbus_journal_check(ngx_msgbus_store_conf_t *conf, ngx_pool_t *pool)
+{
+    ngx_msgbus_journal_block_t *jb = (ngx_msgbus_journal_block_t *) conf;
+
+    conf->shown = jb->path;
+    conf->silence = NGX_MSGBUS_JOURNAL_PATIENCE / 1000;
+
+    return NULL;
+}
+
+
+/* by name, and, where the folders are there, by what they are */
+static ngx_uint_t
+ngx_msgbus_journal_same(ngx_msgbus_store_conf_t *one,
+    ngx_msgbus_store_conf_t *two)
+{
+    struct stat                  a, b;
+    ngx_msgbus_journal_block_t  *p, *q;
+
+    p = (ngx_msgbus_journal_block_t *) one;
+    q = (ngx_msgbus_journal_block_t *) two;
+
+    if (ngx_strcmp(p->path.data, q->path.data) == 0) {
+        return 1;
+    }
+
+    return stat((char *) p->path.data, &a) == 0
+           && stat((char *) q->path.data, &b) == 0
+           && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+
+static ngx_msgbus_db_t *
+ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
+    ngx_log_t *log)
+{
+    ngx_msgbus_journal_db_t     *jd;
+    ngx_msgbus_journal_block_t  *jb;
+
+    jb = (ngx_msgbus_journal_block_t *) conf;
+
+    jd = ngx_calloc(sizeof(ngx_msgbus_journal_db_t), log);
+    if (jd == NULL) {
+        return NULL;
+    }
+
+    if (pthread_mutex_init(&jd->mutex, NULL) != 0) {
+        ngx_free(jd);
+        return NULL;
+    }
+
+    if (pthread_cond_init(&jd->cond, NULL) != 0) {
+        (void) pthread_mutex_destroy(&jd->mutex);
+        ngx_free(jd);
+        return NULL;
+    }
+
+    jd->conf.path = (char *) jb->path.data;
+    jd->conf.segment = (uint64_t) jb->segment;
+    jd->conf.size = (uint64_t) jb->size;
+    jd->conf.ttl = ttl;
+    jd->conf.sync = jb->sync == NGX_MSGBUS_JOURNAL_SYNC_OFF
+                    ? NGX_MSGBUS_JOURNAL_NEVER
+                    : (uint64_t) jb->sync * 1000;
+    jd->conf.patience = NGX_MSGBUS_JOURNAL_PATIENCE;
+    jd->conf.unsynced = NGX_MSGBUS_JOURNAL_UNSYNCED;
+    jd->error = jd->text;
+
+    return (ngx_msgbus_db_t *) jd;
+}
+
+
+static void
+ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    if (jd->open) {
+        ngx_msgbus_journal_shut(jd);
+    }
+
+    (void) pthread_cond_destroy(&jd->cond);
+    (void) pthread_mutex_destroy(&jd->mutex);
+
+    ngx_free(jd);
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    limits->events = NGX_MSGBUS_JOURNAL_EVENTS_MAX;
+    limits->bytes = NGX_MSGBUS_JOURNAL_BYTES_MAX;
+    limits->each = NGX_MSGBUS_JOURNAL_RECORD + 8;
+
+    if (!jd->open) {
+
+        if (ngx_msgbus_journal_open(&jd->writer, &jd->conf, &ngx_msgbus_disk)
+            != NGX_OK)
+        {
+            jd->error = jd->writer.error;
+            ngx_msgbus_journal_close(&jd->writer);
+
+            return NGX_ERROR;
+        }
+
+        if (ngx_msgbus_journal_reader_open(&jd->reader, jd->conf.path,
+                                           &ngx_msgbus_disk)
+            != NGX_OK)
+        {
+            jd->error = jd->reader.error;
+            ngx_msgbus_journal_reader_close(&jd->reader);
+            ngx_msgbus_journal_close(&jd->writer);
+
+            return NGX_ERROR;
+        }
+
+        jd->reader.hole = ngx_msgbus_journal_gone;
+        jd->open = 1;
+    }
+
+    if (ngx_msgbus_journal_settled(jd) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return jd->started ? NGX_OK : ngx_msgbus_journal_start(jd);
+}
+
+
+/* nothing is left undone, and the reader sees all that is durable */
+static ngx_int_t
+ngx_msgbus_journal_settled(ngx_msgbus_journal_db_t *jd)
+{
+    if (ngx_msgbus_journal_moved(&jd->writer)
+        && ngx_msgbus_journal_look(&jd->writer) != NGX_OK)
+    {
+        jd->error = jd->writer.error;
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_journal_reader_look(&jd->reader) != NGX_OK) {
+        jd->error = jd->reader.error;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_msgbus_journal_disconnect(ngx_msgbus_db_t *db)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    if (!jd->open || jd->writer.failed) {
+        return;
+    }
+
+    if (jd->writer.known && ngx_msgbus_journal_stop(&jd->writer) != NGX_OK) {
+        jd->error = jd->writer.error;
+
+        if (jd->writer.failed) {
+            return;
+        }
+    }
+
+    ngx_msgbus_journal_shut(jd);
+}
+
+
+static void
+ngx_msgbus_journal_shut(ngx_msgbus_journal_db_t *jd)
+{
+    if (jd->started) {
+        ngx_msgbus_journal_rest(jd);
+    }
+
+    ngx_msgbus_journal_reader_close(&jd->reader);
+    ngx_msgbus_journal_close(&jd->writer);
+
+    jd->open = 0;
+}
+
+
+static const char *
+ngx_msgbus_journal_db_error(ngx_msgbus_db_t *db)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    return jd->error;
+}
+
+
+static const char *
+ngx_msgbus_journal_version(ngx_msgbus_db_t *db)
+{
+    return "journal 1";
+}
+
+
+static const char *
+ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    char  *p, *last;
+
+    p = jd->warnings;
+    last = p + NGX_MSGBUS_WARNINGS_LEN - 1;
+
+    (void) pthread_mutex_lock(&jd->mutex);
+
+    if (jd->clock) {
+        p = ngx_msgbus_journal_warning(p, last, "the clock was set, no segment "
+                                       "is removed for its age");
+    }
+
+    if (jd->kept[0]) {
+        p = ngx_msgbus_journal_warning(p, last, jd->kept);
+    }
+
+    (void) pthread_mutex_unlock(&jd->mutex);
+
+    *p = '\0';
+
+    return jd->warnings;
+}
+
+
+/* what is in quotes in it, is not in JSON */
+static char *
+ngx_msgbus_journal_warning(char *p, char *last, const char *text)
+{
+    if ((size_t) (last - p) <= ngx_strlen(text)) {
+        return p;
+    }
+
+    for ( /* void */ ; *text; text++) {
+        *p++ = *text == '"' || *text == '\\' || (u_char) *text < ' '
+               ? '\'' : *text;
+    }
+
+    *p++ = '\0';
+
+    return p;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    uint64_t                     segments;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_msgbus_journal_event_t  *ev;
+
+    for (i = 0; i < n; i++) {
+        ev = &jd->events[i];
+
+        ev->id = docs[i].id;
+        ev->created = docs[i].created;
+        ev->channel = docs[i].channel;
+        ev->uuid = docs[i].uuid;
+        ev->user_agent = docs[i].user_agent;
+        ev->data = docs[i].data;
+        ev->token = docs[i].token;
+        ngx_str_null(&ev->fields);
+    }
+
+    segments = jd->writer.segments;
+
+    rc = ngx_msgbus_journal_insert(&jd->writer, jd->events, n);
+
+    jd->error = jd->writer.error;
+
+    if (segments != jd->writer.segments) {
+
+        /* the next one is to be made ready */
+
+        (void) pthread_mutex_lock(&jd->mutex);
+        jd->due = 1;
+        (void) pthread_cond_signal(&jd->cond);
+        (void) pthread_mutex_unlock(&jd->mutex);
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+
+        for (i = 0; i < n; i++) {
+            docs[i].created = jd->events[i].created;
+            docs[i].since = jd->events[i].created;
+        }
+
+        break;
+
+    case NGX_DECLINED:
+        ngx_memzero(refusal, sizeof(ngx_msgbus_refusal_t));
+        break;
+
+    default:
+        break;
+    }
+
+    return rc;
+}
+
+
+/* the last id that is taken; there always is one */
+static ngx_int_t
+ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db, uint64_t *id,
+    uint64_t *created)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    if (ngx_msgbus_journal_settled(jd) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *id = jd->writer.at.id;
+    *created = jd->writer.at.created;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    uint64_t  before, floor;
+
+    if (ngx_msgbus_journal_settled(jd) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_journal_begin(&jd->reader, n, &before) != NGX_OK
+        || ngx_msgbus_journal_floor(&jd->reader, ngx_msgbus_journal_since(jd),
+                                    &floor)
+           != NGX_OK)
+    {
+        jd->error = jd->reader.error;
+        return NGX_ERROR;
+    }
+
+    *id = ngx_max(before, floor) + 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
+    ngx_msgbus_doc_pt handler, void *data)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    ngx_int_t                   rc;
+    ngx_msgbus_doc_t            doc;
+    ngx_msgbus_journal_page_t   page;
+    ngx_msgbus_journal_what_t   what;
+
+    if (ngx_msgbus_journal_flush(&jd->writer, 0) != NGX_OK) {
+        jd->error = jd->writer.error;
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_journal_settled(jd) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    jd->handler = handler;
+    jd->data = data;
+    jd->last = id;
+
+    ngx_memzero(&what, sizeof(ngx_msgbus_journal_what_t));
+
+    rc = ngx_msgbus_journal_read(&jd->reader, &what, id, 0, max, 0,
+                                 ngx_msgbus_journal_take, jd, &page);
+
+    if (rc != NGX_OK) {
+        jd->error = jd->reader.error;
+        return NGX_ERROR;
+    }
+
+    if (page.events < max && page.examined > jd->last) {
+
+        /* ids that nobody got: the next one comes behind them */
+
+        ngx_memzero(&doc, sizeof(ngx_msgbus_doc_t));
+
+        doc.id = page.examined;
+        doc.created = jd->writer.at.created;
+        doc.since = doc.created;
+
+        handler(data, &doc);
+    }
+
+    return (ngx_int_t) page.events;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_take(void *data, ngx_msgbus_journal_event_t *ev)
+{
+    ngx_msgbus_journal_db_t *jd = data;
+
+    ngx_msgbus_doc_t  doc;
+
+    doc.id = ev->id;
+    doc.created = ev->created;
+    doc.since = ev->created;
+    doc.channel = ev->channel;
+    doc.uuid = ev->uuid;
+    doc.user_agent = ev->user_agent;
+    doc.data = ev->data;
+    doc.token = ev->token;
+    doc.lost = 0;
+
+    jd->last = ev->id;
+
+    jd->handler(jd->data, &doc);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_msgbus_journal_gone(void *data, uint64_t id)
+{
+    ngx_msgbus_journal_db_t *jd = data;
+
+    ngx_msgbus_doc_t  doc;
+
+    ngx_memzero(&doc, sizeof(ngx_msgbus_doc_t));
+
+    doc.id = id;
+    doc.lost = 1;
+    doc.created = jd->writer.at.created;
+    doc.since = doc.created;
+
+    jd->last = id;
+
+    jd->handler(jd->data, &doc);
+}
+
+
+/* nothing in it grows old by itself */
+static ngx_int_t
+ngx_msgbus_journal_touch(ngx_msgbus_db_t *db, uint64_t id, uint64_t now)
+{
+    return NGX_OK;
+}
+
+
+/* the journal's own mark of ids is ahead of what it gives out */
+static ngx_int_t
+ngx_msgbus_journal_counter(ngx_msgbus_db_t *db, uint64_t *c)
+{
+    uint64_t  created;
+
+    return ngx_msgbus_journal_db_newest(db, c, &created);
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_raise(ngx_msgbus_db_t *db, uint64_t c)
+{
+    return NGX_OK;
+}
+
+
+/* what was created before is to be forgotten */
+static uint64_t
+ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd)
+{
+    uint64_t  now;
+
+    now = ngx_msgbus_disk.wall(ngx_msgbus_disk.disk);
+
+    return now > jd->conf.ttl ? now - jd->conf.ttl : 0;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_start(ngx_msgbus_journal_db_t *jd)
+{
+    int  err;
+
+    jd->stop = 0;
+    jd->due = 0;
+
+    /* signals are blocked in this thread, and so in that one */
+
+    err = pthread_create(&jd->thread, NULL, ngx_msgbus_journal_cycle, jd);
+
+    if (err) {
+        jd->error = jd->text;
+        ngx_msgbus_journal_error(jd->text, err, "pthread_create() failed",
+                                 NULL);
+        return NGX_ERROR;
+    }
+
+    jd->started = 1;
+
+    return NGX_OK;
+}
+
+
+/* the keeper */
+static void *
+ngx_msgbus_journal_cycle(void *data)
+{
+    ngx_msgbus_journal_db_t *jd = data;
+
+    ngx_int_t                    rc;
+    struct timespec              ts;
+    ngx_msgbus_journal_keeper_t  k;
+
+    rc = ngx_msgbus_journal_keeper_open(&k, &jd->conf, &ngx_msgbus_disk,
+                                        jd->writer.writer);
+
+    (void) pthread_mutex_lock(&jd->mutex);
+
+    while (!jd->stop) {
+
+        if (k.folder != -1 && k.keep_fd != -1) {
+            (void) pthread_mutex_unlock(&jd->mutex);
+
+            rc = ngx_msgbus_journal_keeper_turn(&k);
+
+            (void) pthread_mutex_lock(&jd->mutex);
+        }
+
+        jd->clock = k.clock;
+        jd->kept[0] = '\0';
+
+        if (rc == NGX_ERROR) {
+            (void) ngx_cpystrn((u_char *) jd->kept, (u_char *) k.error,
+                               NGX_MSGBUS_JOURNAL_ERROR_LEN);
+        }
+
+        if (rc == NGX_AGAIN || jd->due) {
+            jd->due = 0;
+            continue;
+        }
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        ts.tv_sec += NGX_MSGBUS_JOURNAL_TURN;
+
+        while (!jd->stop && !jd->due
+               && pthread_cond_timedwait(&jd->cond, &jd->mutex, &ts) == 0)
+        {
+            /* void */
+        }
+    }
+
+    (void) pthread_mutex_unlock(&jd->mutex);
+
+    ngx_msgbus_journal_keeper_close(&k);
+
+    return NULL;
+}
+
+
+static void
+ngx_msgbus_journal_rest(ngx_msgbus_journal_db_t *jd)
+{
+    (void) pthread_mutex_lock(&jd->mutex);
+    jd->stop = 1;
+    (void) pthread_cond_signal(&jd->cond);
+    (void) pthread_mutex_unlock(&jd->mutex);
+
+    (void) pthread_join(jd->thread, NULL);
+
+    jd->started = 0;
+}

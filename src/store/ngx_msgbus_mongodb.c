@@ -15,6 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_mongodb.h"
+#include "ngx_msgbus_time.h"
 
 
 #define NGX_MSGBUS_NAMESPACE_NOT_FOUND  26
@@ -25,6 +26,15 @@
 #define NGX_MSGBUS_WARN_TTL         0x04
 #define NGX_MSGBUS_WARN_INDEX       0x08
 #define NGX_MSGBUS_WARN_ODD         0x10
+#define NGX_MSGBUS_WARN_OVERDUE     0x20
+
+/*
+ * An event is overdue when it is older than the ttl by an eighth of it and ten
+ * minutes: a database drops what has expired once a minute, in steps.  What is
+ * still there at so many looks in a row is not dropped at all.
+ */
+#define NGX_MSGBUS_OVERDUE_MS       600000
+#define NGX_MSGBUS_OVERDUE_LOOKS    3
 
 /*
  * Where hello does not say so: documents of an insert, bytes of a message and
@@ -62,6 +72,7 @@ static const char  *ngx_msgbus_mongodb_texts[] = {
     "the ttl index of the database differs from the zone's ttl",
     "the indexes of the database can not be looked at or made",
     "documents whose _id is no whole number from 1 to 2^53 - 1 are passed over",
+    "expired events are still in the database: nothing drops them there",
     NULL
 };
 
@@ -646,6 +657,47 @@ ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db)
     ngx_log_error(NGX_LOG_WARN, db->log, 0,
                   "msgbus passes over documents of \"%V\" whose _id is no "
                   "whole number from 1 to 2^53 - 1", &db->conf->store.name);
+}
+
+
+void
+ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
+    uint64_t created)
+{
+    uint64_t  age, now;
+
+    now = ngx_msgbus_time_wall();
+    age = now > created ? now - created : 0;
+
+    if (created == 0
+        || age < db->ttl + db->ttl / 8 + NGX_MSGBUS_OVERDUE_MS)
+    {
+        db->overdue = 0;
+        db->overdue_id = 0;
+        db->warned &= ~NGX_MSGBUS_WARN_OVERDUE;
+        return;
+    }
+
+    if (id != db->overdue_id) {
+
+        /* they may be many, and on their way out */
+
+        db->overdue_id = id;
+        db->overdue = 0;
+    }
+
+    if (++db->overdue < NGX_MSGBUS_OVERDUE_LOOKS
+        || (db->warned & NGX_MSGBUS_WARN_OVERDUE))
+    {
+        return;
+    }
+
+    db->warned |= NGX_MSGBUS_WARN_OVERDUE;
+
+    ngx_log_error(NGX_LOG_WARN, db->log, 0,
+                  "msgbus: event %uL of \"%V\" is %uL s old, and the ttl is "
+                  "%uL s: nothing drops there what has expired",
+                  id, &db->conf->store.name, age / 1000, db->ttl / 1000);
 }
 
 

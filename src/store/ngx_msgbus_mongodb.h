@@ -28,7 +28,10 @@ struct ngx_msgbus_db_s {
     int64_t                     max_doc;     /* bytes that hello grants it */
     ngx_uint_t                  pattern;     /* of the last duplicate key */
 
-    uint64_t                    odd_looked;  /* monotonic, us */
+    uint64_t                    inspected;   /* monotonic, us */
+
+    uint64_t                    overdue_id;  /* the oldest, long expired */
+    ngx_uint_t                  overdue;     /* so many looks have met it */
 
     uint64_t                    newest_created;
     ngx_uint_t                  newest_posted;  /* it has posted_at */
@@ -62,6 +65,13 @@ const char *ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
 
 /* there is a document whose _id can not be an event's: told once */
 void ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db);
+
+/*
+ * The oldest event, and its time (0: it has none, and never expires), as it is
+ * looked at from time to time: is the database dropping what has expired?
+ */
+void ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
+    uint64_t created);
 
 /*
  * What each command has that writes: the write concern, and how long it may

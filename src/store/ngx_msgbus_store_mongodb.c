@@ -38,8 +38,8 @@
 /* documents that are read to find one whose _id is a whole number */
 #define NGX_MSGBUS_ODD  16
 
-/* how often other documents are looked for, us */
-#define NGX_MSGBUS_ODD_PERIOD  60000000
+/* how often its oldest and newest documents are looked at, at least, us */
+#define NGX_MSGBUS_INSPECT_PERIOD  60000000
 
 
 static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
@@ -54,7 +54,9 @@ static uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
 static uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
 static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
     ngx_uint_t max, ngx_msgbus_doc_pt handler, void *data);
-static ngx_int_t ngx_msgbus_mongodb_look_for_odd(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_mongodb_inspect(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db,
+    int32_t order);
 static void ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc);
 static ngx_int_t ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t now);
@@ -287,7 +289,7 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     mongoc_cursor_t   *cursor;
     ngx_msgbus_doc_t   doc;
 
-    if (ngx_msgbus_mongodb_look_for_odd(db) != NGX_OK) {
+    if (ngx_msgbus_mongodb_inspect(db) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -348,68 +350,93 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 
 
 /*
- * Documents whose _id can not be an event's are passed over by each query.
- * Once a minute: are there any, below or above those?
+ * From time to time: are there documents whose _id can not be an event's, below
+ * or above those?  Each query passes over them.  And is the oldest event one
+ * that should have gone?
  */
 static ngx_int_t
-ngx_msgbus_mongodb_look_for_odd(ngx_msgbus_db_t *db)
+ngx_msgbus_mongodb_inspect(ngx_msgbus_db_t *db)
+{
+    uint64_t  now, period;
+
+    now = ngx_msgbus_time_monotonic();
+    period = ngx_min(db->ttl * 1000 / 2, NGX_MSGBUS_INSPECT_PERIOD);
+
+    if (db->inspected && now - db->inspected < period) {
+        return NGX_OK;
+    }
+
+    if (ngx_msgbus_mongodb_inspect_end(db, -1) != NGX_OK
+        || ngx_msgbus_mongodb_inspect_end(db, 1) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    db->inspected = now;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db, int32_t order)
 {
     bson_t            filter, opts, sub;
-    int32_t           order;
-    uint64_t          now;
+    uint64_t          id;
+    ngx_int_t         rc;
     bson_iter_t       iter;
     bson_error_t      error;
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
-    now = ngx_msgbus_time_monotonic();
+    bson_init(&filter);
+    bson_init(&opts);
 
-    if (db->odd_looked && now - db->odd_looked < NGX_MSGBUS_ODD_PERIOD) {
-        return NGX_OK;
-    }
+    (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sub);
+    (void) BSON_APPEND_INT32(&sub, "_id", order);
+    (void) bson_append_document_end(&opts, &sub);
 
-    db->odd_looked = now;
+    (void) BSON_APPEND_INT64(&opts, "limit", NGX_MSGBUS_ODD);
 
-    for (order = -1; order <= 1; order += 2) {
+    (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &sub);
+    (void) BSON_APPEND_INT32(&sub, "_id", 1);
+    (void) BSON_APPEND_INT32(&sub, "created_at", 1);
+    (void) bson_append_document_end(&opts, &sub);
 
-        bson_init(&filter);
-        bson_init(&opts);
+    cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
+                                              NULL);
 
-        (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sub);
-        (void) BSON_APPEND_INT32(&sub, "_id", order);
-        (void) bson_append_document_end(&opts, &sub);
+    while (mongoc_cursor_next(cursor, &b)) {
 
-        (void) BSON_APPEND_INT64(&opts, "limit", 1);
+        id = bson_iter_init_find(&iter, b, "_id")
+             ? ngx_msgbus_mongodb_id(&iter) : 0;
 
-        (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &sub);
-        (void) BSON_APPEND_INT32(&sub, "_id", 1);
-        (void) bson_append_document_end(&opts, &sub);
-
-        cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
-                                                  NULL);
-
-        if (mongoc_cursor_next(cursor, &b)
-            && bson_iter_init_find(&iter, b, "_id")
-            && ngx_msgbus_mongodb_id(&iter) == 0)
-        {
+        if (id == 0) {
             ngx_msgbus_mongodb_odd(db);
+            continue;
         }
 
-        if (mongoc_cursor_error(cursor, &error)) {
-            ngx_msgbus_mongodb_failed(db, error.message);
-            db->odd_looked = 0;
+        if (order > 0) {
+            ngx_msgbus_mongodb_oldest_is(db, id,
+                               bson_iter_init_find(&iter, b, "created_at")
+                               ? ngx_msgbus_mongodb_date(&iter) : 0);
         }
 
-        mongoc_cursor_destroy(cursor);
-        bson_destroy(&opts);
-        bson_destroy(&filter);
-
-        if (db->odd_looked == 0) {
-            return NGX_ERROR;
-        }
+        break;
     }
 
-    return NGX_OK;
+    rc = NGX_OK;
+
+    if (mongoc_cursor_error(cursor, &error)) {
+        ngx_msgbus_mongodb_failed(db, error.message);
+        rc = NGX_ERROR;
+    }
+
+    mongoc_cursor_destroy(cursor);
+    bson_destroy(&opts);
+    bson_destroy(&filter);
+
+    return rc;
 }
 
 

@@ -14,6 +14,7 @@ package Msgbus::Fake;
 #     $fake->set(away => 1);        nothing is taken or answered
 #     $fake->set(unreadable => 9);  reads behind such ids are cut off
 #     $fake->set(locked => 1);      writes wait for a lock, as long as they say
+#     $fake->set(mute => 1);        inserts are done, and not answered
 #     $fake->set(skip_cost => 0.1); a find takes so many seconds for each
 #                                   document that it skips
 #
@@ -117,6 +118,27 @@ sub put {
 
     return $self->tell(put => database => $self->{database},
                        documents => \@documents);
+}
+
+
+# With the id that is next, as another node would.
+
+sub append {
+    my ($self, %event) = @_;
+
+    return $self->tell(append => database => $self->{database},
+                       document => $self->event(1, %event));
+}
+
+
+# What Msgbus::Mongodb asks a plain driver for.
+
+sub ask {
+    my ($self, $what) = @_;
+
+    die "a fake can not $what" if $what ne 'find';
+
+    return [$self->documents];
 }
 
 

@@ -278,6 +278,7 @@ class Server:
         self.away = False       # nothing is answered any more
         self.rate = 0           # bytes a second that it takes; 0: no limit
         self.free = 0.0         # when the path is free for more
+        self.mute = False       # an insert is done, and not answered
         self.locked = False     # a write waits, as long as it may take
         self.skip_cost = 0.0    # seconds for each document that is skipped
         self.cursors = {}       # what is left of a find, by the cursor's id
@@ -521,6 +522,9 @@ class Connection(threading.Thread):
         with self.server.lock:
             reply = encode(self.server.command(command))
 
+            if self.server.mute and "insert" in command:
+                raise EOFError
+
         if more:
             return
 
@@ -575,7 +579,7 @@ class Orders:
 
         for name, value in values.items():
             if name not in ("hello", "refused", "unreadable", "away", "rate",
-                            "skip_cost", "locked"):
+                            "skip_cost", "locked", "mute"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)
@@ -583,6 +587,17 @@ class Orders:
     def put(self, database, documents, collection="events"):
         for document in documents:
             self.server.collection(database, collection).add(document)
+
+    def append(self, database, document):
+        """With the id that is next, as another node would."""
+
+        collection = self.server.collection(database, "events")
+        newest = max(d["_id"].value for d in collection.documents
+                     if isinstance(d["_id"], Long)
+                     and d["_id"].value < 1 << 53)
+
+        document["_id"] = Long(newest + 1)
+        collection.add(document)
 
     def get(self, database, collection="events"):
         return self.server.collection(database, collection).documents

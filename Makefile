@@ -31,6 +31,7 @@ VALGRIND_TESTS ?= $(wildcard t/001-* t/003-* t/013-* t/021-* t/024-* t/026-* \
                t/030-* t/031-* t/042-* t/051-* t/080-* t/081-* t/083-* t/102-*)
 
 BUILD        = build
+PREFIX       = /usr/local
 WARNINGS     = -Wvla -Wmissing-prototypes
 CC_OPT       = -g -O2 -fPIC $(WARNINGS)
 LD_OPT       = -fPIC
@@ -108,12 +109,29 @@ JOBS         = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 all:
 	@tools/configure
 	@$(MAKE) $(JOBS) -s -C $(NGINX_SRC) -f $(CURDIR)/$(BUILD)/Makefile modules
+	@$(MAKE) --no-print-directory -s $(BUILD)/$(TOOL)
 	@echo "$(BUILD)/$(MODULE) is up to date"
+
+# what looks after a journal's folder needs of the module the journal's rooms,
+# of nginx its headers
+
+TOOL         = msgbus-journal
+TOOL_SRCS    = tools/journal/msgbus_journal.c \
+               $(filter-out %_keep.c %_manifest.c, \
+                            $(wildcard src/store/ngx_msgbus_journal_*.c))
+
+$(BUILD)/$(TOOL): $(TOOL_SRCS) $(wildcard src/store/ngx_msgbus_journal*.h)
+	$(if $(CC),$(CC),gcc) -W -Wall -Wno-unused-parameter $(CC_OPT) \
+	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules os/unix) \
+	    -I$(BUILD) -Isrc/base -Isrc/store $(TOOL_SRCS) $(LD_OPT) -lyajl -o $@
 
 install: all
 	@dir=$$($(NGINX) -V 2>&1 | tr ' ' '\n' | sed -n 's/^--modules-path=//p') && \
 	    dir=$${dir:-/usr/local/nginx/modules} && \
 	    install -D -m 644 $(BUILD)/$(MODULE) "$(DESTDIR)$$dir/$(MODULE)" && \
+	    install -D -m 755 $(BUILD)/$(TOOL) "$(DESTDIR)$(PREFIX)/bin/$(TOOL)" && \
+	    install -D -m 644 docs/$(TOOL).1 \
+	        "$(DESTDIR)$(PREFIX)/share/man/man1/$(TOOL).1" && \
 	    echo "installed; add to the top of nginx.conf:" && \
 	    echo "    load_module $$dir/$(MODULE);"
 
@@ -260,11 +278,13 @@ clean:
 help:
 	@sed -n '/^#: /{s/^#: //;p}' Makefile
 
-#: make              build the module: build/ngx_http_msgbus_module.so
+#: make              build the module: build/ngx_http_msgbus_module.so, and
+#:                   build/msgbus-journal
 #: make run          install what is missing, build, run a bus to try on PORT
 #: make test         install what is missing, build, check, run all tests
 #:                   TESTS="t/a.t t/b.t" a choice, PROVE_OPTS=-v options
-#: make install      put the module where nginx looks for it (DESTDIR)
+#: make install      put the module where nginx looks for it (DESTDIR), and
+#:                   msgbus-journal and its manual page below PREFIX=/usr/local
 #: make deps         install what "make" and "make run" need, by apt;
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom

@@ -92,6 +92,8 @@ typedef struct {
     unsigned                     begins:1;   /* a frame is about to be
                                                 written */
     unsigned                     lost:1;     /* a hole is due */
+    unsigned                     bare:1;     /* an empty one begins at any id,
+                                                not at the clock; for tools */
     unsigned                     damaged:1;  /* the error tells of damage */
 
     char                         error[NGX_MSGBUS_JOURNAL_ERROR_LEN];

@@ -111,8 +111,8 @@ ngx_msgbus_journal_recover(ngx_msgbus_journal_t *j, ngx_uint_t marked)
             rc = NGX_DECLINED;
 
         } else {
-            rc = ngx_msgbus_journal_move(j, &j->at,
-                                         ngx_msgbus_journal_base(j, 0),
+            rc = ngx_msgbus_journal_move(j, &j->at, j->bare ? 0
+                                         : ngx_msgbus_journal_base(j, 0),
                                          NGX_MSGBUS_JOURNAL_SKIP);
         }
     }

@@ -1,0 +1,193 @@
+# msgbus-journal checks a journal, writes its events out and reads them in
+# again, and mends one that is damaged: all that is good is kept, and readers
+# are told of the rest.  Any byte of a sealed segment that changes is told of.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Msgbus::Nginx;
+
+
+my $build = $ENV{BUILD} || 'build';
+my $tool = ($build =~ m{^/} ? $build : "$FindBin::Bin/../$build")
+           . '/msgbus-journal';
+
+plan skip_all => "no $tool here: run \"make\"" if ! -x $tool;
+
+Msgbus::Nginx->limit(120);
+
+sub node {
+    return Msgbus::Nginx->new(
+        http     => 'msgbus_journal disk { path journal; segment 64k; }'
+                    . ' msgbus_zone zone=bus:8m store=disk ttl=1h;',
+        location => 'location / { msgbus bus; msgbus_require_uuid off; }',
+    );
+}
+
+sub start {
+    my ($nginx) = @_;
+
+    $nginx->start;
+    $nginx->until(10, 'the journal to be read', sub {
+        return $nginx->client->get('/x?echo=true')->status == 204;
+    });
+
+    return $nginx->client;
+}
+
+# what it said, and its exit code
+
+sub run {
+    my ($command) = @_;
+
+    my $said = `$command 2>&1`;
+
+    return ($said, $? >> 8);
+}
+
+sub all_of {
+    my ($client) = @_;
+
+    my ($last, @all) = (0);
+
+    for ( ;; ) {
+        my $r = $client->get("/a?echo=true&last-known-id=$last");
+
+        push @all, map { "$_->{id}$_->{data}" } @{ $r->events };
+        return @all if !@{ $r->events };
+        $last = $r->last_id;
+    }
+}
+
+
+my $nginx = node();
+my $client = start($nginx);
+my @wanted;
+
+for my $n (1 .. 400) {
+    my $data = qq({"n":$n,"t":"\xc3\xa9\\n\\"","s":"@{[ 'x' x (400) ]}"});
+
+    push @wanted, $client->post('/a', $data)->id . $data;
+}
+
+my $folder = "$nginx->{dir}/journal";
+
+my ($said, $code) = run("$tool verify $folder");
+
+is($code, 0, 'a journal is checked while nginx writes to it');
+like($said, qr/^\d+ segments, 400 events, ids up to \d+: well$/, $said);
+
+($said, $code) = run("$tool repair $folder");
+
+is($code, 2, 'but not repaired');
+like($said, qr/nginx writes to \S+, stop it first/, 'and it says why');
+
+is(system("$tool dump $folder > $nginx->{dir}/dump"), 0, 'it is written out');
+$nginx->quit;
+
+open my $in, '<', "$nginx->{dir}/dump";
+my @lines = <$in>;
+
+is(scalar @lines, 400, 'with all events');
+like($lines[0], qr/^\{"_id":\{"\$numberLong":"\d+"\},"channel":"\/a","data":"\{
+                   \\"n\\":1,/x, 'as documents of MongoDB');
+
+# into an empty one
+
+my $other = node();
+
+start($other);
+$other->quit;
+system("rm $other->{dir}/journal/*.journal $other->{dir}/journal/mark");
+
+($said, $code) = run("$tool import $other->{dir}/journal < $nginx->{dir}/dump");
+
+is($code, 0, 'it is read in');
+is($said, "400 events\n", 'all of it');
+is_deeply([all_of(start($other))], \@wanted,
+          'byte for byte, under the same ids');
+$other->quit;
+
+($said, $code) = run("$tool import $other->{dir}/journal < $nginx->{dir}/dump");
+
+is($code, 2, 'a second time it is refused');
+like($said, qr/line 1: id \d+ does not come after \d+/, 'for its ids');
+
+# damage in the middle of a sealed one
+
+my ($file) = sort glob "$folder/*.journal";
+
+sub flip {
+    my ($at) = @_;
+
+    open my $f, '+<', $file or die "$file: $!\n";
+    seek $f, $at, 0;
+    read $f, my $byte, 1;
+    seek $f, $at, 0;
+    print $f chr(ord($byte) ^ 0x10);
+    close $f;
+}
+
+# of any byte, of some; those between the header and the first frame, and
+# between the last one and the index, say nothing
+
+my $silent = 0;
+
+for (1 .. 40) {
+    my $at = 4096 + int rand 50_000;
+
+    flip($at);
+    ($said, $code) = run("$tool verify $folder");
+    $silent++ if $code != 1;
+    flip($at);
+}
+
+is($silent, 0, 'any byte of a sealed segment that changes is told of');
+
+flip(4096 + 20_000);
+
+($said, $code) = run("$tool verify $folder");
+
+is($code, 1, 'damage is found');
+like($said, qr/damaged at offset \d+ of "0+1-\d+\.journal"/, 'and told');
+
+($said, $code) = run("$tool repair $folder");
+
+is($code, 1, 'repair says that something is lost');
+like($said, qr/events with ids from \d+ to \d+ are lost/, 'and what');
+like($said, qr/the old files are in \S+damaged-\d+/, 'and keeps a copy');
+
+($said, $code) = run("$tool verify $folder");
+
+is($code, 0, 'then it is well');
+
+$client = start($nginx);
+
+my @have = all_of($client);
+
+is(scalar @have, 399, 'all but one event are there');
+
+my %have = map { $_ => 1 } @have;
+my ($lost) = grep { !$have{$_} } @wanted;
+my ($id) = $lost =~ /^(\d+)/;
+
+ok($client->get('/a?echo=true&last-known-id=' . ($id - 1))->gap,
+   'and who crosses its place is told of a gap');
+
+$nginx->quit;
+
+SKIP: {
+    skip 'no man here', 1 if system('command -v man > /dev/null');
+
+    ($said) = run("man --warnings -E UTF-8 -l -Tutf8 -P cat"
+                  . " $FindBin::Bin/../docs/msgbus-journal.1 2>&1 > /dev/null");
+
+    is($said, '', 'the manual page is without a fault');
+}
+
+done_testing;

@@ -153,7 +153,8 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     if (bus->store) {
         ngx_msgbus_worker_want_slot(bus);
 
-        rc = ngx_msgbus_post_queue(&bus->posts, post);
+        rc = ngx_msgbus_ledger_has_time(&bus->ledger, bus->posts.patience)
+             ? ngx_msgbus_post_queue(&bus->posts, post) : NGX_BUSY;
 
         if (rc == NGX_AGAIN) {
 

@@ -653,5 +653,5 @@ size_t
 ngx_msgbus_zone_max_posts(ngx_msgbus_t *bus)
 {
     return ngx_min(ngx_msgbus_pending_max(&bus->posts.pending),
-                   NGX_MSGBUS_BATCH_BYTES) / 2;
+                   NGX_MSGBUS_PACE_MOST) / 2;
 }

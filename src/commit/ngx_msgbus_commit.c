@@ -38,9 +38,9 @@
 static ngx_int_t ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c);
 static void ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c);
 static ngx_int_t ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c,
-    size_t *offset, size_t *bytes);
+    size_t *offset);
 static ngx_uint_t ngx_msgbus_commit_is_full(ngx_msgbus_ledger_t *c,
-    size_t bytes, ngx_msgbus_entry_t *e);
+    ngx_msgbus_entry_t *e);
 static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e);
 static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c);
@@ -145,6 +145,10 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
             return NGX_ERROR;
         }
 
+        if (c->pace.bytes == 0) {
+            ngx_msgbus_pace_init(&c->pace, (uint64_t) c->limits.time * 1000);
+        }
+
         c->connected = 1;
         c->stale = 1;
         c->unsure = 1;
@@ -179,11 +183,12 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
 static void
 ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c)
 {
-    size_t     offset, bytes;
+    size_t     offset;
     ngx_int_t  rc;
 
     c->n = 0;
-    bytes = 0;
+    c->bytes = 0;
+    c->more = 0;
 
     ngx_msgbus_ledger_lock(c);
 
@@ -192,8 +197,7 @@ ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c)
 
     offset = c->pending.sh->head;
 
-    while ((rc = ngx_msgbus_commit_gather_locked(c, &offset, &bytes))
-           == NGX_AGAIN)
+    while ((rc = ngx_msgbus_commit_gather_locked(c, &offset)) == NGX_AGAIN)
     {
         ngx_msgbus_ledger_unlock(c);
         ngx_msgbus_ledger_lock(c);
@@ -216,8 +220,7 @@ ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c)
 
 /* NGX_AGAIN: there is more, but this hold has done its share */
 static ngx_int_t
-ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
-    size_t *bytes)
+ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset)
 {
     ngx_uint_t           i;
     ngx_msgbus_entry_t  *e;
@@ -226,7 +229,12 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
 
         e = ngx_msgbus_pending_at_locked(&c->pending, offset);
 
-        if (e == NULL || ngx_msgbus_commit_is_full(c, *bytes, e)) {
+        if (e == NULL) {
+            return NGX_OK;
+        }
+
+        if (ngx_msgbus_commit_is_full(c, e)) {
+            c->more = 1;
             return NGX_OK;
         }
 
@@ -240,7 +248,7 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
             e->state = NGX_MSGBUS_SENT;
 
             c->entries[c->n++] = e;
-            *bytes += e->size + c->limits.each;
+            c->bytes += e->size + c->limits.each;
         }
     }
 
@@ -250,17 +258,20 @@ ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c, size_t *offset,
 
 /* is there no room for an entry behind what the batch has? */
 static ngx_uint_t
-ngx_msgbus_commit_is_full(ngx_msgbus_ledger_t *c, size_t bytes,
-    ngx_msgbus_entry_t *e)
+ngx_msgbus_commit_is_full(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 {
+    size_t  bytes;
+
     if (c->n == 0) {
         return 0;
     }
 
+    bytes = c->bytes + e->size + c->limits.each;
+
     return c->n >= NGX_MSGBUS_BATCH_EVENTS
            || c->n >= c->limits.events
-           || bytes + e->size > NGX_MSGBUS_BATCH_BYTES
-           || bytes + e->size + c->limits.each > c->limits.bytes;
+           || bytes > c->pace.bytes
+           || bytes > c->limits.bytes;
 }
 
 
@@ -295,7 +306,10 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
         return 0;
     }
 
-    if (age > 2 * c->patience) {
+    if (e->state == NGX_MSGBUS_QUEUED && age + c->pace.took > c->patience) {
+
+        /* its poster would not wait for the answer: rather not at all */
+
         ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
         return 0;
     }
@@ -336,6 +350,16 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
     begin = ngx_msgbus_time_monotonic();
 
     rc = c->store->insert(c->db, c->docs, c->n, &c->refusal);
+
+    if (rc == NGX_OK || rc == NGX_DECLINED) {
+        ngx_msgbus_pace_done(&c->pace, c->bytes,
+                             ngx_msgbus_time_monotonic() - begin, c->more);
+
+    } else {
+        ngx_msgbus_pace_failed(&c->pace, c->bytes);
+    }
+
+    c->sh->rate = c->pace.rate;
 
     switch (rc) {
 

@@ -81,6 +81,18 @@ ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c)
 }
 
 
+ngx_uint_t
+ngx_msgbus_ledger_has_time(ngx_msgbus_ledger_t *c, ngx_msec_t ms)
+{
+    uint64_t  rate, bytes;
+
+    rate = *(volatile uint64_t *) &c->sh->rate;
+    bytes = *(volatile uint64_t *) &c->pending.sh->bytes;
+
+    return rate == 0 || bytes * 1000 / rate < ms;
+}
+
+
 void
 ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c)
 {

@@ -12,13 +12,13 @@
 #include <ngx_core.h>
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_notify.h"
+#include "ngx_msgbus_pace.h"
 #include "ngx_msgbus_pending.h"
 #include "ngx_msgbus_store.h"
 
 
-/* documents of one insert, and bytes: less than one message of the wire */
+/* events of one insert */
 #define NGX_MSGBUS_BATCH_EVENTS  1000
-#define NGX_MSGBUS_BATCH_BYTES   (8 * 1024 * 1024)
 
 /* between two looks at a database with poll off, ms: is it still there? */
 #define NGX_MSGBUS_LOOK          2000
@@ -54,6 +54,8 @@ typedef struct {
     ngx_atomic_t           idle;       /* it sleeps until it is woken */
     ngx_atomic_t           loaded;     /* the log has a beginning */
 
+    uint64_t               rate;       /* bytes a second that the store takes
+                                          at most; 0: not known */
     uint64_t               ceiling;    /* no id above it may be given out */
     uint64_t               newest;     /* created_at of the newest event, ms, */
     int64_t                young;      /*   and when it was now, since boot */
@@ -82,7 +84,8 @@ typedef struct {
     ngx_msgbus_notify_t         *notify;   /* constant parts of it */
     ngx_msgbus_store_t          *store;
     ngx_msgbus_db_t             *db;
-    ngx_msgbus_limits_t          limits;   /* of a batch */
+    ngx_msgbus_limits_t          limits;   /* of a batch, by the store */
+    ngx_msgbus_pace_t            pace;     /*   and by the path to it */
     ngx_msgbus_refusal_t         refusal;  /* of the last one's event */
     ngx_log_t                   *error_log;
     ngx_atomic_t                *stop;     /* NULL; 1: it is to end; 2: and not
@@ -97,6 +100,7 @@ typedef struct {
     ngx_msgbus_entry_t         **entries;  /* of the batch, */
     ngx_msgbus_doc_t            *docs;     /*   and as the store sees them */
     ngx_uint_t                   n;
+    size_t                       bytes;    /* of them */
     u_char                      *agents;   /* room for User-Agents, decoded */
     size_t                       agents_size;
 
@@ -113,6 +117,7 @@ typedef struct {
                                               in the database unseen */
     unsigned                     lapsed:1; /* events may have expired unseen */
     unsigned                     seen:1;   /* readers are to be woken */
+    unsigned                     more:1;   /* than the batch could have */
 } ngx_msgbus_ledger_t;
 
 
@@ -126,6 +131,12 @@ void ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c);
 
 /* lets the connection go; before another becomes the committer */
 void ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c);
+
+/*
+ * Will what is queued now be stored within ms, as far as is known?  Reads words
+ * of the zone without the lock.
+ */
+ngx_uint_t ngx_msgbus_ledger_has_time(ngx_msgbus_ledger_t *c, ngx_msec_t ms);
 
 /* the zone's lock, with a log and pending posts that are whole */
 void ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c);

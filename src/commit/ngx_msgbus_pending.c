@@ -153,6 +153,7 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
 
     ngx_msgbus_undo_set(undo, p->sh->tail, offset + size);
     ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries + 1);
+    ngx_msgbus_undo_set(undo, p->sh->bytes, p->sh->bytes + size);
 
     ngx_msgbus_undo_done(undo);
 
@@ -220,6 +221,7 @@ ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
         if (e->state == NGX_MSGBUS_QUEUED) {
             ngx_msgbus_undo_set(undo, e->state, NGX_MSGBUS_CANCELED);
             ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries - 1);
+            ngx_msgbus_undo_set(undo, p->sh->bytes, p->sh->bytes - e->size);
             rc = NGX_OK;
 
         } else {
@@ -419,6 +421,7 @@ ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
     undo = p->undo;
 
     ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries - 1);
+    ngx_msgbus_undo_set(undo, p->sh->bytes, p->sh->bytes - e->size);
 
     if (e->cell != NGX_MSGBUS_CELL_NONE) {
         cell = &p->cells[e->cell];

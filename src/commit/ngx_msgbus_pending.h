@@ -99,7 +99,8 @@ typedef struct {
 typedef struct {
     size_t                 head;       /* offset of the oldest entry */
     size_t                 tail;       /* past the newest; head: none */
-    uint64_t               entries;    /* not settled yet */
+    uint64_t               entries;    /* not settled yet, */
+    uint64_t               bytes;      /*   and what they take */
     uint32_t               free;
     uint32_t               done[NGX_MSGBUS_SLOTS];
 } ngx_msgbus_pending_sh_t;

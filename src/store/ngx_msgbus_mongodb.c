@@ -395,6 +395,8 @@ ngx_msgbus_mongodb_limits(ngx_msgbus_db_t *db, const bson_t *hello,
 
     limits->bytes = ngx_max(message, 0);
     limits->each = NGX_MSGBUS_DOC_BYTES;
+    limits->time = mongoc_uri_get_option_as_int32(db->uri,
+                                          MONGOC_URI_SOCKETTIMEOUTMS, 0);
 }
 
 

@@ -84,6 +84,8 @@ typedef struct {
     ngx_uint_t             events;
     size_t                 bytes;      /* of their strings, and for each */
     size_t                 each;       /*   event so many beside those */
+    ngx_msec_t             time;       /* after which it counts as failed; 0:
+                                          it takes what it takes */
 } ngx_msgbus_limits_t;
 
 

@@ -156,6 +156,7 @@ db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
     limits->events = 1000;
     limits->bytes = 1000000;
     limits->each = 0;
+    limits->time = 2000;
 
     return NGX_OK;
 }

@@ -1,0 +1,41 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_MSGBUS_PACE_H_INCLUDED_
+#define _NGX_MSGBUS_PACE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* bytes of one insert at most, less than one message of the wire; at least */
+#define NGX_MSGBUS_PACE_MOST   (8 * 1024 * 1024)
+#define NGX_MSGBUS_PACE_LEAST  (64 * 1024)
+
+
+/* how much a store is given at once; a committer's own */
+typedef struct {
+    size_t                 bytes;      /* that the next batch may have */
+    uint64_t               time;       /* us that a batch may take */
+    uint64_t               took;       /* us that batches take */
+    uint64_t               rate;       /* bytes a second that it takes; 0: more
+                                          than is there for it, or unknown */
+} ngx_msgbus_pace_t;
+
+
+/* time: us after which an insert counts as failed; 0: never, and no pace */
+void ngx_msgbus_pace_init(ngx_msgbus_pace_t *pace, uint64_t time);
+
+/* a batch was stored in so many us; full: there was more behind it */
+void ngx_msgbus_pace_done(ngx_msgbus_pace_t *pace, size_t bytes,
+    uint64_t took, ngx_uint_t full);
+
+/* a batch was not answered */
+void ngx_msgbus_pace_failed(ngx_msgbus_pace_t *pace, size_t bytes);
+
+
+#endif /* _NGX_MSGBUS_PACE_H_INCLUDED_ */

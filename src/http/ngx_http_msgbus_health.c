@@ -71,21 +71,25 @@ static ngx_int_t
 ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
     ngx_uint_t ok)
 {
-    ngx_buf_t            *b;
-    ngx_uint_t            small;
-    ngx_chain_t           out;
-    ngx_msgbus_status_t   status;
+    ngx_buf_t                 *b;
+    ngx_uint_t                 small;
+    ngx_chain_t                out;
+    ngx_msgbus_status_t        status;
+    ngx_http_core_loc_conf_t  *clcf;
 
-    static u_char         format[] =
+    static u_char              format[] =
         "{\"status\":\"%s\",\"msgbus\":\"" NGX_MSGBUS_VERSION "\","
-        "\"nginx\":\"" NGINX_VERSION "\",\"zone\":\"%V\","
+        "\"nginx\":\"%s\",\"zone\":\"%V\","
         "\"store\":\"%V\",\"events\":%uL,\"last_id\":%uL,"
         "\"waiting_readers\":%ui,\"evicted_early\":%uL,"
         "\"refused\":%uL,\"rebuilds\":%uL,";
 
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
     ngx_msgbus_status(bus, &status);
 
     b = ngx_create_temp_buf(r->pool, sizeof(format) + 256
+                                     + sizeof(NGINX_VERSION)
                                      + ngx_msgbus_name(bus)->len
                                      + status.store.len
                                      + 6 * NGX_INT64_LEN
@@ -95,6 +99,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
     }
 
     b->last = ngx_sprintf(b->last, (char *) format, ok ? "ok" : "down",
+                          clcf->server_tokens ? NGINX_VERSION : "",
                           ngx_msgbus_name(bus), &status.store, status.events,
                           status.last_id, status.parked, status.pressed,
                           status.refused, status.rebuilds);

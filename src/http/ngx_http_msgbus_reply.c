@@ -151,7 +151,10 @@ ngx_int_t
 ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_int_t               rc;
+    ngx_chain_t             out;
     ngx_http_msgbus_ctx_t  *ctx;
+
+    static ngx_buf_t        nothing;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
     ctx->pass.replied = 1;
@@ -167,7 +170,21 @@ ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
         return rc;
     }
 
-    /* a filter may have something to say, and then there are chunks */
+    if (r->headers_out.content_length_n == 0 && r == r->main) {
+
+        /*
+         * No filter has something to add, for it would have said so: the end
+         * goes past them.  Nobody writes to a buffer that holds nothing.
+         */
+
+        nothing.last_buf = 1;
+        nothing.last_in_chain = 1;
+
+        out.buf = &nothing;
+        out.next = NULL;
+
+        return ngx_http_write_filter(r, &out);
+    }
 
     return ngx_http_send_special(r, NGX_HTTP_LAST);
 }

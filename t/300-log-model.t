@@ -51,7 +51,6 @@ my @corners = (
     'ids without an event'     => 'there are ids without an event',
     'cursors that are ahead'   => 'a cursor may be another node\'s',
     'cursors of nobody'        => 'a cursor is nobody\'s after a look',
-    'cursors forgotten'        => 'cursors are forgotten',
 );
 
 my %reached = map { $_ => 0 } @corners[map { 2 * $_ } 0 .. $#corners / 2];

@@ -47,6 +47,9 @@ typedef struct {
     uint64_t               last;
     uint64_t               last_id;        /* the cursor to use next */
     unsigned               gap:1;          /* events may have been missed */
+    unsigned               unsure:1;       /* the cursor is above all ids, and
+                                              may be another node's: the next
+                                              look at the store will tell */
 } ngx_msgbus_page_t;
 
 

@@ -21,6 +21,7 @@
 #include "ngx_msgbus_zone.h"
 
 
+static void ngx_msgbus_asked(ngx_msgbus_t *bus, ngx_msgbus_query_t *query);
 static ngx_msgbus_frame_t *ngx_msgbus_frame_render(ngx_msgbus_t *bus,
     ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
 static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
@@ -256,6 +257,20 @@ ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 }
 
 
+/* from when on the store is to be looked at; the newest id only rises */
+static void
+ngx_msgbus_asked(ngx_msgbus_t *bus, ngx_msgbus_query_t *query)
+{
+    uint64_t  last_id;
+
+    last_id = *(volatile uint64_t *) &bus->log.sh->last_id;
+
+    if (query->asked == 0 && query->after > last_id) {
+        query->asked = ngx_msgbus_time_monotonic();
+    }
+}
+
+
 ngx_int_t
 ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
     size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page)
@@ -271,6 +286,7 @@ ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
     log = &bus->log;
     now = ngx_msgbus_now();
 
+    ngx_msgbus_asked(bus, query);
     ngx_msgbus_view_init(&view, query);
 
     page->out = NULL;
@@ -314,6 +330,7 @@ ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
     page->last = view.last;
     page->last_id = view.last_id;
     page->gap = view.gap;
+    page->unsure = view.unsure;
 
     return NGX_OK;
 }
@@ -374,6 +391,8 @@ ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     l = &bus->log;
     sh = l->sh;
     now = ngx_msgbus_now();
+
+    ngx_msgbus_asked(bus, query);
 
     q = *query;
     ngx_str_null(&q.hide);

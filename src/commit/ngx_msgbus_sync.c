@@ -354,6 +354,7 @@ ngx_msgbus_sync_look(ngx_msgbus_ledger_t *c)
     ngx_msgbus_ledger_lock(c);
 
     c->log.sh->caught_up = begin;
+    c->log.sh->looked = begin;
     c->looked = begin;
 
     if (n == 0) {

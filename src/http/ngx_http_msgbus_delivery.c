@@ -193,7 +193,9 @@ ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w)
         return;
 
     } else {
-        dl->behind = query->after < ngx_msgbus_seen(dl->bus);
+        /* a cursor above all ids is judged again, too */
+
+        dl->behind = query->after != ngx_msgbus_seen(dl->bus);
 
         rc = ngx_http_msgbus_delivery_go_on(dl);
     }
@@ -216,6 +218,22 @@ ngx_http_msgbus_delivery_ping_handler(ngx_http_msgbus_ping_t *ping)
         /* what comes next names an id */
 
         return;
+    }
+
+    if (dl->hold.ctx->pass.query.after > ngx_msgbus_seen(dl->bus)) {
+
+        /* may it be another node's?  The store has been looked at since. */
+
+        dl->behind = 1;
+
+        if (ngx_http_msgbus_delivery_go_on(dl) == NGX_ERROR) {
+            ngx_http_msgbus_hold_end(&dl->hold, NGX_ERROR);
+            return;
+        }
+
+        if (dl->transport.frame || dl->behind) {
+            return;
+        }
     }
 
     if (ngx_http_msgbus_delivery_ping(dl) == NGX_ERROR

@@ -46,7 +46,7 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (pass->wait && page.out == NULL && !page.gap) {
+    if ((pass->wait && page.out == NULL && !page.gap) || page.unsure) {
         return ngx_http_msgbus_wait(r, pass, &page);
     }
 

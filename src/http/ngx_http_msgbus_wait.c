@@ -21,14 +21,28 @@
 #include "ngx_http_msgbus_wait.h"
 
 
+/*
+ * A cursor that may be another node's is judged after the next look at the
+ * store: how often to ask for that, and how long to wait for it, ms
+ */
+#define NGX_HTTP_MSGBUS_JUDGE_PERIOD  50
+#define NGX_HTTP_MSGBUS_JUDGE_LIMIT   3000
+
+
 typedef struct {
     ngx_http_msgbus_hold_t   hold;
     ngx_msgbus_waiter_t      waiter;
     ngx_event_t              timer;
     ngx_msgbus_t            *bus;
+    ngx_msec_t               until;
+    ngx_msec_t               judged;       /* or no longer waited for */
 } ngx_http_msgbus_wait_t;
 
 
+static ngx_uint_t ngx_http_msgbus_wait_goes_on(ngx_http_msgbus_wait_t *wait,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
+static void ngx_http_msgbus_wait_timer(ngx_http_msgbus_wait_t *wait,
+    ngx_msgbus_page_t *page);
 static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 static ngx_http_msgbus_wait_t *ngx_http_msgbus_wait_create(
@@ -94,9 +108,47 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_add_timer(&wait->timer, pass->wait);
+    wait->until = ngx_current_msec + pass->wait;
+    wait->judged = ngx_current_msec + NGX_HTTP_MSGBUS_JUDGE_LIMIT;
+
+    ngx_http_msgbus_wait_timer(wait, page);
 
     return ngx_http_msgbus_hold(&wait->hold);
+}
+
+
+/* is there still something to wait for? */
+static ngx_uint_t
+ngx_http_msgbus_wait_goes_on(ngx_http_msgbus_wait_t *wait,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page)
+{
+    if (page->out || page->gap) {
+        return 0;
+    }
+
+    if (page->unsure
+        && (ngx_msec_int_t) (wait->judged - ngx_current_msec) > 0)
+    {
+        return 1;
+    }
+
+    return pass->wait && (ngx_msec_int_t) (wait->until - ngx_current_msec) > 0;
+}
+
+
+static void
+ngx_http_msgbus_wait_timer(ngx_http_msgbus_wait_t *wait,
+    ngx_msgbus_page_t *page)
+{
+    ngx_msec_int_t  ms;
+
+    ms = (ngx_msec_int_t) (wait->until - ngx_current_msec);
+
+    if (page->unsure) {
+        ms = NGX_HTTP_MSGBUS_JUDGE_PERIOD;
+    }
+
+    ngx_add_timer(&wait->timer, (ngx_msec_t) ngx_max(ms, 1));
 }
 
 
@@ -199,7 +251,7 @@ ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev)
 
     ngx_msgbus_unpark(wait->bus, &wait->waiter);
 
-    ngx_http_msgbus_wait_look(wait, 1);
+    ngx_http_msgbus_wait_look(wait, 0);
 }
 
 
@@ -222,7 +274,7 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
         goto done;
     }
 
-    if (last || page.out || page.gap) {
+    if (last || !ngx_http_msgbus_wait_goes_on(wait, pass, &page)) {
         rc = ngx_http_msgbus_wait_send(r, pass, &page);
         goto done;
     }
@@ -232,6 +284,7 @@ ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait, ngx_uint_t last)
     rc = ngx_http_msgbus_wait_park(wait, pass, &page);
 
     if (rc == NGX_AGAIN) {
+        ngx_http_msgbus_wait_timer(wait, &page);
         return;
     }
 

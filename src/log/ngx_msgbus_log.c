@@ -39,9 +39,6 @@
 /* a full zone is worth a line of the error log this often, ms */
 #define NGX_MSGBUS_TELL_PERIOD    60000
 
-/* how long a cursor that is not known yet is remembered, us */
-#define NGX_MSGBUS_CLAIM_AGE      60000000
-
 
 static void ngx_msgbus_log_take(ngx_msgbus_log_t *log,
     ngx_msgbus_record_t *rec, ngx_msgbus_event_t *ev, uint32_t *nodes);
@@ -547,41 +544,9 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
 
 
 ngx_uint_t
-ngx_msgbus_log_invented_locked(ngx_msgbus_log_t *log, uint64_t cursor)
+ngx_msgbus_log_invented_locked(ngx_msgbus_log_t *log, uint64_t asked)
 {
-    uint64_t              now;
-    ngx_uint_t            i;
-    struct timespec       ts;
-    ngx_msgbus_claim_t   *claim;
-    ngx_msgbus_log_sh_t  *sh;
-
-    if (!log->follows) {
-        return 1;
-    }
-
-    sh = log->sh;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    now = (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-
-    for (i = 0; i < NGX_MSGBUS_CLAIMS; i++) {
-        claim = &sh->claims[i];
-
-        if (claim->id == cursor && now - claim->since < NGX_MSGBUS_CLAIM_AGE) {
-            return sh->caught_up > claim->since;
-        }
-    }
-
-    claim = &sh->claims[sh->claimed++ % NGX_MSGBUS_CLAIMS];
-
-    /* who dies in between leaves an old cursor that was seen just now */
-
-    claim->since = now;
-    ngx_msgbus_barrier();
-    claim->id = cursor;
-
-    return 0;
+    return !log->follows || log->sh->looked > asked;
 }
 
 

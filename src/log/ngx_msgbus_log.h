@@ -76,12 +76,12 @@ uint64_t ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id);
 void ngx_msgbus_log_expect(ngx_msgbus_log_t *log, size_t size);
 
 /*
- * Is a cursor above the newest event one that nobody has given out?  Where
- * the log follows a database, that is known when it has looked at it after
- * the cursor was seen.
+ * Is a cursor above the newest event one that nobody has given out?  Where the
+ * log follows a database, that is known after a look at it that began after
+ * the cursor was asked for (monotonic, us).
  */
 ngx_uint_t ngx_msgbus_log_invented_locked(ngx_msgbus_log_t *log,
-    uint64_t cursor);
+    uint64_t asked);
 
 /* what an event's JSON begins with, up to its age, and its bytes at most */
 u_char *ngx_msgbus_log_front(u_char *p, ngx_msgbus_event_t *ev);

@@ -34,9 +34,6 @@
 /* digits of an id, which stays below 2^53 */
 #define NGX_MSGBUS_ID_LEN         16
 
-/* cursors from other nodes that are remembered */
-#define NGX_MSGBUS_CLAIMS         16
-
 /* of the poster's User-Agent and uuid, as posted */
 #define NGX_MSGBUS_UA_LEN         1024
 
@@ -83,13 +80,6 @@ typedef struct {
 } ngx_msgbus_record_t;
 
 
-/* a cursor above the newest event, and when it was first seen */
-typedef struct {
-    uint64_t               id;
-    uint64_t               since;      /* monotonic, us */
-} ngx_msgbus_claim_t;
-
-
 /*
  * Head of the event log; lives in the shared zone.
  *
@@ -134,8 +124,8 @@ typedef struct {
     uint64_t               lapsed_id;     /* newest that may have passed the
                                              log by: it was cut off, or the
                                              event is too large for it */
-    ngx_uint_t             claimed;       /* place of the next claim */
-    ngx_msgbus_claim_t     claims[NGX_MSGBUS_CLAIMS];
+    uint64_t               looked;        /* likewise, of one that has seen
+                                             all that was there */
 
     ngx_msgbus_nodes_sh_t  nodes;
 } ngx_msgbus_log_sh_t;

@@ -137,7 +137,8 @@ ngx_msgbus_view_begin(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view)
 
         /* from another life of the bus, or of a node that is ahead */
 
-        view->gap = ngx_msgbus_log_invented_locked(log, q->after);
+        view->gap = ngx_msgbus_log_invented_locked(log, q->asked);
+        view->unsure = !view->gap;
         view->last_id = view->gap ? log->sh->last_id : q->after;
 
         return NGX_DECLINED;

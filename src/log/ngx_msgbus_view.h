@@ -23,6 +23,8 @@
 typedef struct {
     ngx_msgbus_channel_t  *channel;    /* NULL with NGX_MSGBUS_WHOLE */
     uint64_t               after;      /* the cursor */
+    uint64_t               asked;      /* when one above all ids was asked for
+                                          first, monotonic, us; else 0 */
     ngx_uint_t             max_events;
     size_t                 max_bytes;
     ngx_str_t              hide;       /* a poster's uuid; empty: none */
@@ -62,6 +64,7 @@ typedef struct {
     unsigned               started:1;
     unsigned               cut:1;      /* by a limit of the query */
     unsigned               gap:1;
+    unsigned               unsure:1;   /* is the cursor another node's? */
 } ngx_msgbus_view_t;
 
 

@@ -85,10 +85,8 @@ static void crash_prepare_refuse_node(void);
 static void crash_prepare_expire(void);
 static void crash_prepare_expire_all(void);
 static void crash_prepare_expire_append(void);
-static void crash_prepare_claim(void);
 static void crash_change_append(void);
 static void crash_change_expire(void);
-static void crash_change_claim(void);
 
 
 static crash_case_t  cases[] = {
@@ -144,9 +142,6 @@ static crash_case_t  cases[] = {
     { "an append behind an expiry",
       crash_prepare_expire_append, crash_change_append },
 
-    { "a cursor above the newest event, in an older one's place",
-      crash_prepare_claim, crash_change_claim },
-
     { NULL, NULL, NULL }
 };
 
@@ -194,7 +189,6 @@ static uint64_t          now;
 static uint64_t          ttl;
 static uint64_t          max_events;
 static ngx_uint_t        reject;
-static uint64_t          claim;        /* a cursor, where a database is */
 static crash_event_t     ever[CRASH_EVENTS];
 static crash_event_t     planned;
 static crash_state_t     before, after;
@@ -235,7 +229,6 @@ crash_begin(void)
     ttl = 1000000;
     max_events = NGX_MAX_UINT32_VALUE;
     reject = 0;
-    claim = 0;
     now = 1330000000000;
 }
 
@@ -292,11 +285,6 @@ crash_autopsy(ngx_uint_t level, ngx_uint_t busy)
     log = &heirs[level];
 
     crash_look(log, &found);
-
-    /* nobody has looked at the database since the cursor was seen */
-
-    unit_check(!claim || !ngx_msgbus_log_invented_locked(log, claim),
-               "cursor %" PRIu64 " is said to be nobody's", claim);
 
     crash_go_on(log, planned.id ? planned.name : 0);
     crash_go_on(log, 0);
@@ -612,7 +600,6 @@ crash_view(ngx_msgbus_log_t *log, u_char *addr, ngx_uint_t fresh)
     log->ttl = ttl;
     log->max_events = max_events;
     log->reject = reject;
-    log->follows = claim != 0;
 
     unit_check(ngx_msgbus_log_init(log, addr + CRASH_GUARD, CRASH_SIZE, fresh)
                == NGX_OK,
@@ -955,39 +942,5 @@ crash_change_expire(void)
 {
     ngx_msgbus_log_lock(&the_log);
     (void) ngx_msgbus_log_expire_locked(&the_log, now);
-    ngx_msgbus_log_unlock(&the_log);
-}
-
-
-/* all places are taken, by cursors that are known to be nobody's */
-static void
-crash_prepare_claim(void)
-{
-    ngx_uint_t  n;
-
-    claim = CRASH_FIRST + 2000;
-
-    crash_start();
-    crash_fill(3);
-
-    for (n = 1; n <= NGX_MSGBUS_CLAIMS; n++) {
-        (void) ngx_msgbus_log_invented_locked(&the_log, claim + n);
-    }
-
-    the_log.sh->caught_up = the_log.sh->claims[NGX_MSGBUS_CLAIMS - 1].since
-                            + 1;
-
-    unit_check(ngx_msgbus_log_invented_locked(&the_log, claim + 1),
-               "a cursor is not nobody's after a look");
-
-    planned.created = now;
-}
-
-
-static void
-crash_change_claim(void)
-{
-    ngx_msgbus_log_lock(&the_log);
-    (void) ngx_msgbus_log_invented_locked(&the_log, claim);
     ngx_msgbus_log_unlock(&the_log);
 }

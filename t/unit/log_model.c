@@ -41,17 +41,10 @@
 
 
 /* how long a cursor above the newest event is remembered, us */
-#define MODEL_CLAIM_AGE  60000000
+#define MODEL_FAR_TIME  60000000
 
 /* no log gets so far from its first id */
 #define MODEL_FAR        10000000000
-
-
-/* a cursor above the newest event, and when it was seen */
-typedef struct {
-    uint64_t               cursor;
-    uint64_t               since;
-} model_claim_t;
 
 
 /* a channel's name, and the names above it */
@@ -100,8 +93,6 @@ typedef struct {
     size_t                 head;
     size_t                 tail;
 
-    model_claim_t         *claims;         /* all that there ever were */
-    size_t                 n_claims;
     uint64_t               looked;         /* when the last look began */
 } model_t;
 
@@ -154,7 +145,7 @@ static void model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
 static ngx_uint_t model_covers(model_read_t *r, model_event_t *e);
 static ngx_uint_t model_hidden(model_read_t *r, model_event_t *e);
 static void model_told_gap(model_read_t *r);
-static ngx_uint_t model_invented(uint64_t cursor);
+static ngx_uint_t model_invented(ngx_msgbus_query_t *q);
 static void model_database(void);
 static ngx_int_t model_hold(model_read_t *r);
 static model_event_t *model_next(model_read_t *r);
@@ -222,7 +213,6 @@ static struct {
     uint64_t               anchors;
     uint64_t               ahead;
     uint64_t               invented;
-    uint64_t               forgotten;
     uint64_t               longest_list;
     uint64_t               most_steps;
 } reached;
@@ -247,7 +237,6 @@ main(int argc, char **argv)
     model.names = malloc(MODEL_NAMES * sizeof(model_name_t));
     seen_ids = malloc(1000 * sizeof(uint64_t));
     page_ids = malloc(1000 * sizeof(uint64_t));
-    model.claims = malloc((steps + 1) * sizeof(model_claim_t));
 
     model_round(steps / 8, MODEL_LONG);
     model_round(steps / 50, MODEL_TIGHT);
@@ -280,7 +269,6 @@ main(int argc, char **argv)
     printf("ids without an event: %" PRIu64 "\n", reached.anchors);
     printf("cursors that are ahead: %" PRIu64 "\n", reached.ahead);
     printf("cursors of nobody: %" PRIu64 "\n", reached.invented);
-    printf("cursors forgotten: %" PRIu64 "\n", reached.forgotten);
     printf("longest list: %" PRIu64 "\n", reached.longest_list);
     printf("most steps of a search: %" PRIu64 "\n", reached.most_steps);
 
@@ -370,7 +358,6 @@ model_round(uint64_t steps, ngx_uint_t kind)
     model.refused = 0;
     model.head = 0;
     model.tail = 0;
-    model.n_claims = 0;
     model.looked = 0;
 
     model_make_names(kind);
@@ -1227,6 +1214,8 @@ model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
         q->channel = NULL;
     }
 
+    q->asked = monotonic - unit_below(ngx_min(monotonic, 400000) + 1);
+
     switch (unit_below(8)) {
 
     case 0:
@@ -1240,11 +1229,11 @@ model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
     case 2:
         q->after = model.last_id + 1 + unit_below(1000);
 
-        /* some that come again, and more than are remembered */
+        /* some that are far above */
 
         if (unit_once_in(2)) {
             q->after = model.first_id + MODEL_FAR
-                       + unit_below(NGX_MSGBUS_CLAIMS + 4);
+                       + unit_below(32);
         }
 
         break;
@@ -1357,7 +1346,7 @@ model_told_gap(model_read_t *r)
         }
 
         if (seen > model.last_id) {
-            r->must_gap = model_invented(seen);
+            r->must_gap = model_invented(q);
             r->may_gap = r->must_gap;
             r->ahead = !r->must_gap;
             return;
@@ -1409,42 +1398,19 @@ model_told_gap(model_read_t *r)
 }
 
 
-/* of the newest NGX_MSGBUS_CLAIMS claims, the one of this cursor */
 static ngx_uint_t
-model_invented(uint64_t cursor)
+model_invented(ngx_msgbus_query_t *q)
 {
-    size_t          n;
-    model_claim_t  *claim;
-
     if (!log->follows) {
         return 1;
     }
 
-    for (n = model.n_claims; n > 0; n--) {
-        claim = &model.claims[n - 1];
-
-        if (claim->cursor != cursor) {
-            continue;
-        }
-
-        if (model.n_claims - n >= NGX_MSGBUS_CLAIMS
-            || monotonic - claim->since >= MODEL_CLAIM_AGE)
-        {
-            reached.forgotten++;
-            break;
-        }
-
-        reached.invented += model.looked > claim->since;
-
-        return model.looked > claim->since;
+    if (model.looked > q->asked) {
+        reached.invented++;
+        return 1;
     }
 
     reached.ahead++;
-
-    claim = &model.claims[model.n_claims++];
-
-    claim->cursor = cursor;
-    claim->since = monotonic;
 
     return 0;
 }
@@ -1471,12 +1437,12 @@ model_database(void)
         model.looked = monotonic;
 
         ngx_msgbus_log_lock(log);
-        log->sh->caught_up = monotonic;
+        log->sh->looked = monotonic;
         ngx_msgbus_log_unlock(log);
         break;
 
     default:
-        monotonic += unit_below(unit_once_in(100) ? 2 * MODEL_CLAIM_AGE
+        monotonic += unit_below(unit_once_in(100) ? 2 * MODEL_FAR_TIME
                                                   : 200000);
     }
 }

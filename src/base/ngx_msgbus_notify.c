@@ -43,7 +43,7 @@ static ngx_int_t ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify,
 static void ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify,
     ngx_uint_t slot);
 static void ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify,
-    ngx_uint_t slot);
+    ngx_uint_t slot, ngx_log_t *log);
 static void ngx_msgbus_notify_read_handler(ngx_event_t *rev);
 static void ngx_msgbus_notify_posted_handler(ngx_event_t *ev);
 static void ngx_msgbus_notify_tick_handler(ngx_event_t *ev);
@@ -360,26 +360,27 @@ ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
         return;
     }
 
-    ngx_msgbus_notify_write(notify, slot);
+    ngx_msgbus_notify_write(notify, slot, ngx_cycle->log);
 }
 
 
 void
 ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
-    ngx_atomic_uint_t bits)
+    ngx_atomic_uint_t bits, ngx_log_t *log)
 {
     ngx_uint_t  slot;
 
     for (slot = word * 64; bits; slot++, bits >>= 1) {
         if (bits & 1) {
-            ngx_msgbus_notify_write(notify, slot);
+            ngx_msgbus_notify_write(notify, slot, log);
         }
     }
 }
 
 
 static void
-ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
+ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify, ngx_uint_t slot,
+    ngx_log_t *log)
 {
     static uint64_t  one = 1;
 
@@ -392,7 +393,7 @@ ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
     if (write(notify->eventfds->fd[slot], &one, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
                       "msgbus could not wake a worker, write() failed");
     }
 }

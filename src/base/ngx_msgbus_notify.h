@@ -113,10 +113,10 @@ void ngx_msgbus_notify_all(ngx_msgbus_notify_t *notify);
 
 /*
  * Wakes the workers of slots, the bits of a word of 64, through their
- * eventfds; from any thread.
+ * eventfds; from any thread, log is that one's.
  */
 void ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
-    ngx_atomic_uint_t bits);
+    ngx_atomic_uint_t bits, ngx_log_t *log);
 
 
 #endif /* _NGX_MSGBUS_NOTIFY_H_INCLUDED_ */

@@ -30,6 +30,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include "ngx_msgbus_committer.h"
+#include "ngx_msgbus_lines.h"
 #include "ngx_msgbus_owner.h"
 #include "ngx_msgbus_time.h"
 
@@ -46,7 +47,8 @@ struct ngx_msgbus_committer_s {
     pthread_t              thread;
     int                    fd;         /* wakes this thread */
     int                    posts;      /* wakes the committer */
-    ngx_log_t             *log;
+    ngx_log_t             *log;        /* the event loop's */
+    ngx_msgbus_lines_t    *lines;      /* what the thread has for it */
 
     /* words of the event loop's; the thread looks at them at each turn */
     ngx_atomic_t           stop;
@@ -84,7 +86,17 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
     committer->posts = template->notify->eventfds->fd[NGX_MSGBUS_SLOTS];
 
     c = &committer->commit;
-    c->error_log = log;
+
+    committer->lines = ngx_msgbus_lines_create(log,
+                           template->notify->eventfds->fd[
+                               template->notify->slot]);
+    if (committer->lines == NULL) {
+        ngx_free(committer);
+        return NULL;
+    }
+
+    c->error_log = ngx_msgbus_lines_log(committer->lines);
+    c->log.error_log = c->error_log;
     c->stop = &committer->stop;
 
     committer->fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
@@ -128,6 +140,7 @@ failed:
         (void) close(committer->fd);
     }
 
+    ngx_msgbus_lines_destroy(committer->lines);
     ngx_free(committer);
 
     return NULL;
@@ -163,6 +176,8 @@ ngx_msgbus_committer_join(ngx_msgbus_committer_t *committer,
     ngx_msgbus_ledger_destroy(&committer->commit);
 
     (void) close(committer->fd);
+
+    ngx_msgbus_lines_destroy(committer->lines);
     ngx_free(committer);
 
     return NGX_OK;
@@ -191,6 +206,8 @@ void
 ngx_msgbus_committer_look(ngx_msgbus_committer_t *committer,
     ngx_uint_t exiting)
 {
+    ngx_msgbus_lines_write(committer->lines);
+
     if (exiting && !committer->exiting) {
         committer->exiting = 1;
         ngx_msgbus_committer_write(committer->fd, committer->log);
@@ -315,7 +332,8 @@ ngx_msgbus_committer_resign(ngx_msgbus_committer_t *committer)
     /* each worker's event loop looks after the role when it is woken */
 
     for (i = 0; i < NGX_MSGBUS_SLOT_WORDS; i++) {
-        ngx_msgbus_notify_signal(c->notify, i, (ngx_atomic_uint_t) -1);
+        ngx_msgbus_notify_signal(c->notify, i, (ngx_atomic_uint_t) -1,
+                                 c->error_log);
     }
 }
 
@@ -343,7 +361,8 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
     if (read(committer->fd, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, committer->log, ngx_errno,
+        ngx_log_error(NGX_LOG_ALERT, committer->commit.error_log,
+                      ngx_errno,
                       "msgbus could not read its eventfd");
     }
 
@@ -351,7 +370,8 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
         && read(committer->posts, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, committer->log, ngx_errno,
+        ngx_log_error(NGX_LOG_ALERT, committer->commit.error_log,
+                      ngx_errno,
                       "msgbus could not read its eventfd");
     }
 

@@ -334,7 +334,8 @@ ngx_msgbus_ledger_wake(ngx_msgbus_ledger_t *c)
         }
 
         if (c->wake[i]) {
-            ngx_msgbus_notify_signal(c->notify, i, c->wake[i]);
+            ngx_msgbus_notify_signal(c->notify, i, c->wake[i],
+                                     c->error_log);
             c->wake[i] = 0;
         }
     }

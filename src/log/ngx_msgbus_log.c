@@ -168,18 +168,22 @@ ngx_msgbus_log_lock(ngx_msgbus_log_t *log)
 void
 ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
 {
+    ngx_log_t  *told;
+
     ngx_msgbus_unlock(&log->lock);
+
+    told = log->error_log ? log->error_log : ngx_cycle->log;
 
     if (log->repaired) {
         log->repaired = 0;
 
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+        ngx_log_error(NGX_LOG_WARN, told, 0,
                       "a process died in the middle of a change%s, "
                       "which was taken back", log->shpool->log_ctx);
     }
 
     if (log->pressed) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+        ngx_log_error(NGX_LOG_WARN, told, 0,
                       "no room%s: %uL events left it before their ttl, "
                       "enlarge the zone or lower its ttl",
                       log->shpool->log_ctx, log->pressed);
@@ -187,7 +191,7 @@ ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
     }
 
     if (log->refused) {
-        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
+        ngx_log_error(NGX_LOG_CRIT, told, 0,
                       "no room%s: %uL events were refused, "
                       "enlarge the zone or lower its ttl",
                       log->shpool->log_ctx, log->refused);

@@ -167,6 +167,8 @@ typedef struct {
     ngx_uint_t             reject;        /* rather than evict before ttl */
     ngx_uint_t             follows;       /* a database, and may be behind */
 
+    ngx_log_t             *error_log;     /* NULL: the event loop's */
+
     /* of this hold, told in the error log after it */
     ngx_uint_t             repaired;
     uint64_t               pressed;

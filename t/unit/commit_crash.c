@@ -420,7 +420,7 @@ ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *text)
 
 void
 ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
-    ngx_atomic_uint_t bits)
+    ngx_atomic_uint_t bits, ngx_log_t *log)
 {
 }
 

@@ -29,6 +29,7 @@ my @harnesses = (
     batch   => 'a batch is stored line by line, or its bad line is named',
     channel => 'a channel is taken if it is one, with the levels that it has',
     escape  => 'what is escaped can stand in a JSON string, and is the same',
+    journal => 'whatever stands in a journal, nothing else is read',
     json    => 'what is taken as JSON is what RFC 8259 says',
     jsonp   => 'a JSONP answer calls a name, with the text that there was',
     query   => 'arguments and preferences mean what the documents say',

@@ -536,12 +536,13 @@ ngx_msgbus_journal_index_parse(ngx_msgbus_journal_index_t *index, u_char *p,
     size_t len, uint64_t at, uint64_t file)
 {
     u_char                         *bytes;
-    uint64_t                        steps, channels, name, name_len;
+    uint64_t                        steps, channels, name, name_len, all;
     ngx_uint_t                      i;
     ngx_msgbus_journal_step_t      *step;
     ngx_msgbus_journal_index_ch_t  *ch;
 
     bytes = p;
+    all = 0;
     steps = ngx_msgbus_journal_get(p + 32, 4);
     channels = ngx_msgbus_journal_get(p + 36, 4);
 
@@ -587,7 +588,12 @@ ngx_msgbus_journal_index_parse(ngx_msgbus_journal_index_t *index, u_char *p,
         ch->n = (uint32_t) ngx_msgbus_journal_get(p + 16, 4);
         ch->crc = (uint32_t) ngx_msgbus_journal_get(p + 20, 4);
 
+        /* none is listed without a record, nor a record twice */
+
+        all += ch->n;
+
         if (name + name_len > len
+            || ch->n == 0
             || ch->offset < at + len
             || ch->offset > file
             || (file - ch->offset) / 4 < ch->n)
@@ -599,6 +605,10 @@ ngx_msgbus_journal_index_parse(ngx_msgbus_journal_index_t *index, u_char *p,
         ch->name_len = (uint32_t) name_len;
 
         p += NGX_MSGBUS_JOURNAL_INDEX_CH_L;
+    }
+
+    if (all != index->records) {
+        return NGX_ERROR;
     }
 
     index->nchannels = (ngx_uint_t) channels;

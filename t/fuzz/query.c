@@ -487,6 +487,13 @@ ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
 }
 
 
+ngx_uint_t
+ngx_msgbus_loads_soon(ngx_msgbus_t *bus)
+{
+    return 0;
+}
+
+
 ngx_int_t
 ngx_http_msgbus_agent(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_uint_t publish)

@@ -60,6 +60,7 @@ typedef struct {
     uint64_t               last_id;
     uint64_t               pressed;        /* left before their ttl */
     uint64_t               refused;
+    ngx_uint_t             squeezed;       /* one of these within a ttl */
     uint64_t               rebuilds;       /* after a worker's death */
     ngx_uint_t             parked;         /* readers */
 

@@ -575,6 +575,8 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->last_id = sh->last_id;
     status->pressed = sh->pressed;
     status->refused = sh->refused;
+    status->squeezed = sh->squeezed
+                       && ngx_msgbus_now() < sh->squeezed_at + log->ttl;
     status->rebuilds = sh->repairs;
 
     if (bus->store) {

@@ -111,7 +111,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
     b->last = ngx_cpymem(b->last, "\"warnings\":[",
                          sizeof("\"warnings\":[") - 1);
 
-    small = status.pressed || status.refused;
+    small = status.squeezed;
 
     if (small) {
         b->last = ngx_sprintf(b->last,

@@ -270,6 +270,11 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
         ngx_msgbus_log_take(log, rec, ev, nodes);
     }
 
+    if (sh->pressed + sh->refused != sh->squeezed) {
+        sh->squeezed = sh->pressed + sh->refused;
+        sh->squeezed_at = now;
+    }
+
     if (sh->pressed != sh->pressed_told || sh->refused != sh->refused_told) {
         ngx_msgbus_log_tell(log, now);
     }

@@ -117,6 +117,8 @@ typedef struct {
     uint64_t               pressed_told;  /*   how many of these were told */
     uint64_t               refused_told;  /*   in the error log, */
     uint64_t               told_at;       /*   and when last, ms */
+    uint64_t               squeezed;      /* pressed and refused, and when */
+    uint64_t               squeezed_at;   /*   the last of them was, ms */
     uint64_t               repairs;       /* steps that were taken back */
 
     uint64_t               caught_up;     /* monotonic us: when the last look

@@ -130,7 +130,7 @@ like(unzipped($waiting->response), qr/"data":\["x{1000}"\]\}\]\}\z/,
 # the rest of a body that was posted compressed is the poster's business
 
 is($client->post('/gzip/d', "\x1f\x8b\x08\x00", 'Content-Encoding' => 'gzip')
-          ->status, 400, 'a compressed POST is no JSON');
+          ->status, 415, 'a compressed POST is not taken');
 
 $nginx->quit;
 $nginx->no_alerts;

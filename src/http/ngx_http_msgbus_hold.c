@@ -24,6 +24,7 @@ static void ngx_http_msgbus_hold_read_handler(ngx_http_request_t *r);
 static void ngx_http_msgbus_hold_write_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_hold_is_left(ngx_http_request_t *r);
 static void ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold);
+static void ngx_http_msgbus_hold_let_go(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_cleanup(void *data);
 
 
@@ -197,7 +198,7 @@ ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold)
     c->read->eof = 1;
     c->error = 1;
 
-    ngx_http_msgbus_hold_release(hold);
+    ngx_http_msgbus_hold_let_go(hold);
 
     ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
 }
@@ -225,7 +226,7 @@ ngx_http_msgbus_hold_end(ngx_http_msgbus_hold_t *hold, ngx_int_t rc)
     r = ngx_http_msgbus_hold_enter(hold);
     c = r->connection;    /* r may not survive finalization */
 
-    ngx_http_msgbus_hold_release(hold);
+    ngx_http_msgbus_hold_let_go(hold);
 
     if (hold->discard) {
 
@@ -243,6 +244,24 @@ ngx_http_msgbus_hold_end(ngx_http_msgbus_hold_t *hold, ngx_int_t rc)
 
     ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
     ngx_http_run_posted_requests(c);
+}
+
+
+/*
+ * Where an error_page leads on, the request's context is wiped, and nginx does
+ * not set all handlers anew: those of the hold would look for it in vain.
+ */
+static void
+ngx_http_msgbus_hold_let_go(ngx_http_msgbus_hold_t *hold)
+{
+    ngx_http_request_t  *r;
+
+    r = hold->ctx->request;
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_msgbus_hold_release(hold);
 }
 
 

@@ -118,32 +118,34 @@ static ngx_int_t
 ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post)
 {
+    u_char     *p;
+    ngx_str_t   value;
+
     static ngx_str_t  all = ngx_string("all");
     static ngx_str_t  none = ngx_string("none");
     static ngx_str_t  unknown = ngx_string("unknown");
-    static ngx_str_t  no_store = ngx_string("no-store");
-
-    ctx->told = 1;
-
-    if (r->method == NGX_HTTP_GET
-        && ngx_http_msgbus_cache_control(r, &no_store) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
 
     if (post->unsure) {
-        return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &unknown);
+        return ngx_http_msgbus_error_tell(r, ctx, &unknown);
     }
 
     if (post->stored == post->n) {
-        return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &all);
+        return ngx_http_msgbus_error_tell(r, ctx, &all);
     }
 
-    if (post->stored) {
-        return ngx_http_msgbus_add_number(r, "Msgbus-Stored", post->stored);
+    if (post->stored == 0) {
+        return ngx_http_msgbus_error_tell(r, ctx, &none);
     }
 
-    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &none);
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_msgbus_number(p, post->stored) - p;
+
+    return ngx_http_msgbus_error_tell(r, ctx, &value);
 }
 
 

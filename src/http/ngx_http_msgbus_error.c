@@ -213,10 +213,33 @@ ngx_http_msgbus_error_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx)
 {
     static ngx_str_t  none = ngx_string("none");
-    static ngx_str_t  no_store = ngx_string("no-store");
 
     if (ctx->told || !(ctx->pass.publish || r->method == NGX_HTTP_POST)) {
         return NGX_OK;
+    }
+
+    return ngx_http_msgbus_error_tell(r, ctx, &none);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_error_tell(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    if (ctx->told) {
+
+        /* by a location whose error_page has led here: this is newer */
+
+        h = ngx_http_msgbus_find_header(r, "Msgbus-Stored");
+
+        if (h) {
+            h->value = *value;
+            return NGX_OK;
+        }
     }
 
     ctx->told = 1;
@@ -227,7 +250,7 @@ ngx_http_msgbus_error_stored(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", &none);
+    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", value);
 }
 
 

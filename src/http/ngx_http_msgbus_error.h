@@ -21,6 +21,13 @@ ngx_int_t ngx_http_msgbus_error_init(ngx_conf_t *cf);
  */
 ngx_int_t ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc);
 
+/*
+ * Says how much of a post is stored, in place of what was said before; value's
+ * bytes must live as long as the request.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_msgbus_error_tell(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *value);
+
 
 /* names an error and returns its status; message is a constant */
 static ngx_inline ngx_int_t

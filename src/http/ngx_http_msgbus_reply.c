@@ -54,6 +54,34 @@ ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
 }
 
 
+ngx_table_elt_t *
+ngx_http_msgbus_find_header(ngx_http_request_t *r, const char *key)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(key);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash
+                && h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) key, len) == 0)
+            {
+                return &h[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_int_t
 ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key, uint64_t n)
 {

@@ -17,6 +17,10 @@
 ngx_table_elt_t *ngx_http_msgbus_push_header(ngx_http_request_t *r,
     const char *key);
 
+/* the first of this name that is to be sent; NULL: none */
+ngx_table_elt_t *ngx_http_msgbus_find_header(ngx_http_request_t *r,
+    const char *key);
+
 /* value must live as long as the request; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_msgbus_add_header(ngx_http_request_t *r, const char *key,
     ngx_str_t *value);

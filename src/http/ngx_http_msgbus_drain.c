@@ -51,8 +51,11 @@ ngx_http_msgbus_drain(ngx_http_request_t *r, ngx_int_t rc)
         || limit == 0
         || ctx == NULL
         || ctx->pass.replied
-        || r->headers_in.content_length_n > limit)
+        || r->headers_in.content_length_n > limit
+        || ngx_http_msgbus_error_goes_on(r, rc))
     {
+        /* a named location gets the request as it is, and may want its body */
+
         return ngx_http_msgbus_finish(r, rc);
     }
 

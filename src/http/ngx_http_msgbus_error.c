@@ -31,7 +31,7 @@ static ngx_int_t ngx_http_msgbus_error_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
     ngx_uint_t status);
-static ngx_uint_t ngx_http_msgbus_has_error_page(ngx_http_request_t *r,
+static ngx_http_err_page_t *ngx_http_msgbus_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_buf_t *ngx_http_msgbus_error_body(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_msgbus_pass_t *pass);
@@ -199,7 +199,7 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
         return NGX_ERROR;
     }
 
-    if (ngx_http_msgbus_has_error_page(r, rc)) {
+    if (ngx_http_msgbus_error_page(r, rc)) {
         return rc;
     }
 
@@ -300,9 +300,26 @@ ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
-/* would nginx answer this status with what the user has configured? */
-static ngx_uint_t
-ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
+ngx_uint_t
+ngx_http_msgbus_error_goes_on(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_str_t            *uri;
+    ngx_http_err_page_t  *page;
+
+    page = ngx_http_msgbus_error_page(r, status);
+    if (page == NULL) {
+        return 0;
+    }
+
+    uri = &page->value.value;
+
+    return uri->len && uri->data[0] == '@';
+}
+
+
+/* what would nginx answer this status with?  NULL: nothing of the user's */
+static ngx_http_err_page_t *
+ngx_http_msgbus_error_page(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_uint_t                 i;
     ngx_http_err_page_t       *page;
@@ -311,18 +328,18 @@ ngx_http_msgbus_has_error_page(ngx_http_request_t *r, ngx_uint_t status)
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     if (clcf->error_pages == NULL || r->uri_changes == 0 || r->error_page) {
-        return 0;
+        return NULL;
     }
 
     page = clcf->error_pages->elts;
 
     for (i = 0; i < clcf->error_pages->nelts; i++) {
         if (page[i].status == (ngx_int_t) status) {
-            return 1;
+            return &page[i];
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 

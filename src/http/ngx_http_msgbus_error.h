@@ -21,6 +21,10 @@ ngx_int_t ngx_http_msgbus_error_init(ngx_conf_t *cf);
  */
 ngx_int_t ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc);
 
+/* does an error_page take this status, and the request, to a named location? */
+ngx_uint_t ngx_http_msgbus_error_goes_on(ngx_http_request_t *r,
+    ngx_uint_t status);
+
 /*
  * Says how much of a post is stored, in place of what was said before; value's
  * bytes must live as long as the request.  NGX_OK or NGX_ERROR.

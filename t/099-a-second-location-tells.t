@@ -14,16 +14,26 @@ use Msgbus::Nginx;
 
 Msgbus::Nginx->limit(60);
 
+my $port = Msgbus::Nginx::free_port();
+
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:1m first_id=1;
                  msgbus_zone zone=few:1m first_id=1 max_events=1 full=reject;
                  msgbus_require_uuid off;
-                 msgbus_jsonp on;',
+                 msgbus_jsonp on;
+                 server {
+                     listen 127.0.0.1:' . $port . ';
+                     location / { msgbus bus; }
+                     location /few/silent { return 200; }
+                 }',
     location => 'location /few/  { msgbus few; error_page 400 507 = @bus; }
                  location /deny/ { deny all; msgbus few; error_page 403 = @bus; }
                  location /read/ { msgbus bus; msgbus_methods read;
                                    error_page 405 = @bus; }
                  location @bus   { msgbus bus; msgbus_channel /spare; }
+                 location /far/  { msgbus few; error_page 507 = @far; }
+                 location @far   { rewrite ^/far(.*)$ /few$1 break;
+                                   proxy_pass http://127.0.0.1:' . $port . '; }
                  location /none/ { msgbus few; error_page 507 = @full; }
                  location @full  { msgbus few; msgbus_channel /spare; }',
 )->start;
@@ -50,6 +60,10 @@ is(told($client->post('/deny/a', '{}')), '201 all not told',
 is(told($client->post('/few/a', '{')), '400 none not told', 'neither has it');
 is(told($client->post('/none/a', '{}')), '507 none not told',
    'no room in both');
+is(told($client->post('/far/a', '{}')), '201 all not told',
+   'a bus behind a proxy has it');
+is(told($client->post('/far/silent', '{}')), '200 none not told',
+   'who is behind it does not say');
 is(told($client->get("/few/a?$by_get")), '201 all no-store', 'by GET');
 is(told($client->get("/few/a?$by_get&callback=f")), '200 all no-store',
    'by JSONP');

@@ -27,6 +27,7 @@
 static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static void ngx_http_msgbus_error_newer(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
@@ -96,6 +97,10 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
 {
     ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_loc_conf_t  *lcf;
+
+    if (r->upstream && r->internal && r == r->main) {
+        ngx_http_msgbus_error_newer(r);
+    }
 
     /*
      * nginx's page: err_status is set by the special response handler only,
@@ -204,6 +209,24 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
     }
 
     return ngx_http_msgbus_send_error(r, rc);
+}
+
+
+/* a bus behind a proxy, to which an error_page has led, says it anew, too */
+static void
+ngx_http_msgbus_error_newer(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_msgbus_find_header(r, "Msgbus-Stored");
+
+    if (h) {
+        h->hash = 0;
+
+        if (ngx_http_msgbus_find_header(r, "Msgbus-Stored") == NULL) {
+            h->hash = 1;
+        }
+    }
 }
 
 

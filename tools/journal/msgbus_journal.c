@@ -41,6 +41,13 @@ typedef struct {
     ngx_uint_t                   n;
     uint64_t                     written;
     uint64_t                     last;
+
+    /* of what is repaired: */
+    uint64_t                     ids;        /* the highest mark of ids */
+    uint64_t                     frame;      /* the last good one */
+    ngx_uint_t                   stopped;    /* it is a clean stop */
+    ngx_uint_t                   bad;        /* what is behind it is not
+                                                zeros */
 } writer_t;
 
 
@@ -65,6 +72,9 @@ static int writer_flush(writer_t *w);
 static int writer_close(writer_t *w);
 static int copy_segment(writer_t *w, const char *folder,
     ngx_msgbus_journal_segment_t *seg, uint64_t end, uint64_t *lost);
+static int copy_end(writer_t *w, const char *folder,
+    ngx_msgbus_journal_list_t *list, uint64_t *lost);
+static int missing(writer_t *w, uint64_t upto, uint64_t *lost);
 static int hole(writer_t *w, uint64_t base, ngx_uint_t type);
 static void progress(const char *what, uint64_t done, uint64_t all);
 
@@ -682,6 +692,7 @@ repair(const char *folder)
         if (fd == -1) {
             fprintf(stderr, "msgbus-journal: %s: all of it is lost\n", error);
             lost++;
+            w.stopped = 0;
             close(dir);
             continue;
         }
@@ -707,12 +718,22 @@ repair(const char *folder)
 
         close(dir);
 
+        /* what has left before the first one is no loss, but is told, too */
+
+        if (i == 0 && list.elts[0].header.last_id > w.last
+            && hole(&w, list.elts[0].header.last_id + 1,
+                    NGX_MSGBUS_JOURNAL_HOLE)
+               != 0)
+        {
+            return 2;
+        }
+
         if (copy_segment(&w, saved, &list.elts[i], end, &lost) != 0) {
             return 2;
         }
     }
 
-    if (writer_flush(&w) != 0 || writer_close(&w) != 0) {
+    if (copy_end(&w, saved, &list, &lost) != 0 || writer_close(&w) != 0) {
         return 2;
     }
 
@@ -737,7 +758,7 @@ copy_segment(writer_t *w, const char *folder,
     char                         path[NGX_MAX_PATH + 80];
     char                         name[NGX_MSGBUS_JOURNAL_NAME_LEN];
     u_char                      *p;
-    uint64_t                     offset, prev;
+    uint64_t                     offset;
     ngx_int_t                    rc;
     ngx_uint_t                   i, bad;
     ngx_msgbus_journal_event_t   ev;
@@ -757,7 +778,16 @@ copy_segment(writer_t *w, const char *folder,
     ngx_msgbus_journal_window_init(&win, &ngx_msgbus_disk, fd, end);
 
     bad = 0;
-    prev = seg->header.last_id;
+
+    w->ids = ngx_max(w->ids, seg->header.mark);
+    w->frame = seg->header.last_frame;
+    w->stopped = 0;
+
+    /* the end of the one before it, or all of that */
+
+    if (missing(w, seg->header.last_id, lost) != 0) {
+        return 2;
+    }
 
     for (offset = NGX_MSGBUS_JOURNAL_BLOCK; offset < end; /* void */ ) {
 
@@ -778,19 +808,15 @@ copy_segment(writer_t *w, const char *folder,
 
         bad = 0;
 
-        if (f.prev_id > w->last && f.prev_id > prev) {
+        w->ids = ngx_max(w->ids, f.mark);
+        w->frame = f.sequence;
+        w->stopped = f.type == NGX_MSGBUS_JOURNAL_STOP;
 
-            fprintf(stderr, "msgbus-journal: events with ids from %lu to %lu "
-                    "are lost\n", (unsigned long) prev + 1,
-                    (unsigned long) f.prev_id);
+        if (missing(w, f.prev_id, lost) != 0) {
+            return 2;
+        }
 
-            (*lost)++;
-
-            if (hole(w, f.prev_id + 1, NGX_MSGBUS_JOURNAL_HOLE) != 0) {
-                return 2;
-            }
-
-        } else if ((f.type == NGX_MSGBUS_JOURNAL_SKIP
+        if ((f.type == NGX_MSGBUS_JOURNAL_SKIP
                     || f.type == NGX_MSGBUS_JOURNAL_HOLE)
                    && f.first_id - 1 > w->last)
         {
@@ -824,14 +850,85 @@ copy_segment(writer_t *w, const char *folder,
             return 2;
         }
 
-        prev = f.last_id;
         offset += f.length;
     }
+
+    w->bad = bad;
 
     ngx_msgbus_journal_window_free(&win);
     close(fd);
 
     return 0;
+}
+
+
+/* ids up to this one were given out: what is not there of them is lost */
+static int
+missing(writer_t *w, uint64_t upto, uint64_t *lost)
+{
+    if (upto <= w->last) {
+        return 0;
+    }
+
+    fprintf(stderr, "msgbus-journal: events with ids from %lu to %lu are "
+            "lost\n", (unsigned long) w->last + 1, (unsigned long) upto);
+
+    (*lost)++;
+
+    return hole(w, upto + 1, NGX_MSGBUS_JOURNAL_HOLE);
+}
+
+
+/*
+ * Without a clean stop, more ids may have been given out than there are: the
+ * next ones come above them all, and readers are told.
+ */
+static int
+copy_end(writer_t *w, const char *folder, ngx_msgbus_journal_list_t *list,
+    uint64_t *lost)
+{
+    int                            fd;
+    char                           path[NGX_MAX_PATH + 80];
+    ngx_msgbus_journal_mark_t      m;
+    ngx_msgbus_journal_segment_t  *seg;
+
+    if (writer_flush(w) != 0) {
+        return 2;
+    }
+
+    if (w->stopped && !w->bad) {
+        return 0;
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/mark", folder);
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd != -1) {
+        seg = list->n ? &list->elts[list->n - 1] : NULL;
+
+        if (seg
+            && ngx_msgbus_journal_mark_load(&ngx_msgbus_disk, fd, &m)
+               == NGX_OK)
+        {
+            w->ids = ngx_max(w->ids, m.mark);
+
+            if (m.segment == seg->sequence && m.frame > w->frame) {
+                w->bad = 1;
+            }
+        }
+
+        close(fd);
+    }
+
+    if (w->bad) {
+        fprintf(stderr, "msgbus-journal: events with ids above %lu may be "
+                "lost\n", (unsigned long) w->last);
+        (*lost)++;
+    }
+
+    return hole(w, ngx_msgbus_journal_base(&w->writer, w->ids),
+                NGX_MSGBUS_JOURNAL_HOLE);
 }
 
 

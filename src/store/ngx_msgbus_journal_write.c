@@ -148,6 +148,7 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
     }
 
     rc = ngx_msgbus_journal_prepare(j, len, events[n - 1].id);
+    j->want = 0;
 
     if (rc != NGX_OK) {
         ngx_msgbus_journal_leave(j);
@@ -166,7 +167,6 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
     rc = ngx_msgbus_journal_append(j, &f, events);
 
     if (rc == NGX_DECLINED) {
-
         ngx_msgbus_journal_leave(j);
         return NGX_ABORT;
     }
@@ -216,6 +216,10 @@ ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j, size_t len,
 
     len += 2 * NGX_MSGBUS_JOURNAL_FRAME;
 
+    /* whatever segment is begun on the way has room for it */
+
+    j->want = len;
+
     if (j->header.size - j->at.offset < len) {
 
         if (j->at.offset != j->durable.offset
@@ -239,9 +243,7 @@ ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j, size_t len,
         }
 
         if (j->header.size - j->at.offset < len) {
-            j->want = len;
             rc = ngx_msgbus_journal_move(j, &j->at, 0, 0);
-            j->want = 0;
 
             if (rc != NGX_OK) {
                 return NGX_ERROR;

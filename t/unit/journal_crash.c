@@ -56,6 +56,8 @@ typedef struct {
 
 
 static void check_crc(void);
+static void check_room(void);
+static ngx_int_t sync_fails(void *data, int fd);
 static void forge(void);
 static void history(void);
 static void step(void);
@@ -105,6 +107,7 @@ static uint64_t                   oldest;
 static jmp_buf                    death;
 static u_char                     text[1024];
 static u_char                     forged[8 * 65];
+static ngx_uint_t                 fail_sync;
 
 static uint64_t                   cuts, kills, failures, moves, histories,
                                   holes, declined, busy, unknown, gone_on,
@@ -131,6 +134,7 @@ main(int argc, char **argv)
     }
 
     check_crc();
+    check_room();
 
     while (points < want) {
         history();
@@ -177,6 +181,66 @@ check_crc(void)
                    == ngx_msgbus_journal_crc_table((uint32_t) i, bytes, len),
                    "another crc by table");
     }
+}
+
+
+/*
+ * A batch that is larger than a segment has room, also when the sync of the
+ * mark of ids before it fails.
+ */
+static void
+check_room(void)
+{
+    ngx_uint_t                   i;
+    ngx_msgbus_disk_t            failing;
+    ngx_msgbus_journal_t         j;
+    ngx_msgbus_journal_event_t   ev[5];
+
+    memset(&conf, 0, sizeof(conf));
+    conf.path = "journal";
+    conf.segment = SEGMENT;
+    conf.patience = 1000;
+
+    failing = calls[0];
+    failing.datasync = sync_fails;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &failing) == NGX_OK
+               && ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    memset(ev, 0, sizeof(ev));
+
+    for (i = 0; i < 5; i++) {
+        ev[i].id = j.at.id + 1000000 + i;
+        ev[i].data.data = text;
+        ev[i].data.len = sizeof(text);
+    }
+
+    fail_sync = 1;
+
+    unit_check(ngx_msgbus_journal_insert(&j, ev, 5) == NGX_OK
+               && fail_sync == 0,
+               "not inserted: %s", j.error);
+
+    unit_check(j.at.offset <= j.header.size,
+               "a frame that ends at %" PRIu64 ", behind the segment's end",
+               j.at.offset);
+
+    ngx_msgbus_journal_close(&j);
+}
+
+
+static ngx_int_t
+sync_fails(void *data, int fd)
+{
+    if (fail_sync) {
+        fail_sync--;
+        ngx_set_errno(EIO);
+
+        return NGX_ERROR;
+    }
+
+    return calls[0].datasync(data, fd);
 }
 
 

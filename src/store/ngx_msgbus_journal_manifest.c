@@ -32,6 +32,8 @@
 
 static const char *ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone);
+static const char *ngx_msgbus_journal_parent(ngx_msgbus_journal_block_t *jb,
+    ngx_uint_t sync);
 static const char *ngx_msgbus_journal_compare(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone, u_char *want, u_char *last);
 static ngx_uint_t ngx_msgbus_journal_is_used(ngx_msgbus_journal_block_t *jb);
@@ -76,7 +78,7 @@ static const char *
 ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone)
 {
-    const char   *name;
+    const char   *name, *wrong;
     struct stat   st;
 
     name = (const char *) jb->path.data;
@@ -88,11 +90,17 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
         }
 
         if (zone->test) {
-            return NULL;
+            return ngx_msgbus_journal_parent(jb, 0);
         }
 
         if (mkdir(name, 0700) != 0) {
             return ngx_msgbus_journal_wrong("mkdir() failed", ngx_errno);
+        }
+
+        wrong = ngx_msgbus_journal_parent(jb, 1);
+
+        if (wrong) {
+            return wrong;
         }
 
         if (geteuid() == 0
@@ -123,6 +131,46 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     }
 
     return NULL;
+}
+
+
+/* it is there; with sync, what is new in it is there after a power cut, too */
+static const char *
+ngx_msgbus_journal_parent(ngx_msgbus_journal_block_t *jb, ngx_uint_t sync)
+{
+    int        fd;
+    u_char     name[NGX_MAX_PATH], *p;
+    ngx_err_t  err;
+
+    (void) ngx_cpystrn(name, jb->path.data, NGX_MAX_PATH);
+
+    /* the path is a full one, and does not end with a slash */
+
+    for (p = name + ngx_strlen(name); p > name && *p != '/'; p--) {
+        /* void */
+    }
+
+    p[p == name] = '\0';
+
+    fd = open((char *) name, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1) {
+
+        /* one may make a folder where one may not read */
+
+        return ngx_errno == NGX_EACCES ? NULL
+               : ngx_msgbus_journal_wrong("the folder that it is to be in can "
+                                          "not be opened", ngx_errno);
+    }
+
+    err = sync && fsync(fd) != 0 ? ngx_errno : 0;
+
+    (void) close(fd);
+
+    return err && err != NGX_EINVAL
+           ? ngx_msgbus_journal_wrong("fsync() of the folder that it is in "
+                                      "failed", err)
+           : NULL;
 }
 
 

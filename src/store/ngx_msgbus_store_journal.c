@@ -71,6 +71,7 @@ static ngx_uint_t ngx_msgbus_journal_same(ngx_msgbus_store_conf_t *one,
     ngx_msgbus_store_conf_t *two);
 static ngx_msgbus_db_t *ngx_msgbus_journal_create(
     ngx_msgbus_store_conf_t *conf, uint64_t ttl, ngx_log_t *log);
+static ngx_int_t ngx_msgbus_journal_cond(pthread_cond_t *cond);
 static void ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_journal_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
@@ -182,7 +183,7 @@ ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
         return NULL;
     }
 
-    if (pthread_cond_init(&jd->cond, NULL) != 0) {
+    if (ngx_msgbus_journal_cond(&jd->cond) != NGX_OK) {
         (void) pthread_mutex_destroy(&jd->mutex);
         ngx_free(jd);
         return NULL;
@@ -200,6 +201,29 @@ ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
     jd->error = jd->text;
 
     return (ngx_msgbus_db_t *) jd;
+}
+
+
+/* its waits are told by the clock that nobody sets */
+static ngx_int_t
+ngx_msgbus_journal_cond(pthread_cond_t *cond)
+{
+    int                 err;
+    pthread_condattr_t  attr;
+
+    if (pthread_condattr_init(&attr) != 0) {
+        return NGX_ERROR;
+    }
+
+    err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+
+    if (err == 0) {
+        err = pthread_cond_init(cond, &attr);
+    }
+
+    (void) pthread_condattr_destroy(&attr);
+
+    return err ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -684,7 +708,9 @@ ngx_msgbus_journal_cycle(void *data)
             continue;
         }
 
-        clock_gettime(CLOCK_REALTIME, &ts);
+        /* a clock that is set back is no reason to wait for a year */
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
         ts.tv_sec += NGX_MSGBUS_JOURNAL_TURN;
 
         while (!jd->stop && !jd->due

@@ -65,6 +65,10 @@ static ngx_int_t parse(char *line, ngx_msgbus_journal_event_t *ev,
 static uint64_t number(yajl_val v);
 static uint64_t date(yajl_val v);
 static void text(yajl_val doc, const char *name, ngx_str_t *s);
+static int rebuild(const char *folder, const char *saved,
+    ngx_msgbus_journal_list_t *list);
+static void put_back(const char *folder, const char *saved,
+    ngx_msgbus_journal_list_t *list, int begun);
 static int alone(const char *folder);
 static void owner(const char *folder);
 static int writer_open(writer_t *w, const char *folder);
@@ -617,13 +621,8 @@ repair(const char *folder)
     char                          saved[NGX_MAX_PATH], from[NGX_MAX_PATH + 80],
                                   to[NGX_MAX_PATH + 80];
     char                          name[NGX_MSGBUS_JOURNAL_NAME_LEN];
-    char                          error[NGX_MSGBUS_JOURNAL_ERROR_LEN];
-    uint64_t                      end, lost;
-    ngx_uint_t                    i, damaged, n;
+    ngx_uint_t                    i;
     ngx_msgbus_journal_list_t     list;
-    ngx_msgbus_journal_segment_t  next;
-
-    static writer_t  w;
 
     if (!alone(folder)) {
         fprintf(stderr, "msgbus-journal: nginx writes to %s, stop it first\n",
@@ -664,6 +663,7 @@ repair(const char *folder)
         if (rename(from, to) != 0) {
             fprintf(stderr, "msgbus-journal: can not move %s: %s\n", from,
                     strerror(errno));
+            put_back(folder, saved, &list, 0);
             return 2;
         }
     }
@@ -672,13 +672,98 @@ repair(const char *folder)
     (void) snprintf(to, sizeof(to), "%s/mark", saved);
     (void) rename(from, to);
 
+    rc = rebuild(folder, saved, &list);
+
+    if (rc == 2) {
+        put_back(folder, saved, &list, 1);
+    }
+
+    ngx_msgbus_journal_list_free(&list);
+
+    return rc;
+}
+
+
+/* it could not be done: all is where it was before; begun: new files may be */
+static void
+put_back(const char *folder, const char *saved,
+    ngx_msgbus_journal_list_t *list, int begun)
+{
+    int                         fd;
+    char                        name[NGX_MSGBUS_JOURNAL_NAME_LEN];
+    char                        from[NGX_MAX_PATH + 80],
+                                to[NGX_MAX_PATH + 80];
+    ngx_uint_t                  i, failed;
+    ngx_msgbus_journal_list_t   made;
+
+    memset(&made, 0, sizeof(made));
+    fd = begun ? ngx_msgbus_disk.folder(NULL, folder) : -1;
+
+    if (fd != -1
+        && ngx_msgbus_journal_list(&ngx_msgbus_disk, fd, &made) == NGX_OK)
+    {
+        for (i = 0; i < made.n; i++) {
+            ngx_msgbus_journal_name(name, made.elts[i].sequence,
+                                    made.elts[i].first_id);
+            (void) unlinkat(fd, name, 0);
+        }
+
+        (void) unlinkat(fd, NGX_MSGBUS_JOURNAL_MARK_FILE, 0);
+    }
+
+    failed = 0;
+
+    for (i = 0; i < list->n; i++) {
+        ngx_msgbus_journal_name(name, list->elts[i].sequence,
+                                list->elts[i].first_id);
+        (void) snprintf(from, sizeof(from), "%s/%s", saved, name);
+        (void) snprintf(to, sizeof(to), "%s/%s", folder, name);
+
+        failed += rename(from, to) != 0 && errno != ENOENT;
+    }
+
+    (void) snprintf(from, sizeof(from), "%s/mark", saved);
+    (void) snprintf(to, sizeof(to), "%s/mark", folder);
+
+    failed += rename(from, to) != 0 && errno != ENOENT;
+
+    (void) rmdir(saved);
+
+    if (fd != -1) {
+        close(fd);
+    }
+
+    ngx_msgbus_journal_list_free(&made);
+
+    if (failed) {
+        fprintf(stderr, "msgbus-journal: the old files are in %s: move them "
+                "back before nginx starts\n", saved);
+
+    } else {
+        fprintf(stderr, "msgbus-journal: nothing has changed\n");
+    }
+}
+
+
+/* the new files, from those that are saved */
+static int
+rebuild(const char *folder, const char *saved,
+    ngx_msgbus_journal_list_t *list)
+{
+    char                          error[NGX_MSGBUS_JOURNAL_ERROR_LEN];
+    uint64_t                      end, lost;
+    ngx_uint_t                    i, damaged, n;
+    ngx_msgbus_journal_segment_t  next;
+
+    static writer_t  w;
+
     if (writer_open(&w, folder) != 0) {
         return 2;
     }
 
     lost = 0;
 
-    for (i = 0; i < list.n; i++) {
+    for (i = 0; i < list->n; i++) {
 
         int  fd, nfd, dir;
 
@@ -686,7 +771,7 @@ repair(const char *folder)
 
         dir = ngx_msgbus_disk.folder(NULL, saved);
         fd = ngx_msgbus_journal_segment_open(&ngx_msgbus_disk, dir,
-                                             &list.elts[i],
+                                             &list->elts[i],
                                              NGX_MSGBUS_DISK_READ, error,
                                              &damaged);
         if (fd == -1) {
@@ -699,18 +784,18 @@ repair(const char *folder)
 
         close(fd);
 
-        end = list.elts[i].header.size;
+        end = list->elts[i].header.size;
         n = i + 1;
 
-        if (n < list.n) {
-            next = list.elts[n];
+        if (n < list->n) {
+            next = list->elts[n];
             nfd = ngx_msgbus_journal_segment_open(&ngx_msgbus_disk, dir, &next,
                                                   NGX_MSGBUS_DISK_READ, error,
                                                   &damaged);
             if (nfd != -1) {
                 close(nfd);
 
-                if (next.header.pred == list.elts[i].sequence) {
+                if (next.header.pred == list->elts[i].sequence) {
                     end = next.header.pred_end;
                 }
             }
@@ -720,20 +805,20 @@ repair(const char *folder)
 
         /* what has left before the first one is no loss, but is told, too */
 
-        if (i == 0 && list.elts[0].header.last_id > w.last
-            && hole(&w, list.elts[0].header.last_id + 1,
+        if (i == 0 && list->elts[0].header.last_id > w.last
+            && hole(&w, list->elts[0].header.last_id + 1,
                     NGX_MSGBUS_JOURNAL_HOLE)
                != 0)
         {
             return 2;
         }
 
-        if (copy_segment(&w, saved, &list.elts[i], end, &lost) != 0) {
+        if (copy_segment(&w, saved, &list->elts[i], end, &lost) != 0) {
             return 2;
         }
     }
 
-    if (copy_end(&w, saved, &list, &lost) != 0 || writer_close(&w) != 0) {
+    if (copy_end(&w, saved, list, &lost) != 0 || writer_close(&w) != 0) {
         return 2;
     }
 
@@ -742,8 +827,6 @@ repair(const char *folder)
            lost ? "readers are told of a gap where some may be lost"
                 : "none is lost",
            saved);
-
-    ngx_msgbus_journal_list_free(&list);
 
     return lost ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 # A repair that can not be done, for the disk is full, changes nothing: all files
-# are where they were.
+# are where they were; and an import takes large events.
 
 use strict;
 use warnings;
@@ -60,5 +60,17 @@ is_deeply([grep { !/turn|nodes/ } sort glob "$dir/j/*"],
 ($said, $code) = run("$tool repair $dir/j");
 
 is($code, 1, 'it is, once there is room') or diag($said);
+
+# so many large ones that they are no frame together
+
+mkdir "$dir/large";
+open $in, '>', "$dir/in";
+print $in qq({"_id":$_,"channel":"/a","data":"@{[ 'x' x 200_000 ]}"}\n)
+    for 1 .. 400;
+close $in;
+
+($said, $code) = run("$tool import $dir/large < $dir/in");
+
+is($code, 0, 'large events are read in') or diag($said);
 
 done_testing;

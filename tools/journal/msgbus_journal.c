@@ -29,7 +29,9 @@
 #include "ngx_msgbus_journal_read.h"
 
 
+/* events, and bytes of them, that are written at a time */
 #define BATCH  500
+#define BYTES  (8 * 1024 * 1024)
 
 
 /* what is being done */
@@ -407,12 +409,12 @@ static int
 import(const char *folder)
 {
     char          *line;
-    size_t         size;
+    size_t         size, bytes;
     u_char         tokens[BATCH][NGX_MSGBUS_JOURNAL_TOKEN];
     ssize_t        len;
     uint64_t       lines;
     yajl_val       trees[BATCH];
-    ngx_uint_t     i;
+    ngx_uint_t     i, n;
 
     static writer_t  w;
 
@@ -430,6 +432,7 @@ import(const char *folder)
 
     line = NULL;
     size = 0;
+    bytes = 0;
     lines = 0;
 
     while ((len = getline(&line, &size, stdin)) > 0) {
@@ -458,16 +461,20 @@ import(const char *folder)
         }
 
         w.last = w.events[w.n++].id;
+        bytes += (size_t) len;
 
-        if (w.n == BATCH) {
+        if (w.n == BATCH || bytes > BYTES) {
+            n = w.n;
 
             if (writer_flush(&w) != 0) {
                 goto failed;
             }
 
-            for (i = 0; i < BATCH; i++) {
+            for (i = 0; i < n; i++) {
                 yajl_tree_free(trees[i]);
             }
+
+            bytes = 0;
         }
     }
 

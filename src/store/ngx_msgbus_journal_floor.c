@@ -20,6 +20,11 @@
 
 static ngx_int_t ngx_msgbus_journal_floor_old(ngx_msgbus_journal_reader_t *r,
     uint64_t since, uint64_t *floor);
+static uint64_t ngx_msgbus_journal_floor_in(ngx_msgbus_journal_frame_t *f,
+    uint64_t since);
+static ngx_int_t ngx_msgbus_journal_begin_in(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, ngx_uint_t i, uint64_t passed,
+    uint64_t *id);
 
 
 ngx_int_t
@@ -103,20 +108,18 @@ ngx_msgbus_journal_floor_old(ngx_msgbus_journal_reader_t *r, uint64_t since,
         *floor = ngx_max(*floor, step->id);
     }
 
-    /* a frame's events are of one batch, and of one time but for an import */
-
     o->window.end = o->index.end.offset;
 
     while (offset < o->index.end.offset) {
 
-        rc = ngx_msgbus_journal_window_frame(&o->window, &f,
-                                             r->list.elts[i].header.salt,
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f, o->index.salt,
                                              offset);
         if (rc != NGX_OK) {
             return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
         }
 
         if (f.created >= since) {
+            *floor = ngx_max(*floor, ngx_msgbus_journal_floor_in(&f, since));
             break;
         }
 
@@ -128,13 +131,42 @@ ngx_msgbus_journal_floor_old(ngx_msgbus_journal_reader_t *r, uint64_t since,
 }
 
 
+/* a batch is of one time, but for one that was imported */
+static uint64_t
+ngx_msgbus_journal_floor_in(ngx_msgbus_journal_frame_t *f, uint64_t since)
+{
+    u_char                      *p;
+    uint64_t                     floor;
+    ngx_uint_t                   i;
+    ngx_msgbus_journal_event_t   ev;
+
+    p = f->records;
+    floor = 0;
+
+    for (i = 0; i < f->count; i++) {
+
+        (void) ngx_msgbus_journal_record_read(&ev, p,
+                   (size_t) ngx_msgbus_journal_get(p + 4, 4));
+
+        if (ev.created >= since) {
+            break;
+        }
+
+        floor = ev.id;
+        p += ngx_msgbus_journal_get(p + 4, 4);
+    }
+
+    return floor;
+}
+
+
 ngx_int_t
 ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r, uint64_t n,
     uint64_t *id)
 {
     uint64_t                      have;
     ngx_int_t                     rc;
-    ngx_uint_t                    i, k;
+    ngx_uint_t                    i;
     ngx_msgbus_journal_opened_t  *o;
 
     have = 0;
@@ -148,23 +180,51 @@ ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r, uint64_t n,
             return rc;
         }
 
-        if (have + o->index.records < n) {
-            have += o->index.records;
-            continue;
+        if (have + o->index.records >= n) {
+            return ngx_msgbus_journal_begin_in(r, o, i - 1,
+                                               have + o->index.records - n,
+                                               id);
         }
 
-        /* steps have as many bytes each: take a share that is surely enough */
+        have += o->index.records;
+    }
 
-        *id = r->list.elts[i - 1].header.last_id;
+    return NGX_OK;
+}
 
-        k = (ngx_uint_t) ((have + o->index.records - n) * o->index.nsteps
-                          / (o->index.records + 1));
 
-        if (k > 1) {
-            *id = o->index.steps[k - 1].id;
+/* the id behind which a segment has all but its first so many records */
+static ngx_int_t
+ngx_msgbus_journal_begin_in(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, ngx_uint_t i, uint64_t passed,
+    uint64_t *id)
+{
+    u_char                      *p;
+    uint64_t                     offset;
+    ngx_int_t                    rc;
+    ngx_uint_t                   k;
+    ngx_msgbus_journal_frame_t   f;
+
+    o->window.end = o->index.end.offset;
+
+    *id = r->list.elts[i].header.last_id;
+
+    for (offset = NGX_MSGBUS_JOURNAL_BLOCK;
+         passed && offset < o->index.end.offset;
+         offset += f.length)
+    {
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f, o->index.salt,
+                                             offset);
+        if (rc != NGX_OK) {
+            return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
         }
 
-        break;
+        p = f.records;
+
+        for (k = 0; passed && k < f.count; k++, passed--) {
+            *id = ngx_msgbus_journal_get(p + 8, 8);
+            p += ngx_msgbus_journal_get(p + 4, 4);
+        }
     }
 
     return NGX_OK;

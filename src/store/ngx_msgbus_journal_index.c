@@ -659,7 +659,8 @@ ngx_msgbus_journal_index_find(ngx_msgbus_journal_index_t *index,
     size = 0;
     lists = 0;
 
-    i = index->loaded ? ngx_msgbus_journal_index_first(index, what) : 0;
+    i = index->loaded && what->channel.len
+        ? ngx_msgbus_journal_index_first(index, what) : 0;
 
     for ( /* void */ ; i < index->nchannels; i++) {
         ch = &index->channels[i];

@@ -46,14 +46,22 @@ static ngx_int_t ngx_msgbus_journal_read_some(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
 static ngx_int_t ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
+static ngx_int_t ngx_msgbus_journal_read_places(
+    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
+    ngx_uint_t i, uint32_t **records, ngx_uint_t *n);
+static ngx_int_t ngx_msgbus_journal_read_place(
+    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
+    ngx_uint_t i, uint32_t place, ngx_msgbus_journal_event_t *ev);
 static ngx_int_t ngx_msgbus_journal_read_record(
-    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_opened_t *o,
-    uint64_t offset, uint64_t salt, ngx_msgbus_journal_event_t *ev);
+    ngx_msgbus_journal_opened_t *o, uint64_t offset,
+    ngx_msgbus_journal_event_t *ev);
 static ngx_int_t ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
     ngx_msgbus_journal_event_t *ev);
 static ngx_int_t ngx_msgbus_journal_read_holes(
     ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
-    ngx_uint_t i);
+    ngx_uint_t i, uint64_t above, uint64_t upto);
+static void ngx_msgbus_journal_read_hole(ngx_msgbus_journal_read_t *rd,
+    ngx_msgbus_journal_frame_t *f);
 
 
 ngx_int_t
@@ -428,7 +436,7 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
 {
     u_char                       *p;
-    uint64_t                      offset, salt;
+    uint64_t                      offset;
     ngx_int_t                     rc;
     ngx_uint_t                    k;
     ngx_msgbus_journal_step_t    *step;
@@ -442,7 +450,6 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
         return rc;
     }
 
-    salt = r->list.elts[i].header.salt;
     step = ngx_msgbus_journal_index_step(&o->index,
                                          ngx_max(rd->after,
                                                  rd->page->examined));
@@ -452,7 +459,8 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
 
         o->window.end = o->index.end.offset;
 
-        rc = ngx_msgbus_journal_window_frame(&o->window, &f, salt, offset);
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f, o->index.salt,
+                                             offset);
 
         if (rc != NGX_OK) {
             return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
@@ -461,7 +469,7 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
         if (f.type == NGX_MSGBUS_JOURNAL_HOLE && f.first_id - 1 > rd->after
             && f.prev_id < rd->upto)
         {
-            rd->page->lost = ngx_max(rd->page->lost, f.first_id - 1);
+            ngx_msgbus_journal_read_hole(rd, &f);
 
             if (r->hole) {
                 r->hole(rd->data, f.first_id - 1);
@@ -495,63 +503,39 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
 }
 
 
-/* by the places of the channels' records */
+/* by the places of the channels' records, from the first one on */
 static ngx_int_t
 ngx_msgbus_journal_read_some(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
 {
-    uint64_t                      from;
-    uint32_t                     *records;
-    ngx_int_t                     rc;
-    ngx_uint_t                    k, n;
-    ngx_msgbus_journal_event_t    ev;
-    ngx_msgbus_journal_opened_t  *o;
+    uint32_t                    *records;
+    ngx_int_t                    rc, holes;
+    ngx_uint_t                   k, n;
+    ngx_msgbus_journal_event_t   ev;
 
-    rc = ngx_msgbus_journal_read_holes(r, rd, i);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    o = ngx_msgbus_journal_opened(r, i, &rc);
-
-    if (o == NULL) {
-        return rc;
-    }
-
-    from = ngx_msgbus_journal_index_step(&o->index, rd->after)->offset;
-
-    rc = ngx_msgbus_journal_index_find(&o->index, r->disk, o->fd, rd->what,
-                                       from, &records, &n);
-
-    if (rc != NGX_OK) {
-        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
-                                           rc == NGX_ERROR ? ngx_errno : 0);
-    }
-
-    o->window.end = o->index.end.offset;
+    rc = ngx_msgbus_journal_read_places(r, rd, i, &records, &n);
 
     for (k = 0; k < n && rc == NGX_OK; k++) {
 
-        rc = ngx_msgbus_journal_read_record(r, o, (uint64_t) records[k] * 8,
-                                            r->list.elts[i].header.salt, &ev);
+        rc = ngx_msgbus_journal_read_place(r, rd, i, records[k], &ev);
 
-        if (rc != NGX_OK || !ngx_msgbus_journal_wanted(rd->what,
-                                                       &ev.channel))
-        {
-            rc = ngx_msgbus_journal_read_bad(r, i, (uint64_t) records[k] * 8,
-                                             o->window.err);
-            break;
-        }
-
-        if (ev.id > rd->after) {
+        if (rc == NGX_OK && ev.id > rd->after) {
             rc = ngx_msgbus_journal_read_event(rd, &ev);
         }
     }
 
     ngx_free(records);
 
-    return rc;
+    if (rc != NGX_OK && rc != NGX_DONE) {
+        return rc;
+    }
+
+    /* a page that is cut crosses no hole behind its end */
+
+    holes = ngx_msgbus_journal_read_holes(r, rd, i, rd->after,
+                rc == NGX_DONE ? rd->page->examined : rd->upto);
+
+    return holes == NGX_OK ? rc : holes;
 }
 
 
@@ -612,53 +596,18 @@ static ngx_int_t
 ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
 {
-    uint64_t                      from;
-    uint32_t                     *records;
-    ngx_int_t                     rc;
-    ngx_uint_t                    k, n;
-    ngx_msgbus_journal_event_t    ev;
-    ngx_msgbus_journal_opened_t  *o;
+    uint32_t                    *records;
+    ngx_int_t                    rc, holes;
+    ngx_uint_t                   k, n;
+    ngx_msgbus_journal_event_t   ev;
 
-    rc = ngx_msgbus_journal_read_holes(r, rd, i);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    o = ngx_msgbus_journal_opened(r, i, &rc);
-
-    if (o == NULL) {
-        return rc;
-    }
-
-    from = ngx_msgbus_journal_index_step(&o->index, rd->after)->offset;
-
-    rc = ngx_msgbus_journal_index_find(&o->index, r->disk, o->fd, rd->what,
-                                       from, &records, &n);
-
-    if (rc != NGX_OK) {
-        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
-                                           rc == NGX_ERROR ? ngx_errno : 0);
-    }
-
-    o->window.end = o->index.end.offset;
+    rc = ngx_msgbus_journal_read_places(r, rd, i, &records, &n);
 
     for (k = n; k && rc == NGX_OK; k--) {
 
-        rc = ngx_msgbus_journal_read_record(r, o,
-                                            (uint64_t) records[k - 1] * 8,
-                                            r->list.elts[i].header.salt, &ev);
+        rc = ngx_msgbus_journal_read_place(r, rd, i, records[k - 1], &ev);
 
-        if (rc != NGX_OK || !ngx_msgbus_journal_wanted(rd->what,
-                                                       &ev.channel))
-        {
-            rc = ngx_msgbus_journal_read_bad(r, i,
-                                             (uint64_t) records[k - 1] * 8,
-                                             o->window.err);
-            break;
-        }
-
-        if (ev.id <= rd->after) {
+        if (rc != NGX_OK || ev.id <= rd->after) {
             break;
         }
 
@@ -669,14 +618,87 @@ ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
 
     ngx_free(records);
 
-    return rc;
+    if (rc != NGX_OK && rc != NGX_DONE) {
+        return rc;
+    }
+
+    holes = ngx_msgbus_journal_read_holes(r, rd, i,
+                rc == NGX_DONE ? rd->page->examined - 1 : rd->after,
+                rd->upto);
+
+    return holes == NGX_OK ? rc : holes;
+}
+
+
+/*
+ * The places of all records that a page of channels may need of a segment,
+ * in an array that the caller frees, whatever is returned.
+ */
+static ngx_int_t
+ngx_msgbus_journal_read_places(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i, uint32_t **records,
+    ngx_uint_t *n)
+{
+    uint64_t                      from;
+    ngx_int_t                     rc;
+    ngx_msgbus_journal_opened_t  *o;
+
+    *records = NULL;
+    *n = 0;
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    from = ngx_msgbus_journal_index_step(&o->index, rd->after)->offset;
+
+    rc = ngx_msgbus_journal_index_find(&o->index, r->disk, o->fd, rd->what,
+                                       from, records, n);
+
+    if (rc != NGX_OK) {
+        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
+                                           rc == NGX_ERROR ? ngx_errno : 0);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the record at one of them */
+static ngx_int_t
+ngx_msgbus_journal_read_place(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i, uint32_t place,
+    ngx_msgbus_journal_event_t *ev)
+{
+    ngx_int_t                     rc;
+    ngx_msgbus_journal_opened_t  *o;
+
+    o = ngx_msgbus_journal_opened(r, i, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    o->window.end = o->index.end.offset;
+
+    rc = ngx_msgbus_journal_read_record(o, (uint64_t) place * 8, ev);
+
+    if (rc != NGX_OK
+        || !ngx_msgbus_journal_wanted(rd->what, &ev->channel))
+    {
+        return ngx_msgbus_journal_read_bad(r, i, (uint64_t) place * 8,
+                                           o->window.err);
+    }
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_msgbus_journal_read_record(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_opened_t *o, uint64_t offset, uint64_t salt,
-    ngx_msgbus_journal_event_t *ev)
+ngx_msgbus_journal_read_record(ngx_msgbus_journal_opened_t *o,
+    uint64_t offset, ngx_msgbus_journal_event_t *ev)
 {
     size_t   len;
     u_char  *p;
@@ -701,7 +723,7 @@ ngx_msgbus_journal_read_record(ngx_msgbus_journal_reader_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_msgbus_journal_record_check(ev, p, len, salt, offset);
+    return ngx_msgbus_journal_record_check(ev, p, len, o->index.salt, offset);
 }
 
 
@@ -734,9 +756,10 @@ ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
 /* of a segment that has holes: does the page cross one of them? */
 static ngx_int_t
 ngx_msgbus_journal_read_holes(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
+    ngx_msgbus_journal_read_t *rd, ngx_uint_t i, uint64_t above,
+    uint64_t upto)
 {
-    uint64_t                      offset;
+    uint64_t                      offset, holes;
     ngx_int_t                     rc;
     ngx_msgbus_journal_frame_t    f;
     ngx_msgbus_journal_opened_t  *o;
@@ -747,31 +770,41 @@ ngx_msgbus_journal_read_holes(ngx_msgbus_journal_reader_t *r,
         return rc;
     }
 
-    if (o->index.holes == 0) {
-        return NGX_OK;
-    }
-
     o->window.end = o->index.end.offset;
 
-    for (offset = NGX_MSGBUS_JOURNAL_BLOCK;
-         offset < o->index.end.offset;
-         offset += f.length)
-    {
-        rc = ngx_msgbus_journal_window_frame(&o->window, &f,
-                                             r->list.elts[i].header.salt,
+    offset = NGX_MSGBUS_JOURNAL_BLOCK;
+    holes = o->index.holes;
+
+    /* they stand at its begin, behind what it has taken over */
+
+    while (holes && offset < o->index.end.offset) {
+
+        rc = ngx_msgbus_journal_window_frame(&o->window, &f, o->index.salt,
                                              offset);
         if (rc != NGX_OK) {
             return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
         }
 
-        if (f.type == NGX_MSGBUS_JOURNAL_HOLE && f.first_id - 1 > rd->after
-            && f.prev_id < rd->upto)
-        {
-            rd->page->lost = ngx_max(rd->page->lost, f.first_id - 1);
+        if (f.type == NGX_MSGBUS_JOURNAL_HOLE) {
+            holes--;
+
+            if (f.first_id - 1 > above && f.prev_id < upto) {
+                ngx_msgbus_journal_read_hole(rd, &f);
+            }
         }
+
+        offset += f.length;
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_msgbus_journal_read_hole(ngx_msgbus_journal_read_t *rd,
+    ngx_msgbus_journal_frame_t *f)
+{
+    rd->page->lost = ngx_max(rd->page->lost, f->first_id - 1);
 }
 
 

@@ -71,8 +71,9 @@ typedef struct {
 typedef struct {
     uint64_t                     examined;  /* the page is all that there is
                                                up to this id, or down to it */
-    uint64_t                     lost;      /* ids up to it, above the
-                                               cursor, may be lost; or 0 */
+    uint64_t                     lost;      /* ids up to it, of a hole that the
+                                               page has come to, may be
+                                               lost; or 0 */
     ngx_uint_t                   events;    /* that were taken */
 } ngx_msgbus_journal_page_t;
 
@@ -127,8 +128,8 @@ ngx_int_t ngx_msgbus_journal_floor(ngx_msgbus_journal_reader_t *r,
     uint64_t since, uint64_t *floor);
 
 /*
- * The id before the n-th newest event, or before the oldest: where one has to
- * begin to read so many.  As look().
+ * The id behind which there are exactly n events, or, where there are less,
+ * all of them.  Reads through one segment.  As look().
  */
 ngx_int_t ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r,
     uint64_t n, uint64_t *id);

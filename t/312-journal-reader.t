@@ -1,0 +1,64 @@
+# What is read of a journal is what a plain array of its events has: pages
+# upward and downward, of all channels, of one and of a subtree, from any id up
+# to any; the floor; and the place at which the newest so many begin.
+#
+# t/unit/journal_reader.c writes random journals of several segments, with
+# holes, and asks them random questions.
+
+use strict;
+use warnings;
+
+use File::Temp qw(tempdir);
+use FindBin;
+use lib "$FindBin::Bin/unit";
+
+use List::Util qw( sum0 );
+use Test::More;
+
+use Unit;
+
+
+plan skip_all => Unit->lacks if Unit->lacks;
+
+my $journals = $ENV{UNIT_STEPS} ? $ENV{UNIT_STEPS} / 10_000 : 40;
+
+my @rooms = map { "journal_$_" } qw( crc disk enter error floor format index
+                                     keep mark move read recover segment
+                                     write );
+
+sub program {
+    my ($name, @flags) = @_;
+
+    return Unit->new($name)
+        ->compile([@rooms, qw( journal_reader undo unit )], \@flags)
+        ->link(@flags);
+}
+
+my $folder = tempdir(CLEANUP => 1);
+my @sanitize = Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE : qw( -g -O1 );
+
+my @started = (program('journal_reader', @Unit::MODULE)
+                   ->start("$folder/plain", $journals),
+               program('journal_reader_checked', @sanitize)
+                   ->start("$folder/checked", int($journals / 4)));
+my @runs = map { $_->() } @started;
+
+ok($runs[0]{ok}, 'what is read is what was written');
+ok($runs[1]{ok}, 'and no byte is touched that is nobody\'s');
+
+note($_->{text}) for @runs;
+
+# each corner is reached
+
+for (['pages', 1000], ['downward', 300], ['cut', 100], ['of a channel', 100],
+     ['of a subtree', 100], ['over a hole', 100], ['without the old', 100],
+     ['floors', 100], ['begins', 100], ['segments left', 20],
+     ['while one reads', 3], ['indexes', 20], ['clean stops', 20],
+     ['killed', 20], ['power cuts', 20])
+{
+    my ($name, $least) = @$_;
+
+    cmp_ok(sum0(map { $_->{said}{$name} // 0 } @runs), '>=', $least, $name);
+}
+
+done_testing;

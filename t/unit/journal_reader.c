@@ -1,0 +1,839 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * What is read of a journal, beside a plain array of what was written to it.
+ *
+ * A writer writes, stops, is killed, and comes back after a power cut; events
+ * grow old, segments get their indexes and leave.  In between readers, one
+ * that stays for all the time and one that is new, ask for pages upward and
+ * downward of all channels, of one, or of a subtree, from any id up to any;
+ * for the floor; and for the place at which the newest so many begin.
+ *
+ *     journal_reader FOLDER JOURNALS
+ */
+
+
+#include "unit.h"
+#include <dirent.h>
+#include <sys/stat.h>
+#include "ngx_msgbus_journal_keep.h"
+#include "ngx_msgbus_journal_read.h"
+
+
+#define EVENTS    6000
+#define HOLES     100
+#define TEXT      4000
+
+
+typedef struct {
+    uint64_t               id;
+    uint64_t               created;
+    ngx_uint_t             channel;
+    size_t                 len;
+} event_t;
+
+
+/* ids above prev, up to upto, may be lost */
+typedef struct {
+    uint64_t               prev;
+    uint64_t               upto;
+} hole_t;
+
+
+/* a question, and how far the answer is checked */
+typedef struct {
+    ngx_msgbus_journal_reader_t  *r;
+    ngx_msgbus_journal_what_t     what;
+    uint64_t                      after;
+    uint64_t                      upto;
+    uint64_t                      since;
+    ngx_uint_t                    max;
+    ngx_uint_t                    back;
+    ngx_uint_t                    next;     /* event that may come now */
+    ngx_uint_t                    taken;
+    uint64_t                      last;
+    uint64_t                      told;     /* hole, in its place */
+} question_t;
+
+
+static void journal(const char *folder);
+static void step(void);
+static void read_by(ngx_msgbus_journal_reader_t *r);
+static void start(void);
+static void leave(ngx_uint_t clean, ngx_uint_t reboot);
+static void post(void);
+static void keep(void);
+static void ask(ngx_msgbus_journal_reader_t *r);
+static void ask_page(ngx_msgbus_journal_reader_t *r);
+static void ask_floor(ngx_msgbus_journal_reader_t *r);
+static void ask_begin(ngx_msgbus_journal_reader_t *r);
+static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
+static void hole(void *data, uint64_t id);
+static ngx_uint_t asked(question_t *q, event_t *ev);
+static uint64_t some_id(void);
+static void clear(const char *folder, ngx_uint_t all);
+static int disk_open(void *data, int folder, const char *name,
+    ngx_uint_t how);
+static int disk_folder(void *data, const char *path);
+static void disk_close(void *data, int fd);
+static ngx_int_t disk_sync(void *data, int fd);
+static uint64_t disk_wall(void *data);
+static uint64_t disk_monotonic(void *data);
+static ngx_int_t disk_boot(void *data, u_char *id);
+
+
+static const char *channels[] = {
+    "a", "a/b", "a/b/c", "a/b/d", "a-b", "a!", "ab", "b", "b/x", "b/xy", "b0",
+    "c/deep/down", "rare", "long/long/long/long/long/long/long/long/name"
+};
+
+/* that are asked for besides those */
+static const char *others[] = { "none", "c", "long", "b/", "zz", "A" };
+
+#define CHANNELS  (sizeof(channels) / sizeof(channels[0]))
+#define OTHERS    (sizeof(others) / sizeof(others[0]))
+
+
+static ngx_msgbus_disk_t            disk;
+static ngx_msgbus_journal_conf_t    conf;
+static ngx_msgbus_journal_t         writer;
+static ngx_msgbus_journal_keeper_t  keeper;
+static ngx_uint_t                   keeping;
+static ngx_msgbus_journal_reader_t  stays;
+static event_t                      events[EVENTS];
+static ngx_uint_t                   nevents;
+static hole_t                       holes[HOLES];
+static ngx_uint_t                   nholes;
+static uint64_t                     now;
+static ngx_uint_t                   boots, fds;
+static u_char                       text[TEXT];
+
+static uint64_t                     pages, downward, cut, rare, below, lost,
+                                    expired, floors, begins, left, indexes,
+                                    gone, clean, killed, rebooted;
+
+
+int
+main(int argc, char **argv)
+{
+    ngx_uint_t  n;
+
+    unit_init();
+    unit_check(argc == 3, "a folder, and how many");
+
+    memset(text, 'x', TEXT);
+
+    disk = ngx_msgbus_disk;
+    disk.folder = disk_folder;
+    disk.open = disk_open;
+    disk.close = disk_close;
+    disk.datasync = disk_sync;
+    disk.sync = disk_sync;
+    disk.wall = disk_wall;
+    disk.monotonic = disk_monotonic;
+    disk.boot = disk_boot;
+
+    for (n = strtoul(argv[2], NULL, 10); n; n--) {
+        journal(argv[1]);
+    }
+
+    printf("pages: %" PRIu64 "\n", pages);
+    printf("downward: %" PRIu64 "\n", downward);
+    printf("cut: %" PRIu64 "\n", cut);
+    printf("of a channel: %" PRIu64 "\n", rare);
+    printf("of a subtree: %" PRIu64 "\n", below);
+    printf("over a hole: %" PRIu64 "\n", lost);
+    printf("without the old: %" PRIu64 "\n", expired);
+    printf("floors: %" PRIu64 "\n", floors);
+    printf("begins: %" PRIu64 "\n", begins);
+    printf("segments left: %" PRIu64 "\n", left);
+    printf("while one reads: %" PRIu64 "\n", gone);
+    printf("indexes: %" PRIu64 "\n", indexes);
+    printf("clean stops: %" PRIu64 "\n", clean);
+    printf("killed: %" PRIu64 "\n", killed);
+    printf("power cuts: %" PRIu64 "\n", rebooted);
+
+    return 0;
+}
+
+
+/* one life of a folder */
+static void
+journal(const char *folder)
+{
+    ngx_uint_t  steps;
+
+    static const uint64_t  segments[] = { 8192, 40000, 300000 };
+    static const uint64_t  syncs[] = { 0, 2000, NGX_MSGBUS_JOURNAL_NEVER };
+
+    clear(folder, 1);
+
+    memset(&conf, 0, sizeof(conf));
+
+    conf.path = folder;
+    conf.segment = segments[unit_below(3)];
+    conf.sync = syncs[unit_below(3)];
+    conf.size = unit_once_in(2) ? 6 * conf.segment : 0;
+    conf.ttl = unit_once_in(2) ? 300000 : 0;
+    conf.patience = 1000;
+    conf.unsynced = 100000;
+
+    nevents = 0;
+    nholes = 0;
+    now = 1000000;
+
+    start();
+    read_by(&stays);
+
+    for (steps = 0; steps < 400 && nevents < EVENTS - 20
+                    && nholes < HOLES - 1; steps++)
+    {
+        unit_step++;
+        step();
+    }
+
+    ngx_msgbus_journal_reader_close(&stays);
+    leave(1, 0);
+
+    unit_check(fds == 0, "%lu descriptors are left open",
+               (unsigned long) fds);
+
+    clear(folder, 0);
+}
+
+
+static void
+step(void)
+{
+    ngx_msgbus_journal_reader_t  fresh;
+
+    now += unit_once_in(20) ? unit_below(60000) : unit_below(50);
+
+    switch (unit_below(20)) {
+
+    case 0:
+        leave(unit_once_in(2), 0);
+        start();
+        break;
+
+    case 1:
+        leave(unit_once_in(4), 1);
+        start();
+        break;
+
+    case 2:
+    case 3:
+        keep();
+        break;
+
+    case 4:
+        unit_check(ngx_msgbus_journal_flush(&writer, 1) == NGX_OK,
+                   "not synced: %s", writer.error);
+        break;
+
+    default:
+        post();
+    }
+
+    if (unit_once_in(2)) {
+        ask(&stays);
+    }
+
+    if (unit_once_in(10)) {
+        read_by(&fresh);
+        ask(&fresh);
+        ngx_msgbus_journal_reader_close(&fresh);
+    }
+}
+
+
+static void
+read_by(ngx_msgbus_journal_reader_t *r)
+{
+    unit_check(ngx_msgbus_journal_reader_open(r, conf.path, &disk) == NGX_OK,
+               "no reader: %s", r->error);
+    r->hole = hole;
+}
+
+
+/* a writer, and what its start makes of what it finds */
+static void
+start(void)
+{
+    unit_check(ngx_msgbus_journal_open(&writer, &conf, &disk) == NGX_OK
+               && ngx_msgbus_journal_look(&writer) == NGX_OK,
+               "no writer: %s", writer.error);
+
+    keeping = 0;
+}
+
+
+static void
+leave(ngx_uint_t stop, ngx_uint_t reboot)
+{
+    uint64_t    last;
+    ngx_uint_t  lazy;
+
+    last = writer.at.id;
+    lazy = writer.header.flags & NGX_MSGBUS_JOURNAL_LAZY;
+
+    if (stop) {
+        unit_check(ngx_msgbus_journal_stop(&writer) == NGX_OK,
+                   "not stopped: %s", writer.error);
+    }
+
+    if (keeping) {
+        ngx_msgbus_journal_keeper_close(&keeper);
+        keeping = 0;
+    }
+
+    ngx_msgbus_journal_close(&writer);
+
+    clean += stop;
+    killed += !stop && !reboot;
+    rebooted += reboot;
+    boots += reboot;
+
+    if (!reboot) {
+        return;
+    }
+
+    start();
+
+    /* what may have been told of, and was not synced, may be lost */
+
+    if (lazy && !stop) {
+        holes[nholes].prev = last;
+        holes[nholes].upto = writer.at.id;
+        nholes++;
+    }
+
+    ngx_msgbus_journal_close(&writer);
+
+    ngx_msgbus_journal_reader_close(&stays);
+    read_by(&stays);
+}
+
+
+static void
+post(void)
+{
+    uint64_t                     id, created;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, n;
+    event_t                     *ev;
+    ngx_msgbus_journal_event_t   batch[20];
+
+    n = 1 + (unit_once_in(2) ? unit_below(20) : 0);
+    id = writer.at.id + 1 + (unit_once_in(5) ? unit_below(5000) : 0);
+    created = now;
+
+    memset(batch, 0, sizeof(batch));
+
+    for (i = 0; i < n; i++) {
+        ev = &events[nevents + i];
+
+        ev->id = id;
+        ev->created = created;
+        ev->channel = unit_once_in(60) ? CHANNELS - 2
+                      : unit_below(CHANNELS);
+        ev->len = 8 + (unit_once_in(8) ? unit_below(TEXT - 8)
+                       : unit_below(100));
+
+        batch[i].id = ev->id;
+        batch[i].created = ev->created;
+        batch[i].channel.data = (u_char *) channels[ev->channel];
+        batch[i].channel.len = strlen(channels[ev->channel]);
+        batch[i].data.data = text;
+        batch[i].data.len = ev->len;
+
+        id += 1 + (unit_once_in(10) ? unit_below(5) : 0);
+
+        /* as an import has it */
+
+        created += unit_once_in(20) ? unit_below(2000) : 0;
+    }
+
+    now = ngx_max(now, created);
+
+    rc = ngx_msgbus_journal_insert(&writer, batch, n);
+    unit_check(rc == NGX_OK, "not inserted: %s", writer.error);
+
+    for (i = 0; i < n; i++) {
+        events[nevents++].created = batch[i].created;
+    }
+}
+
+
+static void
+keep(void)
+{
+    uint64_t   removed, made;
+    ngx_int_t  rc;
+
+    if (!keeping) {
+        unit_check(ngx_msgbus_journal_keeper_open(&keeper, &conf, &disk,
+                                                  writer.writer)
+                   == NGX_OK,
+                   "no keeper: %s", keeper.error);
+        keeping = 1;
+    }
+
+    removed = keeper.removed;
+    made = keeper.made;
+
+    do {
+        rc = ngx_msgbus_journal_keeper_turn(&keeper);
+        unit_check(rc != NGX_ERROR, "not kept: %s", keeper.error);
+    } while (rc == NGX_AGAIN);
+
+    left += keeper.removed - removed;
+    indexes += keeper.made - made;
+}
+
+
+static void
+ask(ngx_msgbus_journal_reader_t *r)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    rc = ngx_msgbus_journal_reader_look(r);
+    unit_check(rc == NGX_OK, "no look: %s", r->error);
+
+    unit_check(r->newest == writer.durable.id,
+               "up to %" PRIu64 ", not %" PRIu64, r->newest,
+               writer.durable.id);
+
+    for (i = unit_below(6); i; i--) {
+        ask_page(r);
+    }
+
+    if (unit_once_in(4)) {
+        ask_begin(r);
+    }
+
+    if (unit_once_in(4)) {
+        ask_floor(r);
+    }
+}
+
+
+static void
+ask_page(ngx_msgbus_journal_reader_t *r)
+{
+    uint64_t                    expected, end, floor;
+    ngx_int_t                   rc;
+    ngx_uint_t                  i, tries;
+    question_t                  q;
+    const char                 *name;
+    ngx_msgbus_journal_page_t   page;
+
+    memset(&q, 0, sizeof(q));
+
+    q.r = r;
+    q.back = unit_once_in(2);
+    q.after = unit_once_in(3) ? 0 : some_id();
+    q.upto = unit_once_in(2) ? 0 : some_id();
+    q.max = unit_once_in(3) ? EVENTS : unit_below(20);
+    q.since = unit_once_in(2) || nevents == 0 ? 0
+              : events[unit_below(nevents)].created;
+
+    if (!unit_once_in(3)) {
+        i = unit_below(CHANNELS + OTHERS);
+        name = i < CHANNELS ? channels[i] : others[i - CHANNELS];
+
+        q.what.channel.data = (u_char *) name;
+        q.what.channel.len = strlen(name);
+        q.what.below = unit_once_in(2);
+    }
+
+    for (tries = 0; /* void */ ; tries++) {
+
+        /* from the first event that may be in it */
+
+        end = q.upto;
+
+        if (q.back && end) {
+            end--;
+        }
+
+        end = q.upto && end < r->newest ? end : r->newest;
+
+        for (i = q.back ? nevents : 0; /* void */ ; i += q.back ? -1 : 1) {
+
+            if (i == (q.back ? 0 : nevents)
+                || asked(&q, &events[i - q.back]))
+            {
+                break;
+            }
+        }
+
+        q.next = i;
+        q.taken = 0;
+        q.told = 0;
+
+        rc = q.back ? ngx_msgbus_journal_read_back(r, &q.what, q.upto,
+                          q.after, q.max, q.since, take, &q, &page)
+                    : ngx_msgbus_journal_read(r, &q.what, q.after, q.upto,
+                          q.max, q.since, take, &q, &page);
+
+        if (rc != NGX_AGAIN) {
+            break;
+        }
+
+        /* a segment has left */
+
+        gone++;
+        unit_check(tries < 3, "segments leave, and no end");
+
+        rc = ngx_msgbus_journal_floor(r, 0, &floor);
+        unit_check(rc == NGX_OK, "no floor: %s", r->error);
+    }
+
+    unit_check(rc == NGX_OK, "not read: %s", r->error);
+    unit_check(page.events == q.taken, "%lu events, not %lu",
+               (unsigned long) page.events, (unsigned long) q.taken);
+
+    /* nothing is missing, unless the page is full */
+
+    if (q.taken < q.max) {
+        unit_check(q.next == (q.back ? 0 : nevents), "event %lu, id %" PRIu64
+                   ", is missing after %lu", (unsigned long) q.next - q.back,
+                   events[q.next - q.back].id, (unsigned long) q.taken);
+    }
+
+    if (q.back) {
+        expected = q.after >= end || q.max == 0 ? end + 1
+                   : q.taken == q.max ? q.last : q.after + 1;
+
+    } else {
+        expected = q.after >= end || q.max == 0 ? q.after
+                   : q.taken == q.max ? q.last : end;
+    }
+
+    unit_check(page.examined == expected, "examined to %" PRIu64 ", not %"
+               PRIu64 ", %s %" PRIu64 " to %" PRIu64, page.examined, expected,
+               q.back ? "down" : "up", q.after, end);
+
+    /* a hole is told of when the page touches it */
+
+    expected = 0;
+
+    for (i = 0; i < nholes && q.after < end && q.max; i++) {
+
+        if (q.back ? holes[i].upto > (q.taken == q.max ? q.last - 1 : q.after)
+                     && holes[i].prev < end
+                   : holes[i].upto > q.after
+                     && holes[i].prev < page.examined)
+        {
+            if (holes[i].upto > r->oldest) {
+                expected = holes[i].upto;
+            }
+        }
+    }
+
+    unit_check(page.lost == expected, "lost up to %" PRIu64 ", not %" PRIu64
+               ", %s %" PRIu64 " to %" PRIu64 ", examined %" PRIu64, page.lost,
+               expected, q.back ? "down" : "up", q.after, end, page.examined);
+
+    unit_check(q.back || q.what.channel.len || q.told == expected,
+               "told of %" PRIu64 ", not of %" PRIu64, q.told, expected);
+
+    pages++;
+    downward += q.back;
+    cut += q.taken && q.taken == q.max;
+    rare += q.what.channel.len && q.taken && !q.what.below;
+    below += q.what.channel.len && q.taken && q.what.below;
+    lost += expected != 0;
+    expired += q.since && q.taken;
+}
+
+
+/* is an event to be in the answer? */
+static ngx_uint_t
+asked(question_t *q, event_t *ev)
+{
+    uint64_t     upto;
+    size_t       len;
+    const char  *name;
+
+    upto = q->back && q->upto ? q->upto - 1 : q->upto;
+
+    if (q->upto == 0 || upto > q->r->newest) {
+        upto = q->r->newest;
+    }
+
+    if (ev->id <= q->after || ev->id > upto || ev->id <= q->r->oldest
+        || ev->created < q->since || q->max == 0)
+    {
+        return 0;
+    }
+
+    len = q->what.channel.len;
+    name = channels[ev->channel];
+
+    return len == 0
+           || (strncmp(name, (char *) q->what.channel.data, len) == 0
+               && (name[len] == '\0'
+                   || (q->what.below && name[len] == '/')));
+}
+
+
+static ngx_int_t
+take(void *data, ngx_msgbus_journal_event_t *ev)
+{
+    question_t *q = data;
+
+    event_t  *expected;
+
+    unit_check(q->next != (q->back ? 0 : nevents), "id %" PRIu64 " is one "
+               "too many", ev->id);
+
+    expected = &events[q->next - q->back];
+
+    unit_check(ev->id == expected->id, "id %" PRIu64 ", not %" PRIu64,
+               ev->id, expected->id);
+
+    unit_check(ev->created == expected->created
+               && ev->data.len == expected->len
+               && memcmp(ev->data.data, text, ev->data.len) == 0
+               && ev->channel.len == strlen(channels[expected->channel])
+               && memcmp(ev->channel.data, channels[expected->channel],
+                         ev->channel.len)
+                  == 0,
+               "id %" PRIu64 " is not as it was", ev->id);
+
+    q->taken++;
+    q->last = ev->id;
+
+    do {
+        q->next += q->back ? -1 : 1;
+    } while (q->next != (q->back ? 0 : nevents)
+             && !asked(q, &events[q->next - q->back]));
+
+    return NGX_OK;
+}
+
+
+/* upward, of all: it comes in its place */
+static void
+hole(void *data, uint64_t id)
+{
+    question_t *q = data;
+
+    unit_check(id > q->last, "a hole up to %" PRIu64 " behind %" PRIu64, id,
+               q->last);
+
+    q->told = id;
+}
+
+
+static void
+ask_floor(ngx_msgbus_journal_reader_t *r)
+{
+    uint64_t    since, floor, expected;
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    since = unit_once_in(3) || nevents == 0 ? 0
+            : events[unit_below(nevents)].created + unit_below(2);
+
+    rc = ngx_msgbus_journal_floor(r, since, &floor);
+    unit_check(rc == NGX_OK, "no floor: %s", r->error);
+
+    expected = r->oldest;
+
+    for (i = 0; i < nevents && events[i].id <= r->newest; i++) {
+
+        if (events[i].created < since) {
+            expected = ngx_max(expected, events[i].id);
+
+        } else {
+            unit_check(events[i].id > floor || events[i].id <= r->oldest,
+                       "id %" PRIu64 " is there, the floor is %" PRIu64,
+                       events[i].id, floor);
+        }
+    }
+
+    unit_check(floor >= expected, "the floor is %" PRIu64 ", id %" PRIu64
+               " is gone", floor, expected);
+
+    floors++;
+}
+
+
+static void
+ask_begin(ngx_msgbus_journal_reader_t *r)
+{
+    uint64_t    n, id;
+    ngx_int_t   rc;
+    ngx_uint_t  i, have, all, tries;
+
+    n = 1 + unit_below(nevents + 1);
+
+    for (tries = 0; /* void */ ; tries++) {
+        rc = ngx_msgbus_journal_begin(r, n, &id);
+
+        if (rc != NGX_AGAIN) {
+            break;
+        }
+
+        unit_check(tries < 3, "segments leave, and no end");
+
+        rc = ngx_msgbus_journal_floor(r, 0, &id);
+        unit_check(rc == NGX_OK, "no floor: %s", r->error);
+    }
+
+    unit_check(rc == NGX_OK, "no begin: %s", r->error);
+
+    have = 0;
+    all = 0;
+
+    for (i = 0; i < nevents; i++) {
+
+        if (events[i].id > r->oldest && events[i].id <= r->newest) {
+            all++;
+            have += events[i].id > id;
+        }
+    }
+
+    unit_check(have == ngx_min(n, all), "%lu events behind %" PRIu64 ", not "
+               "%" PRIu64 " of %lu", (unsigned long) have, id, n,
+               (unsigned long) all);
+
+    begins++;
+}
+
+
+/* of an event, or close to it, in a hole, or of nobody */
+static uint64_t
+some_id(void)
+{
+    switch (unit_below(8)) {
+
+    case 0:
+        return writer.at.id + unit_below(3) - 1;
+
+    case 1:
+
+        if (nholes) {
+            return holes[unit_below(nholes)].prev + unit_below(3);
+        }
+
+        /* fall through */
+
+    case 2:
+
+        if (nholes) {
+            return holes[unit_below(nholes)].upto + unit_below(3) - 1;
+        }
+
+        /* fall through */
+
+    default:
+
+        if (nevents == 0) {
+            return 1;
+        }
+
+        return events[unit_below(nevents)].id + unit_below(3) - 1;
+    }
+}
+
+
+/* removes what is in a folder, and makes it */
+static void
+clear(const char *folder, ngx_uint_t make)
+{
+    DIR            *dir;
+    struct dirent  *de;
+
+    dir = opendir(folder);
+
+    if (dir) {
+
+        while ((de = readdir(dir)) != NULL) {
+
+            if (de->d_name[0] != '.') {
+                (void) unlinkat(dirfd(dir), de->d_name, 0);
+            }
+        }
+
+        (void) closedir(dir);
+    }
+
+    if (make) {
+        (void) mkdir(folder, 0700);
+
+    } else {
+        (void) rmdir(folder);
+    }
+}
+
+
+static int
+disk_folder(void *data, const char *path)
+{
+    int  fd;
+
+    fd = ngx_msgbus_disk.folder(data, path);
+    fds += fd != -1;
+
+    return fd;
+}
+
+
+static int
+disk_open(void *data, int folder, const char *name, ngx_uint_t how)
+{
+    int  fd;
+
+    fd = ngx_msgbus_disk.open(data, folder, name, how);
+    fds += fd != -1;
+
+    return fd;
+}
+
+
+static void
+disk_close(void *data, int fd)
+{
+    fds--;
+    ngx_msgbus_disk.close(data, fd);
+}
+
+
+/* no power is cut here that one would have to be prepared for */
+static ngx_int_t
+disk_sync(void *data, int fd)
+{
+    return NGX_OK;
+}
+
+
+static uint64_t
+disk_wall(void *data)
+{
+    return 1325376000000 + now;
+}
+
+
+static uint64_t
+disk_monotonic(void *data)
+{
+    return now * 1000;
+}
+
+
+static ngx_int_t
+disk_boot(void *data, u_char *id)
+{
+    memset(id, (int) (boots & 0xff), NGX_MSGBUS_JOURNAL_BOOT_LEN);
+
+    return NGX_OK;
+}

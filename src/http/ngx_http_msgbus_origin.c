@@ -364,7 +364,10 @@ ngx_http_msgbus_origin_is_name(ngx_http_request_t *r,
 }
 
 
-/* .example.org, *.example.org, www.example.* */
+/*
+ * .example.org, *.example.org; but not www.example.*, whose end anybody can
+ * have: www.example.com.evil.example, made to point here, is one of them
+ */
 static ngx_uint_t
 ngx_http_msgbus_origin_is_wildcard(ngx_str_t *name, ngx_str_t *host)
 {
@@ -376,16 +379,6 @@ ngx_http_msgbus_origin_is_wildcard(ngx_str_t *name, ngx_str_t *host)
     }
 
     part = *name;
-
-    if (part.data[part.len - 1] == '*') {
-
-        /* what stands before the asterisk, with its dot */
-
-        part.len--;
-
-        return host->len > part.len
-               && ngx_strncasecmp(host->data, part.data, part.len) == 0;
-    }
 
     if (part.data[0] == '*') {
         part.data++;

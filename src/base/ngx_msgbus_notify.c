@@ -290,14 +290,15 @@ ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify)
 
 
 void
-ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n)
+ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n,
+    ngx_uint_t others)
 {
     if (notify->slot == -1) {
 
-        if (n && !notify->tick.timer_set) {
+        if ((n || others) && !notify->tick.timer_set) {
             ngx_add_timer(&notify->tick, NGX_MSGBUS_TICK);
 
-        } else if (n == 0 && notify->tick.timer_set) {
+        } else if (n == 0 && !others && notify->tick.timer_set) {
             ngx_del_timer(&notify->tick);
         }
 
@@ -306,7 +307,7 @@ ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n)
 
     notify->sh->parked[notify->slot] = n;
 
-    if (n) {
+    if (n || others) {
         (void) ngx_msgbus_bit_set(notify->sh->waiting, notify->slot);
 
     } else {

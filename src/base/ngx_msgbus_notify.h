@@ -97,10 +97,12 @@ ngx_int_t ngx_msgbus_notify_again(ngx_msgbus_notify_t *notify,
 void ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify);
 
 /*
- * Says how many readers this worker has parked.  From 1 on it is woken; what
- * was committed before the call is for the caller to look for after it.
+ * Says how many readers this worker has parked, and whether others wait in it
+ * who do not count.  From 1 on it is woken; what was committed before the call
+ * is for the caller to look for after it.
  */
-void ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n);
+void ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n,
+    ngx_uint_t others);
 
 /* looks by itself, as after a wake */
 void ngx_msgbus_notify_look(ngx_msgbus_notify_t *notify);

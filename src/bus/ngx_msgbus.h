@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include "ngx_msgbus_channel.h"
 #include "ngx_msgbus_frame.h"
+#include "ngx_msgbus_fresh.h"
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_number.h"
@@ -169,6 +170,17 @@ ngx_uint_t ngx_msgbus_is_loaded(ngx_msgbus_t *bus);
  * moment, and a page that is read before would lack what has been seen.
  */
 ngx_uint_t ngx_msgbus_loads_soon(ngx_msgbus_t *bus);
+
+/* do others write to its store, too?  A look at it tells what they wrote. */
+ngx_uint_t ngx_msgbus_follows(ngx_msgbus_t *bus);
+
+/*
+ * Has the store of a bus that follows it looked at, and w->handler called after
+ * a look that begins from now on; all who wait share it.  w->asked is set.  On
+ * the event loop; so is the second, for one who does not wait any more.
+ */
+void ngx_msgbus_look(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w);
+void ngx_msgbus_look_forget(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w);
 
 /*
  * Reads a page.  Its buffers come from the pool; the first has head bytes

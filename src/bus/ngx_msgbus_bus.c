@@ -67,7 +67,7 @@ ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
         return NGX_ERROR;
     }
 
-    ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+    ngx_msgbus_worker_waits(bus);
 
     if (bus->waiters.n == 1) {
 
@@ -89,7 +89,7 @@ ngx_msgbus_unpark(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w)
 {
     if (w->linked) {
         ngx_msgbus_waiter_unlink(&bus->waiters, w);
-        ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+        ngx_msgbus_worker_waits(bus);
     }
 }
 
@@ -254,6 +254,51 @@ ngx_msgbus_is_loaded(ngx_msgbus_t *bus)
     ngx_msgbus_log_unlock(&bus->log);
 
     return loaded;
+}
+
+
+ngx_uint_t
+ngx_msgbus_follows(ngx_msgbus_t *bus)
+{
+    return bus->log.follows;
+}
+
+
+void
+ngx_msgbus_look(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w)
+{
+    ngx_uint_t               looked;
+    ngx_msgbus_ledger_sh_t  *sh;
+
+    ngx_msgbus_worker_want_slot(bus);
+
+    w->asked = ngx_msgbus_time_monotonic();
+
+    ngx_msgbus_fresh_link(&bus->fresh, w);
+    ngx_msgbus_worker_waits(bus);
+
+    sh = bus->ledger.sh;
+
+    ngx_msgbus_log_lock(&bus->log);
+
+    sh->wanted = ngx_max(sh->wanted, w->asked);
+    looked = bus->log.sh->looked > w->asked;
+
+    ngx_msgbus_log_unlock(&bus->log);
+
+    /* once for all of this turn of the loop */
+
+    ngx_post_event(looked ? &bus->more : &bus->kick, &ngx_posted_events);
+}
+
+
+void
+ngx_msgbus_look_forget(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w)
+{
+    if (w->linked) {
+        ngx_msgbus_fresh_unlink(&bus->fresh, w);
+        ngx_msgbus_worker_waits(bus);
+    }
 }
 
 

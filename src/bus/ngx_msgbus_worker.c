@@ -48,6 +48,8 @@ static void ngx_msgbus_kick_handler(ngx_event_t *ev);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
 static void ngx_msgbus_wake_handler(void *data);
 static void ngx_msgbus_more_handler(ngx_event_t *ev);
+static void ngx_msgbus_fresh_handler(ngx_event_t *ev);
+static ngx_int_t ngx_msgbus_fresh_wake(ngx_msgbus_t *bus);
 
 
 ngx_int_t
@@ -87,6 +89,9 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
     bus->kick.handler = ngx_msgbus_kick_handler;
     bus->kick.data = bus;
     bus->kick.log = cycle->log;
+
+    ngx_msgbus_fresh_init(&bus->fresh, ngx_msgbus_fresh_handler, bus,
+                          cycle->log);
 
     if (ngx_msgbus_posts_init(&bus->posts, cycle->pool) != NGX_OK) {
         return NGX_ERROR;
@@ -134,7 +139,15 @@ ngx_msgbus_worker_want_slot(ngx_msgbus_t *bus)
         ngx_msgbus_notify_exit(&bus->notify);
     }
 
-    ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+    ngx_msgbus_worker_waits(bus);
+}
+
+
+void
+ngx_msgbus_worker_waits(ngx_msgbus_t *bus)
+{
+    ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n,
+                             bus->store && bus->fresh.n);
 }
 
 
@@ -144,7 +157,8 @@ ngx_msgbus_leave_slot(ngx_msgbus_t *bus)
 {
     if (ngx_exiting
         && bus->waiters.n == 0
-        && (bus->store == NULL || ngx_queue_empty(&bus->posts.all)))
+        && (bus->store == NULL
+            || (bus->fresh.n == 0 && ngx_queue_empty(&bus->posts.all))))
     {
         ngx_msgbus_notify_exit(&bus->notify);
     }
@@ -293,20 +307,56 @@ ngx_msgbus_wake_handler(void *data)
 static void
 ngx_msgbus_more_handler(ngx_event_t *ev)
 {
+    ngx_int_t      rc;
     ngx_msgbus_t  *bus;
 
     bus = ev->data;
 
+    rc = ngx_msgbus_fresh_wake(bus);
+
     if (ngx_msgbus_waiters_wake(&bus->waiters, NGX_MSGBUS_WAKES)
         == NGX_AGAIN)
     {
-        ngx_post_event(ev, &ngx_posted_next_events);
+        rc = NGX_AGAIN;
 
     } else {
         ngx_msgbus_frames_forget(&bus->frames);
     }
 
-    ngx_msgbus_notify_parked(&bus->notify, bus->waiters.n);
+    if (rc == NGX_AGAIN) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+
+    ngx_msgbus_worker_waits(bus);
 
     ngx_msgbus_leave_slot(bus);
+}
+
+
+/* the first of those who wait for a look has no patience left */
+static void
+ngx_msgbus_fresh_handler(ngx_event_t *ev)
+{
+    ngx_msgbus_t  *bus;
+
+    bus = ev->data;
+
+    ngx_msgbus_more_handler(&bus->more);
+}
+
+
+static ngx_int_t
+ngx_msgbus_fresh_wake(ngx_msgbus_t *bus)
+{
+    uint64_t  looked;
+
+    if (bus->store == NULL || bus->fresh.n == 0) {
+        return NGX_OK;
+    }
+
+    /* what it has seen is in the log before it is said */
+
+    looked = *(volatile uint64_t *) &bus->log.sh->looked;
+
+    return ngx_msgbus_fresh_call(&bus->fresh, looked, NGX_MSGBUS_WAKES);
 }

@@ -19,5 +19,11 @@
  */
 void ngx_msgbus_worker_want_slot(ngx_msgbus_t *bus);
 
+/*
+ * Who waits in this worker has changed: it is to be woken, or need not be.
+ * Likewise.
+ */
+void ngx_msgbus_worker_waits(ngx_msgbus_t *bus);
+
 
 #endif /* _NGX_MSGBUS_WORKER_H_INCLUDED_ */

@@ -412,6 +412,8 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
     bus->posts.slot = &bus->notify.slot;
     bus->posts.patience = bus->store_conf->tries * bus->store_conf->delay;
 
+    bus->fresh.patience = bus->posts.patience;
+
     c = &bus->ledger;
 
     c->sh = root->ledger;

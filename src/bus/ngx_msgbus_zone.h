@@ -39,9 +39,10 @@ struct ngx_msgbus_s {
     /* where there is a store */
     ngx_msgbus_store_conf_t *store_conf;
     ngx_msgbus_posts_t     posts;
+    ngx_msgbus_freshes_t   fresh;          /* wait for a look */
     ngx_msgbus_ledger_t    ledger;         /* what a committer starts from */
     ngx_msgbus_committer_t *committer;
-    ngx_event_t            kick;           /* posts wait for the committer */
+    ngx_event_t            kick;           /* the committer has work */
 };
 
 

@@ -76,6 +76,13 @@ ngx_msgbus_commit_turn(ngx_msgbus_ledger_t *c, ngx_uint_t *idle)
         return c->delay;
     }
 
+    if (c->seen) {
+
+        /* those who wait for what was found need not wait for an insert */
+
+        ngx_msgbus_ledger_wake(c);
+    }
+
     ngx_msgbus_commit_gather(c);
 
     rc = c->n ? ngx_msgbus_commit_insert(c) : ngx_msgbus_sync_anchor(c);
@@ -118,11 +125,11 @@ ngx_msgbus_commit_turn(ngx_msgbus_ledger_t *c, ngx_uint_t *idle)
         return 0;
     }
 
-    /* whoever posts from here on finds "idle", and wakes us */
+    /* whoever posts or wants a look from here on finds "idle", and wakes us */
 
     ngx_msgbus_ledger_lock(c);
 
-    if (c->pending.sh->entries == 0) {
+    if (c->pending.sh->entries == 0 && !ngx_msgbus_ledger_wants_look(c)) {
         c->sh->idle = 1;
         *idle = 1;
     }
@@ -169,6 +176,7 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
     now = ngx_msgbus_time_monotonic();
 
     if (c->unsure
+        || ngx_msgbus_ledger_wants_look(c)
         || now - c->log.sh->caught_up >= c->look
         || now - c->looked >= ngx_max(c->look, NGX_MSGBUS_LOOK_AT_LEAST))
     {

@@ -42,7 +42,8 @@
  * Lock      the zone's, but for "role", "idle" and "loaded", which are
  *           atomic words and change under it too; the committer alone reads
  *           what only it writes without it
- * Writers   the committer; role: who becomes it; idle: whoever wakes it
+ * Writers   the committer; role: who becomes it; idle: whoever wakes it;
+ *           wanted: any worker
  * Readers   any worker: health
  * Lifetime  as the zone's
  * Crash     each field is one word, or text for a report; a dead committer's
@@ -53,6 +54,9 @@ typedef struct {
     ngx_atomic_t           role;       /* an owner of a slot; 0: nobody */
     ngx_atomic_t           idle;       /* it sleeps until it is woken */
     ngx_atomic_t           loaded;     /* the log has a beginning */
+
+    uint64_t               wanted;     /* somebody waits for a look that begins
+                                          after this, monotonic, us */
 
     uint64_t               rate;       /* bytes a second that the store takes
                                           at most; 0: not known */
@@ -137,6 +141,10 @@ void ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c);
  * of the zone without the lock.
  */
 ngx_uint_t ngx_msgbus_ledger_has_time(ngx_msgbus_ledger_t *c, ngx_msec_t ms);
+
+/* does somebody wait for a look?  With or without the lock. */
+#define ngx_msgbus_ledger_wants_look(c)                                       \
+    ((c)->sh->wanted && (c)->sh->wanted >= (c)->log.sh->looked)
 
 /* the zone's lock, with a log and pending posts that are whole */
 void ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c);

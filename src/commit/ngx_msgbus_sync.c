@@ -353,6 +353,10 @@ ngx_msgbus_sync_look(ngx_msgbus_ledger_t *c)
 
     ngx_msgbus_ledger_lock(c);
 
+    if (ngx_msgbus_ledger_wants_look(c)) {
+        c->seen = 1;
+    }
+
     c->log.sh->caught_up = begin;
     c->log.sh->looked = begin;
     c->looked = begin;

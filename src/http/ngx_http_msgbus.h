@@ -64,6 +64,7 @@ typedef struct {
     size_t                     max_response;
     ngx_uint_t                 max_depth;
 
+    ngx_flag_t                 fresh_reads;
     ngx_flag_t                 rse;
     ngx_http_msgbus_said_t     said;
 

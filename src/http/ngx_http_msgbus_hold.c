@@ -24,6 +24,7 @@ static void ngx_http_msgbus_hold_read_handler(ngx_http_request_t *r);
 static void ngx_http_msgbus_hold_write_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_hold_is_left(ngx_http_request_t *r);
 static void ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold);
+static void ngx_http_msgbus_hold_over(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_let_go(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_cleanup(void *data);
 
@@ -226,6 +227,42 @@ ngx_http_msgbus_hold_end(ngx_http_msgbus_hold_t *hold, ngx_int_t rc)
     r = ngx_http_msgbus_hold_enter(hold);
     c = r->connection;    /* r may not survive finalization */
 
+    ngx_http_msgbus_hold_over(hold);
+
+    ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
+    ngx_http_run_posted_requests(c);
+}
+
+
+void
+ngx_http_msgbus_hold_go_on(ngx_http_msgbus_hold_t *hold,
+    ngx_http_msgbus_go_on_pt handler)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ngx_http_msgbus_hold_enter(hold);
+    c = r->connection;    /* as above */
+
+    ngx_http_msgbus_hold_over(hold);
+
+    rc = handler(r, &hold->ctx->pass);
+
+    ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_msgbus_hold_over(ngx_http_msgbus_hold_t *hold)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = hold->ctx->request;
+    c = r->connection;
+
     ngx_http_msgbus_hold_let_go(hold);
 
     if (hold->discard) {
@@ -241,9 +278,6 @@ ngx_http_msgbus_hold_end(ngx_http_msgbus_hold_t *hold, ngx_int_t rc)
             ngx_post_event(c->read, &ngx_posted_events);
         }
     }
-
-    ngx_http_finalize_request(r, ngx_http_msgbus_finish(r, rc));
-    ngx_http_run_posted_requests(c);
 }
 
 

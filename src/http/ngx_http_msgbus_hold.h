@@ -15,6 +15,10 @@ typedef struct ngx_http_msgbus_hold_s  ngx_http_msgbus_hold_t;
 
 typedef void (*ngx_http_msgbus_hold_pt)(ngx_http_msgbus_hold_t *hold);
 
+/* what a request goes on with; what a content handler returns */
+typedef ngx_int_t (*ngx_http_msgbus_go_on_pt)(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
+
 
 /* what is held, and how it is let go: a constant of each room that holds */
 typedef struct {
@@ -63,6 +67,13 @@ void ngx_http_msgbus_hold_release(ngx_http_msgbus_hold_t *hold);
  * ngx_http_msgbus_finish().  Neither may be touched after it.
  */
 void ngx_http_msgbus_hold_end(ngx_http_msgbus_hold_t *hold, ngx_int_t rc);
+
+/*
+ * Releases it, and has the request go on with the handler, which may hold it
+ * anew; likewise.
+ */
+void ngx_http_msgbus_hold_go_on(ngx_http_msgbus_hold_t *hold,
+    ngx_http_msgbus_go_on_pt handler);
 
 
 #endif /* _NGX_HTTP_MSGBUS_HOLD_H_INCLUDED_ */

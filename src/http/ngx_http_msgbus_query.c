@@ -50,9 +50,10 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     if ((pass->query.latest
          || (pass->form == NGX_MSGBUS_PAGE
              && ngx_msgbus_loads_soon(lcf->bus)))
+        && !lcf->fresh_reads
         && !ngx_msgbus_is_loaded(lcf->bus))
     {
-        /* what is older than now is not known */
+        /* what is older than now is not known; who waits for a look knows */
 
         return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                       "The store has not answered yet");

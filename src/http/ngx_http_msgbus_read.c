@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_fresh.h"
 #include "ngx_http_msgbus_page.h"
 #include "ngx_http_msgbus_query.h"
 #include "ngx_http_msgbus_read.h"
@@ -19,12 +20,15 @@
 #include "ngx_http_msgbus_wait.h"
 
 
+static ngx_int_t ngx_http_msgbus_read_now(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
+
+
 ngx_int_t
 ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_args_t *args)
 {
-    ngx_int_t          rc;
-    ngx_msgbus_page_t  page;
+    ngx_int_t  rc;
 
     rc = ngx_http_msgbus_query(r, pass, args);
 
@@ -37,6 +41,18 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     if (rc != NGX_OK) {
         return rc;
     }
+
+    rc = ngx_http_msgbus_fresh(r, pass, ngx_http_msgbus_read_now);
+
+    return rc == NGX_OK ? ngx_http_msgbus_read_now(r, pass) : rc;
+}
+
+
+/* what the bus has of it */
+static ngx_int_t
+ngx_http_msgbus_read_now(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
+{
+    ngx_msgbus_page_t  page;
 
     if (pass->form != NGX_MSGBUS_PAGE) {
         return ngx_http_msgbus_stream(r, pass);
@@ -68,6 +84,10 @@ ngx_http_msgbus_read_all(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     }
 
     rc = ngx_http_msgbus_body_discard(r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_msgbus_fresh(r, pass, ngx_http_msgbus_page_all);
+    }
 
     return rc == NGX_OK ? ngx_http_msgbus_page_all(r, pass) : rc;
 }

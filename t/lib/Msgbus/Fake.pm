@@ -17,6 +17,7 @@ package Msgbus::Fake;
 #     $fake->set(mute => 1);        inserts are done, and not answered
 #     $fake->set(skip_cost => 0.1); a find takes so many seconds for each
 #                                   document that it skips
+#     $fake->set(late => 0.5);      the answer to a find comes so late
 #
 #     $fake->put({ _id => Msgbus::Fake::long(7), ... });
 #     $fake->remove({ ... }); $fake->change({ ... }, { ... });

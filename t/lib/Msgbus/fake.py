@@ -281,6 +281,7 @@ class Server:
         self.mute = False       # an insert is done, and not answered
         self.locked = False     # a write waits, as long as it may take
         self.skip_cost = 0.0    # seconds for each document that is skipped
+        self.late = 0.0         # seconds from what a find saw to its answer
         self.cursors = {}       # what is left of a find, by the cursor's id
         self.counts = {}        # commands, by name
         self.limits = {}        # the maxTimeMS of those that write
@@ -525,6 +526,9 @@ class Connection(threading.Thread):
             if self.server.mute and "insert" in command:
                 raise EOFError
 
+        if "find" in command:
+            time.sleep(self.server.late)
+
         if more:
             return
 
@@ -579,7 +583,7 @@ class Orders:
 
         for name, value in values.items():
             if name not in ("hello", "refused", "unreadable", "away", "rate",
-                            "skip_cost", "locked", "mute"):
+                            "skip_cost", "locked", "mute", "late"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)

@@ -150,4 +150,4 @@ __DATA__
 === TEST 15: a folder in no folder
 --- http_config eval: ::main(q{path /nowhere/at/all;})
 --- must_die
---- error_log eval: qr/\[emerg\].*can not use its path "\/nowhere\/at\/all": mkdir\(\) failed/
+--- error_log eval: qr/\[emerg\].*can not use its path "\/nowhere\/at\/all": the folder that it is to be in can not be opened/

@@ -32,6 +32,7 @@
 
 static const char *ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone);
+static const char *ngx_msgbus_journal_local(const char *path);
 static const char *ngx_msgbus_journal_parent(ngx_msgbus_journal_block_t *jb,
     ngx_uint_t sync);
 static const char *ngx_msgbus_journal_compare(ngx_msgbus_journal_block_t *jb,
@@ -89,8 +90,10 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
             return ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
         }
 
-        if (zone->test) {
-            return ngx_msgbus_journal_parent(jb, 0);
+        wrong = ngx_msgbus_journal_parent(jb, 0);
+
+        if (wrong || zone->test) {
+            return wrong;
         }
 
         if (mkdir(name, 0700) != 0) {
@@ -118,12 +121,10 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
         return "it is no folder";
     }
 
-    name = ngx_msgbus_disk_network(name);
+    wrong = ngx_msgbus_journal_local(name);
 
-    if (name) {
-        (void) ngx_snprintf(ngx_msgbus_journal_said, NGX_MSGBUS_ERROR_LEN,
-                            "it is on a network file system, %s%Z", name);
-        return (const char *) ngx_msgbus_journal_said;
+    if (wrong) {
+        return wrong;
     }
 
     if (geteuid() == 0 && st.st_uid != zone->user) {
@@ -134,13 +135,32 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
 }
 
 
+static const char *
+ngx_msgbus_journal_local(const char *path)
+{
+    const char  *type;
+
+    type = ngx_msgbus_disk_network(path);
+
+    if (type == NULL) {
+        return NULL;
+    }
+
+    (void) ngx_snprintf(ngx_msgbus_journal_said, NGX_MSGBUS_ERROR_LEN,
+                        "it is on a network file system, %s%Z", type);
+
+    return (const char *) ngx_msgbus_journal_said;
+}
+
+
 /* it is there; with sync, what is new in it is there after a power cut, too */
 static const char *
 ngx_msgbus_journal_parent(ngx_msgbus_journal_block_t *jb, ngx_uint_t sync)
 {
-    int        fd;
-    u_char     name[NGX_MAX_PATH], *p;
-    ngx_err_t  err;
+    int          fd;
+    u_char       name[NGX_MAX_PATH], *p;
+    ngx_err_t    err;
+    const char  *wrong;
 
     (void) ngx_cpystrn(name, jb->path.data, NGX_MAX_PATH);
 
@@ -151,6 +171,12 @@ ngx_msgbus_journal_parent(ngx_msgbus_journal_block_t *jb, ngx_uint_t sync)
     }
 
     p[p == name] = '\0';
+
+    wrong = ngx_msgbus_journal_local((char *) name);
+
+    if (wrong) {
+        return wrong;
+    }
 
     fd = open((char *) name, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 

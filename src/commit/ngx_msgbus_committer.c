@@ -263,6 +263,10 @@ ngx_msgbus_committer_cycle(void *data)
 
     ngx_msgbus_committer_resign(committer);
 
+    /* what takes its time is waited for here, and not by the event loop */
+
+    ngx_msgbus_ledger_close(c);
+
     committer->ended = 1;
 
     return NULL;

@@ -64,17 +64,24 @@ ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
 
 
 void
-ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c)
+ngx_msgbus_ledger_close(ngx_msgbus_ledger_t *c)
 {
     if (c->db) {
         c->store->destroy(c->db);
+        c->db = NULL;
     }
+}
+
+
+void
+ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c)
+{
+    ngx_msgbus_ledger_close(c);
 
     ngx_free(c->agents);
     ngx_free(c->docs);
     ngx_free(c->entries);
 
-    c->db = NULL;
     c->agents = NULL;
     c->docs = NULL;
     c->entries = NULL;

@@ -127,10 +127,12 @@ typedef struct {
 
 /*
  * Allocates what a committer needs; log, pending, notify, sh and store are set.
- * NGX_OK or NGX_ERROR.  And frees it.
+ * NGX_OK or NGX_ERROR.  Gives up the store, which may take its time.  And frees
+ * the rest, also after a failed create().
  */
 ngx_int_t ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
     ngx_msgbus_store_conf_t *conf, uint64_t ttl);
+void ngx_msgbus_ledger_close(ngx_msgbus_ledger_t *c);
 void ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c);
 
 /* lets the connection go; before another becomes the committer */

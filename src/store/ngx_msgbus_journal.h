@@ -83,6 +83,7 @@ typedef struct {
     uint64_t                     synced;     /* when last, us */
     uint64_t                     looked;     /* for others, when last, us */
     uint64_t                     segments;   /* begun by this writer */
+    uint64_t                     healed;     /* failures that were made good */
 
     unsigned                     known:1;    /* what stands above is true of
                                                 "mark" */

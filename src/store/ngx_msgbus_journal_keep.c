@@ -487,7 +487,8 @@ ngx_msgbus_journal_spare(ngx_msgbus_journal_keeper_t *k)
 
     ngx_msgbus_journal_name_own(made, NGX_MSGBUS_JOURNAL_MAKE, k->writer);
 
-    k->spare_fd = ngx_msgbus_journal_zeros(k->disk, k->folder, made, size);
+    k->spare_fd = ngx_msgbus_journal_zeros(k->disk, k->folder, made, size,
+                                           k->stop);
 
     if (k->spare_fd == -1
         || k->disk->rename(k->disk->disk, k->folder, made, name) != NGX_OK)

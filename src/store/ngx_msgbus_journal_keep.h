@@ -28,6 +28,10 @@ typedef struct {
     int                          mark_fd;
     int                          spare_fd;
 
+    ngx_uint_t                  *stop;       /* set by another thread: what
+                                                takes long is given up; or
+                                                NULL */
+
     uint64_t                     wall;       /* when it was opened, ms */
     uint64_t                     monotonic;  /* likewise, us */
     uint64_t                     indexed;    /* segments up to it are */

@@ -259,7 +259,7 @@ ngx_msgbus_journal_new_file(ngx_msgbus_journal_t *j,
     (void) j->disk->unlink(j->disk->disk, j->folder, n->made);
 
     n->fd = ngx_msgbus_journal_zeros(j->disk, j->folder, n->made,
-                                     n->header.size);
+                                     n->header.size, NULL);
 
     if (n->fd == -1) {
         ngx_msgbus_journal_error(j->error, ngx_errno, "can not make a segment "

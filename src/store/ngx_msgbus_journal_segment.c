@@ -254,7 +254,7 @@ failed:
 
 int
 ngx_msgbus_journal_zeros(ngx_msgbus_disk_t *disk, int folder,
-    const char *name, uint64_t size)
+    const char *name, uint64_t size, ngx_uint_t *stop)
 {
     int              fd;
     size_t           len;
@@ -285,6 +285,11 @@ ngx_msgbus_journal_zeros(ngx_msgbus_disk_t *disk, int folder,
 
     for (offset = 0; offset < size; offset += len) {
         len = (size_t) ngx_min(size - offset, NGX_MSGBUS_JOURNAL_WINDOW);
+
+        if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) {
+            ngx_set_errno(NGX_ECANCELED);
+            goto failed;
+        }
 
         if (disk->pwrite(disk->disk, fd, zeros, len, offset) != NGX_OK) {
             goto failed;

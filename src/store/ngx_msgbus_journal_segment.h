@@ -79,10 +79,11 @@ int ngx_msgbus_journal_segment_open(ngx_msgbus_disk_t *disk, int folder,
 
 /*
  * Makes a file of zeros, all of it on the disk, locked by its descriptor as a
- * sign of life; or -1, and there is no such file.
+ * sign of life; or -1, and there is no such file.  It gives up when *stop is
+ * set, which may be NULL.
  */
 int ngx_msgbus_journal_zeros(ngx_msgbus_disk_t *disk, int folder,
-    const char *name, uint64_t size);
+    const char *name, uint64_t size, ngx_uint_t *stop);
 
 
 /*

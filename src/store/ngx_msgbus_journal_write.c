@@ -394,17 +394,21 @@ ngx_msgbus_journal_sync(ngx_msgbus_journal_t *j)
 ngx_int_t
 ngx_msgbus_journal_heal(ngx_msgbus_journal_t *j)
 {
+    ngx_int_t  rc;
+
     /* should we die before it is done, others look at each frame */
 
     if (!(j->mark.flags & NGX_MSGBUS_JOURNAL_DIRTY)) {
         (void) ngx_msgbus_journal_publish(j, NGX_MSGBUS_JOURNAL_DIRTY);
     }
 
-    if (ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_KEPT)) {
-        return ngx_msgbus_journal_move(j, &j->kept, 0, 0);
-    }
+    rc = ngx_msgbus_journal_move(j, ngx_msgbus_journal_rule(
+                                        NGX_MSGBUS_RULE_KEPT)
+                                    ? &j->kept : &j->durable, 0, 0);
 
-    return ngx_msgbus_journal_move(j, &j->durable, 0, 0);
+    j->healed += rc == NGX_OK;
+
+    return rc;
 }
 
 

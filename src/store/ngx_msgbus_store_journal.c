@@ -36,6 +36,9 @@
 /* between two turns of the keeper, s */
 #define NGX_MSGBUS_JOURNAL_TURN        1
 
+/* segments that leave one after another while one reads */
+#define NGX_MSGBUS_JOURNAL_TRIES       10
+
 
 /* a journal in use; a committer's */
 typedef struct {
@@ -56,9 +59,10 @@ typedef struct {
     /* the keeper's thread; what follows is under the mutex */
     pthread_t                    thread;
     ngx_uint_t                   started;
+    uint64_t                     keep;       /* for which writer */
     pthread_mutex_t              mutex;
     pthread_cond_t               cond;
-    ngx_uint_t                   stop;
+    ngx_uint_t                   stop;       /* atomic, too */
     ngx_uint_t                   due;        /* a segment has begun */
     ngx_uint_t                   clock;
     char                         kept[NGX_MSGBUS_JOURNAL_ERROR_LEN];
@@ -91,6 +95,8 @@ static ngx_int_t ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
     uint64_t *id);
 static ngx_int_t ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id,
     ngx_uint_t max, ngx_msgbus_doc_pt handler, void *data);
+static ngx_uint_t ngx_msgbus_journal_anew(ngx_msgbus_journal_db_t *jd,
+    ngx_uint_t *tries);
 static ngx_int_t ngx_msgbus_journal_take(void *data,
     ngx_msgbus_journal_event_t *ev);
 static void ngx_msgbus_journal_gone(void *data, uint64_t id);
@@ -236,6 +242,8 @@ ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db)
         ngx_msgbus_journal_shut(jd);
     }
 
+    ngx_msgbus_journal_rest(jd);
+
     (void) pthread_cond_destroy(&jd->cond);
     (void) pthread_mutex_destroy(&jd->mutex);
 
@@ -282,7 +290,7 @@ ngx_msgbus_journal_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
         return NGX_ERROR;
     }
 
-    return jd->started ? NGX_OK : ngx_msgbus_journal_start(jd);
+    return jd->started && !jd->stop ? NGX_OK : ngx_msgbus_journal_start(jd);
 }
 
 
@@ -330,9 +338,12 @@ ngx_msgbus_journal_disconnect(ngx_msgbus_db_t *db)
 static void
 ngx_msgbus_journal_shut(ngx_msgbus_journal_db_t *jd)
 {
-    if (jd->started) {
-        ngx_msgbus_journal_rest(jd);
-    }
+    /* it is not waited for: somebody else is to have the role */
+
+    (void) pthread_mutex_lock(&jd->mutex);
+    __atomic_store_n(&jd->stop, 1, __ATOMIC_RELAXED);
+    (void) pthread_cond_signal(&jd->cond);
+    (void) pthread_mutex_unlock(&jd->mutex);
 
     ngx_msgbus_journal_reader_close(&jd->reader);
     ngx_msgbus_journal_close(&jd->writer);
@@ -379,6 +390,12 @@ ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db)
     }
 
     (void) pthread_mutex_unlock(&jd->mutex);
+
+    if (jd->writer.healed) {
+        p = ngx_msgbus_journal_warning(p, last, "a write or a sync has failed, "
+                                       "and was made good in a new file: look "
+                                       "after the disk");
+    }
 
     *p = '\0';
 
@@ -491,17 +508,28 @@ ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
 {
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
 
-    uint64_t  before, floor;
+    uint64_t    before, floor;
+    ngx_int_t   rc;
+    ngx_uint_t  tries;
 
     if (ngx_msgbus_journal_settled(jd) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ngx_msgbus_journal_begin(&jd->reader, n, &before) != NGX_OK
-        || ngx_msgbus_journal_floor(&jd->reader, ngx_msgbus_journal_since(jd),
-                                    &floor)
-           != NGX_OK)
-    {
+    tries = 0;
+
+    do {
+        rc = ngx_msgbus_journal_begin(&jd->reader, n, &before);
+
+        if (rc == NGX_OK) {
+            rc = ngx_msgbus_journal_floor(&jd->reader,
+                                          ngx_msgbus_journal_since(jd),
+                                          &floor);
+        }
+
+    } while (rc == NGX_AGAIN && ngx_msgbus_journal_anew(jd, &tries));
+
+    if (rc != NGX_OK) {
         jd->error = jd->reader.error;
         return NGX_ERROR;
     }
@@ -519,6 +547,7 @@ ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
 
     ngx_int_t                   rc;
+    ngx_uint_t                  events, tries;
     ngx_msgbus_doc_t            doc;
     ngx_msgbus_journal_page_t   page;
     ngx_msgbus_journal_what_t   what;
@@ -538,15 +567,30 @@ ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 
     ngx_memzero(&what, sizeof(ngx_msgbus_journal_what_t));
 
-    rc = ngx_msgbus_journal_read(&jd->reader, &what, id, 0, max, 0,
-                                 ngx_msgbus_journal_take, jd, &page);
+    events = 0;
+    tries = 0;
+
+    do {
+
+        /* room was made for newer ones, which had not been read here */
+
+        if (jd->reader.oldest > jd->last) {
+            ngx_msgbus_journal_gone(jd, jd->reader.oldest);
+        }
+
+        rc = ngx_msgbus_journal_read(&jd->reader, &what, jd->last, 0,
+                                     max - events, 0, ngx_msgbus_journal_take,
+                                     jd, &page);
+        events += page.events;
+
+    } while (rc == NGX_AGAIN && ngx_msgbus_journal_anew(jd, &tries));
 
     if (rc != NGX_OK) {
         jd->error = jd->reader.error;
         return NGX_ERROR;
     }
 
-    if (page.events < max && page.examined > jd->last) {
+    if (events < max && page.examined > jd->last) {
 
         /* ids that nobody got: the next one comes behind them */
 
@@ -559,7 +603,18 @@ ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
         handler(data, &doc);
     }
 
-    return (ngx_int_t) page.events;
+    return (ngx_int_t) events;
+}
+
+
+/* a segment has left while it was to be read: which are there now? */
+static ngx_uint_t
+ngx_msgbus_journal_anew(ngx_msgbus_journal_db_t *jd, ngx_uint_t *tries)
+{
+    uint64_t  floor;
+
+    return ++*tries < NGX_MSGBUS_JOURNAL_TRIES
+           && ngx_msgbus_journal_floor(&jd->reader, 0, &floor) == NGX_OK;
 }
 
 
@@ -650,8 +705,12 @@ ngx_msgbus_journal_start(ngx_msgbus_journal_db_t *jd)
 {
     int  err;
 
+    ngx_msgbus_journal_rest(jd);
+
     jd->stop = 0;
     jd->due = 0;
+    jd->kept[0] = '\0';
+    jd->keep = jd->writer.writer;
 
     /* signals are blocked in this thread, and so in that one */
 
@@ -677,23 +736,38 @@ ngx_msgbus_journal_cycle(void *data)
     ngx_msgbus_journal_db_t *jd = data;
 
     ngx_int_t                    rc;
+    ngx_uint_t                   open;
     struct timespec              ts;
     ngx_msgbus_journal_keeper_t  k;
 
-    rc = ngx_msgbus_journal_keeper_open(&k, &jd->conf, &ngx_msgbus_disk,
-                                        jd->writer.writer);
+    open = 0;
 
     (void) pthread_mutex_lock(&jd->mutex);
 
     while (!jd->stop) {
 
-        if (k.folder != -1 && k.keep_fd != -1) {
-            (void) pthread_mutex_unlock(&jd->mutex);
+        (void) pthread_mutex_unlock(&jd->mutex);
 
-            rc = ngx_msgbus_journal_keeper_turn(&k);
+        rc = NGX_OK;
 
-            (void) pthread_mutex_lock(&jd->mutex);
+        if (!open) {
+            rc = ngx_msgbus_journal_keeper_open(&k, &jd->conf,
+                                                &ngx_msgbus_disk, jd->keep);
+            open = rc == NGX_OK;
+
+            if (open) {
+                k.stop = &jd->stop;
+
+            } else {
+                ngx_msgbus_journal_keeper_close(&k);
+            }
         }
+
+        if (open) {
+            rc = ngx_msgbus_journal_keeper_turn(&k);
+        }
+
+        (void) pthread_mutex_lock(&jd->mutex);
 
         jd->clock = k.clock;
         jd->kept[0] = '\0';
@@ -722,21 +796,20 @@ ngx_msgbus_journal_cycle(void *data)
 
     (void) pthread_mutex_unlock(&jd->mutex);
 
-    ngx_msgbus_journal_keeper_close(&k);
+    if (open) {
+        ngx_msgbus_journal_keeper_close(&k);
+    }
 
     return NULL;
 }
 
 
+/* waits for a keeper that was told to stop */
 static void
 ngx_msgbus_journal_rest(ngx_msgbus_journal_db_t *jd)
 {
-    (void) pthread_mutex_lock(&jd->mutex);
-    jd->stop = 1;
-    (void) pthread_cond_signal(&jd->cond);
-    (void) pthread_mutex_unlock(&jd->mutex);
-
-    (void) pthread_join(jd->thread, NULL);
-
-    jd->started = 0;
+    if (jd->started) {
+        (void) pthread_join(jd->thread, NULL);
+        jd->started = 0;
+    }
 }

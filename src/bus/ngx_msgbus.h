@@ -225,12 +225,12 @@ uint64_t ngx_msgbus_seen(ngx_msgbus_t *bus);
 
 /*
  * Parks a reader: w->handler is set, the rest of it is zero at
- * the first time; its memory, the query's channel and the pool outlive it.
+ * the first time; its memory outlives it, the query need not.
  * The caller looks once more after it, and unparks if it finds something.
  * NGX_OK or NGX_ERROR.  On the event loop.
  */
 ngx_int_t ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
-    ngx_msgbus_query_t *query, ngx_pool_t *pool);
+    ngx_msgbus_query_t *query);
 void ngx_msgbus_unpark(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w);
 
 /* how many readers all workers have parked */

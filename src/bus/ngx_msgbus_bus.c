@@ -61,9 +61,9 @@ ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
 
 ngx_int_t
 ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
-    ngx_msgbus_query_t *query, ngx_pool_t *pool)
+    ngx_msgbus_query_t *query)
 {
-    if (ngx_msgbus_waiter_link(&bus->waiters, w, query, pool) != NGX_OK) {
+    if (ngx_msgbus_waiter_link(&bus->waiters, w, query) != NGX_OK) {
         return NGX_ERROR;
     }
 

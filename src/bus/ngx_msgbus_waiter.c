@@ -46,6 +46,7 @@ typedef struct {
 
 
 static void ngx_msgbus_waiters_grow(ngx_msgbus_waiters_t *ws);
+static ngx_msgbus_watch_t *ngx_msgbus_watches(ngx_msgbus_waiter_t *w);
 static ngx_int_t ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w, uint32_t hash, uint32_t slot);
 static void ngx_msgbus_unwatch(ngx_msgbus_waiters_t *ws,
@@ -130,7 +131,7 @@ ngx_msgbus_waiters_grow(ngx_msgbus_waiters_t *ws)
 
 ngx_int_t
 ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
-    ngx_msgbus_query_t *q, ngx_pool_t *pool)
+    ngx_msgbus_query_t *q)
 {
     ngx_int_t              rc;
     ngx_uint_t             i, n;
@@ -139,19 +140,16 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     ch = q->channel;
     n = q->scope == NGX_MSGBUS_PARENT ? ch->depth : 1;
 
-    if (w->watches == NULL && n == 1) {
-        w->watches = &w->watch;
-
-    } else if (w->watches == NULL) {
-        w->watches = ngx_palloc(pool, n * sizeof(ngx_msgbus_watch_t));
-        if (w->watches == NULL) {
+    if (n > 1) {
+        w->watch.some = ngx_alloc(n * sizeof(ngx_msgbus_watch_t), ws->log);
+        if (w->watch.some == NULL) {
             return NGX_ERROR;
         }
     }
 
+    w->some = (n > 1);
     w->nwatches = 0;
     w->linked = 1;
-    w->from = 0;
     ws->n++;
 
     switch (q->scope) {
@@ -183,6 +181,13 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
 }
 
 
+static ngx_msgbus_watch_t *
+ngx_msgbus_watches(ngx_msgbus_waiter_t *w)
+{
+    return w->some ? w->watch.some : &w->watch.one;
+}
+
+
 /* one more watch of a waiter */
 static ngx_int_t
 ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
@@ -211,7 +216,7 @@ ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
         ws->audiences++;
     }
 
-    watch = &w->watches[w->nwatches++];
+    watch = &ngx_msgbus_watches(w)[w->nwatches++];
 
     watch->audience = a;
     watch->waiter = w;
@@ -278,16 +283,25 @@ ngx_msgbus_audience_due(ngx_msgbus_waiters_t *ws, ngx_msgbus_audience_t *a,
 void
 ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
 {
-    ngx_uint_t  i;
+    ngx_uint_t           i;
+    ngx_msgbus_watch_t  *watch;
 
     if (!w->linked) {
         return;
     }
 
+    watch = ngx_msgbus_watches(w);
+
     for (i = 0; i < w->nwatches; i++) {
-        ngx_msgbus_unwatch(ws, &w->watches[i]);
+        ngx_msgbus_unwatch(ws, &watch[i]);
     }
 
+    if (w->some) {
+        ngx_free(w->watch.some);
+        w->some = 0;
+    }
+
+    w->nwatches = 0;
     w->linked = 0;
     ws->n--;
 }
@@ -296,10 +310,13 @@ ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
 ngx_uint_t
 ngx_msgbus_waiter_is_due(ngx_msgbus_waiter_t *w)
 {
-    ngx_uint_t  i;
+    ngx_uint_t           i;
+    ngx_msgbus_watch_t  *watch;
+
+    watch = ngx_msgbus_watches(w);
 
     for (i = 0; i < w->nwatches; i++) {
-        if (w->watches[i].audience->due) {
+        if (watch[i].audience->due) {
             return 1;
         }
     }
@@ -454,6 +471,7 @@ ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws)
 ngx_int_t
 ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
 {
+    uint64_t                from;
     ngx_queue_t            *q;
     ngx_msgbus_watch_t     *watch;
     ngx_msgbus_waiter_t    *w;
@@ -472,7 +490,7 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
         watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
 
         w = watch->waiter;
-        w->from = a->from;
+        from = a->from;    /* of an audience that may end here */
 
         if (w->stays) {
             ngx_msgbus_waiter_rest(ws, w);
@@ -481,7 +499,7 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
             ngx_msgbus_waiter_unlink(ws, w);
         }
 
-        w->handler(w);
+        w->handler(w, from);
     }
 
     return NGX_OK;
@@ -497,15 +515,14 @@ ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
     ngx_uint_t           i, n;
     ngx_msgbus_watch_t  *watch;
 
+    watch = ngx_msgbus_watches(w);
     n = w->nwatches;
 
     for (i = 0; i < n; i++) {
-        watch = &w->watches[i];
+        hash = watch[i].audience->hash;
+        slot = watch[i].audience->slot;
 
-        hash = watch->audience->hash;
-        slot = watch->audience->slot;
-
-        ngx_msgbus_unwatch(ws, watch);
+        ngx_msgbus_unwatch(ws, &watch[i]);
 
         w->nwatches = i;
         rc = ngx_msgbus_watch(ws, w, hash, slot);
@@ -517,7 +534,7 @@ ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
         /* this one is gone, the rest is as it was */
 
         while (++i < n) {
-            ngx_msgbus_unwatch(ws, &w->watches[i]);
+            ngx_msgbus_unwatch(ws, &watch[i]);
         }
 
         ngx_msgbus_waiter_unlink(ws, w);

@@ -16,7 +16,7 @@
 
 typedef struct ngx_msgbus_waiter_s  ngx_msgbus_waiter_t;
 
-typedef void (*ngx_msgbus_wake_pt)(ngx_msgbus_waiter_t *w);
+typedef void (*ngx_msgbus_wake_pt)(ngx_msgbus_waiter_t *w, uint64_t from);
 
 
 /*
@@ -47,19 +47,22 @@ typedef struct {
  * A parked reader.  Worker-local, a part of the reader's own; its address
  * never reaches shared memory.  The handler runs on the event loop, because
  * there may be events for the reader, or because the worker is about to
- * exit: once, when the waiter has been unlinked, and may park it again; or,
- * with stays, each time, and the waiter is parked when the handler is called,
- * unless there was no memory for it: then it is not linked any more.
+ * exit; up to the id "from" was nothing for it since its last wake.  Once,
+ * when the waiter has been unlinked, and may park it again; or, with stays,
+ * each time, and the waiter is parked when the handler is called, unless there
+ * was no memory for it: then it is not linked any more.  Small, for a hundred
+ * thousand of them may wait.
  */
 struct ngx_msgbus_waiter_s {
-    ngx_msgbus_watch_t     watch;          /* most have only one */
-    ngx_msgbus_watch_t    *watches;        /* it, or as many as are needed */
+    union {
+        ngx_msgbus_watch_t     one;        /* most have only one */
+        ngx_msgbus_watch_t    *some;       /* with nwatches > 1; allocated */
+    } watch;
 
     ngx_msgbus_wake_pt     handler;
 
-    uint64_t               from;           /* up to this id was nothing for
-                                              it since its last wake */
     unsigned               nwatches:6;
+    unsigned               some:1;         /* there is watch.some */
     unsigned               linked:1;
     unsigned               stays:1;
 };
@@ -83,11 +86,11 @@ typedef struct {
 ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);
 
 /*
- * Links a waiter for what a query looks at; where it needs more watches than
- * one, they come from the pool, at the first time.  NGX_OK or NGX_ERROR.
+ * Links a waiter for what a query looks at, which need not outlive it.
+ * NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws,
-    ngx_msgbus_waiter_t *w, ngx_msgbus_query_t *q, ngx_pool_t *pool);
+    ngx_msgbus_waiter_t *w, ngx_msgbus_query_t *q);
 void ngx_msgbus_waiter_unlink(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w);
 

@@ -81,6 +81,7 @@ typedef struct {
     ngx_uint_t                 max_waiters;   /* 0: no limit */
     ngx_msec_t                 retry;         /* of streams beyond; 0: 503 */
     ngx_msec_t                 ping;          /* of a stream */
+    ngx_flag_t                 park;
     size_t                     stream_buffer;
     ngx_http_msgbus_pings_t    pings;
 } ngx_http_msgbus_loc_conf_t;

@@ -137,6 +137,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->max_wait = NGX_CONF_UNSET_MSEC;
     lcf->max_waiters = NGX_CONF_UNSET_UINT;
     lcf->ping = NGX_CONF_UNSET_MSEC;
+    lcf->park = NGX_CONF_UNSET;
     lcf->stream_buffer = NGX_CONF_UNSET_SIZE;
 
     return lcf;
@@ -175,6 +176,7 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_uint_value(conf->max_waiters, prev->max_waiters, 0);
     ngx_conf_merge_msec_value(conf->ping, prev->ping, 15000);
+    ngx_conf_merge_value(conf->park, prev->park, 0);
     ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
                               256 * 1024);
 

@@ -7,16 +7,18 @@
 /*
  * What a stream delivers, and when.
  *
- * The reader is parked before the log is read for the first time, and stays
- * parked: whatever comes after a read wakes it.  Everything that is sent is a
+ * The reader is the bus's before the log is read for the first time, and stays
+ * so: whatever comes after a read wakes it.  Everything that is sent is a
  * frame, at most one at a time; what comes while one waits for the client is
  * left in the log, and counted: it is that which closes a slow reader, and
  * not memory that it would take.  So an idle stream has no buffer at all, and
  * no timer of its own: what is held for it counts a hundred thousand times.
+ * Once there is nothing to send, not even its request is needed.
  */
 
 
 #include "ngx_http_msgbus_delivery.h"
+#include "ngx_http_msgbus_park.h"
 
 
 /* frames that one stream sends before others have their turn */
@@ -25,29 +27,62 @@
 
 static ngx_int_t ngx_http_msgbus_delivery_hello(
     ngx_http_msgbus_delivery_t *dl);
-static void ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w);
+static void ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w,
+    uint64_t from);
 static void ngx_http_msgbus_delivery_ping_handler(
     ngx_http_msgbus_ping_t *ping);
-static void ngx_http_msgbus_delivery_write(ngx_http_msgbus_hold_t *hold);
+static void ngx_http_msgbus_delivery_hold_write(ngx_http_msgbus_hold_t *hold);
+static void ngx_http_msgbus_delivery_write(ngx_http_msgbus_reader_t *reader);
+static void ngx_http_msgbus_delivery_done(ngx_http_msgbus_delivery_t *dl,
+    ngx_int_t rc);
 static ngx_int_t ngx_http_msgbus_delivery_go_on(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_next(
     ngx_http_msgbus_delivery_t *dl);
-static void ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
+static ngx_int_t ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
     ngx_msgbus_frame_t *frame);
 static ngx_int_t ngx_http_msgbus_delivery_ping(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_count(
     ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_query(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_query_t *query);
+static ngx_msgbus_frame_t *ngx_http_msgbus_delivery_frame(
+    ngx_http_msgbus_delivery_t *dl, ngx_msgbus_query_t *query);
+static ngx_int_t ngx_http_msgbus_delivery_set(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_frame_t *frame);
+static ngx_int_t ngx_http_msgbus_delivery_backlog(
+    ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_idle(ngx_http_msgbus_delivery_t *dl);
+static ngx_msgbus_frame_t *ngx_http_msgbus_delivery_sends(
+    ngx_http_msgbus_delivery_t *dl);
+static ngx_msgbus_t *ngx_http_msgbus_delivery_bus(
+    ngx_http_msgbus_delivery_t *dl);
+static ngx_http_msgbus_hold_t *ngx_http_msgbus_delivery_held(
+    ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_end(ngx_http_msgbus_delivery_t *dl,
+    ngx_int_t rc);
+static void ngx_http_msgbus_delivery_exit(ngx_http_msgbus_reader_t *reader);
+static void ngx_http_msgbus_delivery_leave(ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_free(ngx_http_msgbus_reader_t *reader);
 static void ngx_http_msgbus_delivery_release(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_delivery_destroy(ngx_http_msgbus_hold_t *hold);
 
 
-static ngx_http_msgbus_hold_kind_t  ngx_http_msgbus_delivery_kind = {
-    sizeof(ngx_http_msgbus_delivery_t),
+static ngx_http_msgbus_hold_kind_t  ngx_http_msgbus_delivery_hold = {
+    sizeof(ngx_http_msgbus_reader_hold_t),
     ngx_http_msgbus_delivery_release,
     ngx_http_msgbus_delivery_destroy,
-    ngx_http_msgbus_delivery_write
+    ngx_http_msgbus_delivery_hold_write
+};
+
+
+static ngx_http_msgbus_reader_kind_t  ngx_http_msgbus_delivery_kind = {
+    sizeof(ngx_http_msgbus_delivery_t),
+    &ngx_http_msgbus_delivery_hold,
+    ngx_http_msgbus_delivery_write,
+    ngx_http_msgbus_delivery_exit,
+    ngx_http_msgbus_delivery_free
 };
 
 
@@ -55,19 +90,16 @@ ngx_http_msgbus_delivery_t *
 ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
 {
     ngx_http_msgbus_delivery_t  *dl;
-    ngx_http_msgbus_loc_conf_t  *lcf;
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    dl = (ngx_http_msgbus_delivery_t *)
+             ngx_http_msgbus_reader_create(r, &ngx_http_msgbus_delivery_kind);
 
-    dl = ngx_http_msgbus_hold_create(r, &ngx_http_msgbus_delivery_kind);
     if (dl == NULL) {
         return NULL;
     }
 
-    dl->bus = lcf->bus;
-
-    dl->waiter.handler = ngx_http_msgbus_delivery_wake_handler;
-    dl->waiter.stays = 1;
+    dl->reader.waiter.handler = ngx_http_msgbus_delivery_wake_handler;
+    dl->reader.waiter.stays = 1;
 
     return dl;
 }
@@ -76,57 +108,61 @@ ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_http_request_t          *r;
-    ngx_http_msgbus_pass_t      *pass;
+    ngx_int_t                    rc;
+    ngx_msgbus_query_t           query;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    r = dl->hold.ctx->request;
-    pass = &dl->hold.ctx->pass;
-
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    lcf = dl->reader.topic->lcf;
 
     /*
      * Parked first and read then: what is posted before the read is read,
      * what is posted after it wakes.
      */
 
-    if (ngx_msgbus_park(dl->bus, &dl->waiter, &pass->query, r->pool)
-        != NGX_OK)
-    {
+    ngx_http_msgbus_delivery_query(dl, &query);
+
+    if (ngx_msgbus_park(lcf->bus, &dl->reader.waiter, &query) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    dl->parked = 1;
-    dl->behind = 1;
+    dl->reader.listed = 1;
+    dl->reader.behind = 1;
 
-    dl->pings = &lcf->pings;
-
-    ngx_http_msgbus_ping_start(dl->pings, &dl->ping, lcf->ping,
+    ngx_http_msgbus_ping_start(&lcf->pings, &dl->ping, lcf->ping,
                                ngx_http_msgbus_delivery_ping_handler);
 
-    if (ngx_http_msgbus_transport_open(r, &dl->transport) == NGX_ERROR
+    if (ngx_http_msgbus_delivery_backlog(dl) == NGX_ERROR
+        || ngx_http_msgbus_transport_open(&dl->reader,
+                                          &dl->backlog->transport)
+           == NGX_ERROR
         || ngx_http_msgbus_delivery_hello(dl) == NGX_ERROR)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_msgbus_delivery_go_on(dl);
+    rc = ngx_http_msgbus_delivery_go_on(dl);
+
+    if (rc == NGX_OK) {
+        ngx_http_msgbus_delivery_idle(dl);
+    }
+
+    return rc;
 }
 
 
 ngx_int_t
 ngx_http_msgbus_delivery_close(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_http_msgbus_hold_release(&dl->hold);
+    ngx_http_msgbus_hold_release(&dl->reader.by.hold->hold);
 
-    if (dl->transport.frame) {
+    if (ngx_http_msgbus_delivery_sends(dl)) {
 
         /* cut in an event: rather no end than a false one */
 
         return NGX_ERROR;
     }
 
-    return ngx_http_send_special(dl->hold.ctx->request, NGX_HTTP_LAST);
+    return ngx_http_msgbus_transport_end(&dl->reader);
 }
 
 
@@ -137,56 +173,58 @@ ngx_http_msgbus_delivery_close(ngx_http_msgbus_delivery_t *dl)
 static ngx_int_t
 ngx_http_msgbus_delivery_hello(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_msgbus_frame_t      *frame;
-    ngx_http_msgbus_pass_t  *pass;
+    ngx_msgbus_frame_t  *frame;
+    ngx_msgbus_query_t   query;
 
-    pass = &dl->hold.ctx->pass;
+    ngx_http_msgbus_delivery_query(dl, &query);
 
-    frame = ngx_msgbus_hello(dl->bus, &pass->query, pass->form,
-                             dl->hold.ctx->request->connection->log);
+    frame = ngx_msgbus_hello(ngx_http_msgbus_delivery_bus(dl), &query,
+                             dl->reader.topic->form,
+                             dl->reader.connection->log);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_msgbus_delivery_take(dl, frame);
+    dl->backlog->asked = query.asked;
 
-    return NGX_OK;
+    return ngx_http_msgbus_delivery_take(dl, frame);
 }
 
 
 static void
-ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w)
+ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w, uint64_t from)
 {
+    uint64_t                     seen;
     ngx_int_t                    rc;
-    ngx_msgbus_query_t          *query;
     ngx_http_msgbus_delivery_t  *dl;
 
-    dl = ngx_queue_data(w, ngx_http_msgbus_delivery_t, waiter);
+    dl = (ngx_http_msgbus_delivery_t *) w;
 
     if (ngx_exiting) {
-        ngx_http_msgbus_hold_enter(&dl->hold);
-        ngx_http_msgbus_hold_end(&dl->hold, ngx_http_msgbus_delivery_close(dl));
+        ngx_http_msgbus_delivery_exit(&dl->reader);
         return;
     }
 
     if (!w->linked) {
-        ngx_http_msgbus_hold_end(&dl->hold, NGX_ERROR);
+        ngx_http_msgbus_delivery_end(dl, NGX_ERROR);
         return;
     }
 
-    query = &dl->hold.ctx->pass.query;
-
-    if (!dl->behind && query->after < w->from) {
+    if (!dl->reader.behind && dl->reader.after < from) {
 
         /* nothing before it was for this reader: so it is for most others */
 
-        query->after = w->from;
+        dl->reader.after = from;
     }
 
-    if (dl->transport.frame && dl->live) {
+    if (ngx_http_msgbus_delivery_sends(dl) && dl->reader.live) {
         rc = ngx_http_msgbus_delivery_count(dl);
 
-    } else if (dl->behind) {
+        if (rc == NGX_OK) {
+            return;
+        }
+
+    } else if (dl->reader.behind) {
 
         /* it reads on by itself */
 
@@ -195,78 +233,125 @@ ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w)
     } else {
         /* a cursor above all ids is judged again, too */
 
-        dl->behind = query->after != ngx_msgbus_seen(dl->bus);
+        seen = ngx_msgbus_seen(ngx_http_msgbus_delivery_bus(dl));
+        dl->reader.behind = (dl->reader.after != seen);
 
         rc = ngx_http_msgbus_delivery_go_on(dl);
     }
 
-    if (rc == NGX_ERROR) {
-        ngx_http_msgbus_hold_end(&dl->hold, NGX_ERROR);
-    }
+    ngx_http_msgbus_delivery_done(dl, rc);
 }
 
 
 static void
 ngx_http_msgbus_delivery_ping_handler(ngx_http_msgbus_ping_t *ping)
 {
+    ngx_int_t                    rc;
     ngx_http_msgbus_delivery_t  *dl;
 
     dl = ngx_queue_data(ping, ngx_http_msgbus_delivery_t, ping);
 
-    if (dl->transport.frame || dl->behind) {
+    if (ngx_http_msgbus_delivery_sends(dl) || dl->reader.behind) {
 
         /* what comes next names an id */
 
         return;
     }
 
-    if (dl->hold.ctx->pass.query.after > ngx_msgbus_seen(dl->bus)) {
+    if (dl->reader.after > ngx_msgbus_seen(ngx_http_msgbus_delivery_bus(dl))) {
 
         /* may it be another node's?  The store has been looked at since. */
 
-        dl->behind = 1;
+        dl->reader.behind = 1;
 
         if (ngx_http_msgbus_delivery_go_on(dl) == NGX_ERROR) {
-            ngx_http_msgbus_hold_end(&dl->hold, NGX_ERROR);
+            ngx_http_msgbus_delivery_end(dl, NGX_ERROR);
             return;
         }
 
-        if (dl->transport.frame || dl->behind) {
+        if (ngx_http_msgbus_delivery_sends(dl) || dl->reader.behind) {
             return;
         }
     }
 
-    if (ngx_http_msgbus_delivery_ping(dl) == NGX_ERROR
-        || ngx_http_msgbus_delivery_go_on(dl) == NGX_ERROR)
-    {
-        ngx_http_msgbus_hold_end(&dl->hold, NGX_ERROR);
+    rc = ngx_http_msgbus_delivery_ping(dl);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_msgbus_delivery_go_on(dl);
     }
+
+    ngx_http_msgbus_delivery_done(dl, rc);
 }
 
 
 static void
-ngx_http_msgbus_delivery_write(ngx_http_msgbus_hold_t *hold)
+ngx_http_msgbus_delivery_hold_write(ngx_http_msgbus_hold_t *hold)
 {
-    ngx_event_t                 *wev;
+    ngx_http_msgbus_reader_hold_t  *rh;
+
+    rh = (ngx_http_msgbus_reader_hold_t *) hold;
+
+    ngx_http_msgbus_delivery_write(rh->reader);
+}
+
+
+static void
+ngx_http_msgbus_delivery_write(ngx_http_msgbus_reader_t *reader)
+{
+    ngx_int_t                    rc;
     ngx_connection_t            *c;
     ngx_http_msgbus_delivery_t  *dl;
 
-    dl = (ngx_http_msgbus_delivery_t *) hold;
+    dl = (ngx_http_msgbus_delivery_t *) reader;
 
-    c = hold->ctx->request->connection;
-    wev = c->write;
+    c = reader->connection;
 
-    if (wev->timedout) {
+    if (c->write->timedout) {
         ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
                       "msgbus: client of a stream timed out");
 
         c->timedout = 1;
-        ngx_http_msgbus_hold_end(&dl->hold, NGX_HTTP_REQUEST_TIME_OUT);
+        ngx_http_msgbus_delivery_end(dl, NGX_HTTP_REQUEST_TIME_OUT);
         return;
     }
 
-    if (ngx_http_msgbus_delivery_go_on(dl) == NGX_ERROR) {
-        ngx_http_msgbus_hold_end(&dl->hold, NGX_ERROR);
+    rc = ngx_http_msgbus_delivery_go_on(dl);
+
+    if (rc != NGX_OK || reader->parked) {
+        ngx_http_msgbus_delivery_done(dl, rc);
+        return;
+    }
+
+    if (reader->fixed) {
+        return;
+    }
+
+    /* nothing is left to do for its request */
+
+    rc = ngx_http_msgbus_park(reader);
+
+    if (rc == NGX_ABORT) {
+        ngx_http_msgbus_delivery_free(reader);
+
+    } else if (rc == NGX_OK && dl->backlog) {
+
+        /* the way through the filters has gone with it */
+
+        dl->backlog->transport.out = NULL;
+        ngx_http_msgbus_delivery_idle(dl);
+    }
+}
+
+
+/* what there was to send has been sent, or waits, or can not be sent */
+static void
+ngx_http_msgbus_delivery_done(ngx_http_msgbus_delivery_t *dl, ngx_int_t rc)
+{
+    if (rc == NGX_ERROR) {
+        ngx_http_msgbus_delivery_end(dl, NGX_ERROR);
+
+    } else if (rc == NGX_OK) {
+        ngx_http_msgbus_delivery_idle(dl);
     }
 }
 
@@ -278,26 +363,27 @@ ngx_http_msgbus_delivery_write(ngx_http_msgbus_hold_t *hold)
 static ngx_int_t
 ngx_http_msgbus_delivery_go_on(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_int_t            rc;
-    ngx_uint_t           n;
-    ngx_http_request_t  *r;
-
-    r = dl->hold.ctx->request;
+    ngx_int_t   rc;
+    ngx_uint_t  n;
 
     for (n = 0; /* void */ ; n++) {
 
-        rc = ngx_http_msgbus_transport_send(r, &dl->transport);
+        if (dl->backlog) {
+            rc = ngx_http_msgbus_transport_send(&dl->reader,
+                                                &dl->backlog->transport);
 
-        if (rc != NGX_OK) {
-            return rc;
+            if (rc != NGX_OK) {
+                return rc;
+            }
         }
 
-        if (!dl->behind) {
+        if (!dl->reader.behind) {
             return NGX_OK;
         }
 
         if (n == NGX_HTTP_MSGBUS_FRAMES) {
-            ngx_post_event(r->connection->write, &ngx_posted_next_events);
+            ngx_post_event(dl->reader.connection->write,
+                           &ngx_posted_next_events);
             return NGX_AGAIN;
         }
 
@@ -312,78 +398,86 @@ ngx_http_msgbus_delivery_go_on(ngx_http_msgbus_delivery_t *dl)
 static ngx_int_t
 ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_msgbus_frame_t      *frame;
-    ngx_http_msgbus_pass_t  *pass;
+    ngx_msgbus_frame_t  *frame;
+    ngx_msgbus_query_t   query;
 
-    pass = &dl->hold.ctx->pass;
+    ngx_http_msgbus_delivery_query(dl, &query);
 
-    frame = ngx_msgbus_frame(dl->bus, &pass->query, pass->form,
-                             dl->hold.ctx->request->connection->log);
+    frame = ngx_http_msgbus_delivery_frame(dl, &query);
     if (frame == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_msgbus_delivery_take(dl, frame);
-
-    return NGX_OK;
+    return ngx_http_msgbus_delivery_take(dl, frame);
 }
 
 
 /* the frame is what is sent next, and the cursor behind it */
-static void
+static ngx_int_t
 ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
     ngx_msgbus_frame_t *frame)
 {
-    size_t                   size;
-    ngx_http_msgbus_pass_t  *pass;
+    size_t                      size;
+    ngx_http_msgbus_backlog_t  *backlog;
 
-    pass = &dl->hold.ctx->pass;
+    dl->reader.after = frame->last_id;
+    dl->reader.events += (uint32_t) frame->events;
 
-    pass->query.latest = 0;
-    pass->query.after = frame->last_id;
-    pass->events += frame->events;
+    if (!dl->reader.parked) {
+        dl->reader.by.hold->hold.ctx->pass.events = dl->reader.events;
+    }
 
-    dl->behind = frame->more || frame->last_id < ngx_msgbus_seen(dl->bus);
+    dl->reader.behind = frame->more
+                        || frame->last_id
+                           < ngx_msgbus_seen(ngx_http_msgbus_delivery_bus(dl));
 
     size = frame->last - frame->pos;
+    backlog = dl->backlog;
 
-    if (dl->behind) {
-        dl->waiting -= ngx_min(dl->waiting, size);
+    if (backlog
+        && dl->reader.after
+           <= ngx_msgbus_seen(ngx_http_msgbus_delivery_bus(dl)))
+    {
+        backlog->asked = 0;
+    }
+
+    if (dl->reader.behind) {
+
+        if (backlog) {
+            backlog->waiting -= ngx_min(backlog->waiting, size);
+        }
 
     } else {
-        dl->waiting = 0;
-        dl->live = 1;
+
+        if (backlog) {
+            backlog->waiting = 0;
+        }
+
+        dl->reader.live = 1;
     }
 
     if (size == 0) {
         ngx_msgbus_release(frame);
-        return;
+        return NGX_OK;
     }
 
-    ngx_http_msgbus_transport_set(dl->hold.ctx->request, &dl->transport,
-                                  frame);
+    return ngx_http_msgbus_delivery_set(dl, frame);
 }
 
 
 static ngx_int_t
 ngx_http_msgbus_delivery_ping(ngx_http_msgbus_delivery_t *dl)
 {
-    ngx_http_request_t      *r;
-    ngx_msgbus_frame_t      *frame;
-    ngx_http_msgbus_pass_t  *pass;
+    ngx_msgbus_frame_t  *frame;
+    ngx_msgbus_query_t   query;
 
-    r = dl->hold.ctx->request;
-    pass = &dl->hold.ctx->pass;
+    ngx_http_msgbus_delivery_query(dl, &query);
 
-    frame = ngx_msgbus_ping(dl->bus, &dl->waiter, &pass->query, pass->form,
-                            r->connection->log);
-    if (frame == NULL) {
-        return NGX_ERROR;
-    }
+    frame = ngx_msgbus_ping(ngx_http_msgbus_delivery_bus(dl),
+                            &dl->reader.waiter, &query, dl->reader.topic->form,
+                            dl->reader.connection->log);
 
-    ngx_http_msgbus_transport_set(r, &dl->transport, frame);
-
-    return NGX_OK;
+    return frame ? ngx_http_msgbus_delivery_set(dl, frame) : NGX_ERROR;
 }
 
 
@@ -391,56 +485,246 @@ ngx_http_msgbus_delivery_ping(ngx_http_msgbus_delivery_t *dl)
 static ngx_int_t
 ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
 {
-    size_t                       rest;
-    ngx_connection_t            *c;
-    ngx_http_request_t          *r;
-    ngx_msgbus_frame_t          *frame;
-    ngx_msgbus_query_t           query;
-    ngx_http_msgbus_pass_t      *pass;
-    ngx_http_msgbus_loc_conf_t  *lcf;
+    size_t                      rest;
+    ngx_msgbus_frame_t         *frame;
+    ngx_msgbus_query_t          query;
+    ngx_http_request_t         *r;
+    ngx_http_msgbus_topic_t    *topic;
+    ngx_http_msgbus_backlog_t  *backlog;
 
-    r = dl->hold.ctx->request;
-    c = r->connection;
-    pass = &dl->hold.ctx->pass;
+    topic = dl->reader.topic;
+    backlog = dl->backlog;
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    ngx_http_msgbus_delivery_query(dl, &query);
 
-    query = pass->query;
-
-    if (dl->waiting) {
-        query.after = ngx_max(query.after, dl->counted);
+    if (backlog->waiting) {
+        query.after = ngx_max(query.after, backlog->counted);
     }
 
-    rest = dl->transport.frame->last - dl->transport.frame->pos;
-    dl->behind = 1;
+    rest = backlog->transport.frame->last - backlog->transport.frame->pos;
+    dl->reader.behind = 1;
 
-    while (query.after < ngx_msgbus_seen(dl->bus)) {
+    while (query.after < ngx_msgbus_seen(topic->lcf->bus)) {
 
-        frame = ngx_msgbus_frame(dl->bus, &query, pass->form, c->log);
+        frame = ngx_http_msgbus_delivery_frame(dl, &query);
         if (frame == NULL) {
             return NGX_ERROR;
         }
 
-        dl->waiting += frame->last - frame->pos;
+        backlog->waiting += frame->last - frame->pos;
         query.after = frame->last_id;
 
         ngx_msgbus_release(frame);
 
-        if (rest + dl->waiting > lcf->stream_buffer) {
-            ngx_http_set_log_request(c->log, r);
+        if (rest + backlog->waiting > topic->lcf->stream_buffer) {
+            r = ngx_http_msgbus_reader_request(&dl->reader);
 
-            ngx_log_error(NGX_LOG_INFO, c->log, 0,
+            if (r) {
+                ngx_http_set_log_request(r->connection->log, r);
+            }
+
+            ngx_log_error(NGX_LOG_INFO, dl->reader.connection->log, 0,
                           "msgbus closes a stream of channel \"%V\", its "
                           "client has not read %uz bytes",
-                          &pass->name, rest + dl->waiting);
+                          &topic->channel.name, rest + backlog->waiting);
 
             return NGX_ERROR;
         }
     }
 
-    dl->counted = query.after;
+    backlog->counted = query.after;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_msgbus_delivery_query(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_query_t *query)
+{
+    ngx_http_msgbus_reader_query(&dl->reader, query);
+
+    if (dl->backlog) {
+        query->asked = dl->backlog->asked;
+    }
+}
+
+
+/* the next events for a query; or NULL */
+static ngx_msgbus_frame_t *
+ngx_http_msgbus_delivery_frame(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_query_t *query)
+{
+    ngx_msgbus_frame_t  *frame;
+
+    frame = ngx_msgbus_frame(ngx_http_msgbus_delivery_bus(dl), query,
+                             dl->reader.topic->form,
+                             dl->reader.connection->log);
+
+    /* since when it has been waiting for a look at the store is to stay */
+
+    if (frame && query->asked) {
+
+        if (ngx_http_msgbus_delivery_backlog(dl) != NGX_OK) {
+            ngx_msgbus_release(frame);
+            return NULL;
+        }
+
+        dl->backlog->asked = query->asked;
+    }
+
+    return frame;
+}
+
+
+/* the frame becomes what is sent, or is released */
+static ngx_int_t
+ngx_http_msgbus_delivery_set(ngx_http_msgbus_delivery_t *dl,
+    ngx_msgbus_frame_t *frame)
+{
+    if (ngx_http_msgbus_delivery_backlog(dl) != NGX_OK) {
+        ngx_msgbus_release(frame);
+        return NGX_ERROR;
+    }
+
+    ngx_http_msgbus_transport_set(&dl->reader, &dl->backlog->transport, frame);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_delivery_backlog(ngx_http_msgbus_delivery_t *dl)
+{
+    if (dl->backlog) {
+        return NGX_OK;
+    }
+
+    dl->backlog = ngx_calloc(sizeof(ngx_http_msgbus_backlog_t),
+                             dl->reader.connection->log);
+
+    return dl->backlog ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * All was sent: what was needed for that goes.  A request that may be given up
+ * is, when the event that has led here is done with.
+ */
+static void
+ngx_http_msgbus_delivery_idle(ngx_http_msgbus_delivery_t *dl)
+{
+    ngx_http_msgbus_backlog_t  *backlog;
+
+    backlog = dl->backlog;
+
+    if (!dl->reader.parked && !dl->reader.fixed) {
+        ngx_post_event(dl->reader.connection->write, &ngx_posted_events);
+    }
+
+    if (backlog && backlog->transport.out == NULL && backlog->asked == 0) {
+        ngx_free(backlog);
+        dl->backlog = NULL;
+    }
+}
+
+
+/* the frame that is being sent; NULL: none */
+static ngx_msgbus_frame_t *
+ngx_http_msgbus_delivery_sends(ngx_http_msgbus_delivery_t *dl)
+{
+    return dl->backlog ? dl->backlog->transport.frame : NULL;
+}
+
+
+static ngx_msgbus_t *
+ngx_http_msgbus_delivery_bus(ngx_http_msgbus_delivery_t *dl)
+{
+    return dl->reader.topic->lcf->bus;
+}
+
+
+/* with a request, again perhaps; or NULL: there is no reader any more */
+static ngx_http_msgbus_hold_t *
+ngx_http_msgbus_delivery_held(ngx_http_msgbus_delivery_t *dl)
+{
+    ngx_http_msgbus_hold_t  *hold;
+
+    if (!dl->reader.parked) {
+        return &dl->reader.by.hold->hold;
+    }
+
+    hold = ngx_http_msgbus_unpark(&dl->reader);
+
+    if (hold == NULL) {
+        ngx_http_msgbus_delivery_free(&dl->reader);
+    }
+
+    return hold;
+}
+
+
+static void
+ngx_http_msgbus_delivery_end(ngx_http_msgbus_delivery_t *dl, ngx_int_t rc)
+{
+    ngx_http_msgbus_hold_t  *hold;
+
+    hold = ngx_http_msgbus_delivery_held(dl);
+
+    if (hold) {
+        ngx_http_msgbus_hold_end(hold, rc);
+    }
+}
+
+
+static void
+ngx_http_msgbus_delivery_exit(ngx_http_msgbus_reader_t *reader)
+{
+    ngx_http_msgbus_hold_t      *hold;
+    ngx_http_msgbus_delivery_t  *dl;
+
+    dl = (ngx_http_msgbus_delivery_t *) reader;
+
+    hold = ngx_http_msgbus_delivery_held(dl);
+
+    if (hold) {
+        ngx_http_msgbus_hold_enter(hold);
+        ngx_http_msgbus_hold_end(hold, ngx_http_msgbus_delivery_close(dl));
+    }
+}
+
+
+static void
+ngx_http_msgbus_delivery_leave(ngx_http_msgbus_delivery_t *dl)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    if (dl->reader.listed) {
+        lcf = dl->reader.topic->lcf;
+
+        ngx_msgbus_unpark(lcf->bus, &dl->reader.waiter);
+        ngx_http_msgbus_ping_stop(&lcf->pings, &dl->ping);
+
+        dl->reader.listed = 0;
+    }
+}
+
+
+static void
+ngx_http_msgbus_delivery_free(ngx_http_msgbus_reader_t *reader)
+{
+    ngx_http_msgbus_delivery_t  *dl;
+
+    dl = (ngx_http_msgbus_delivery_t *) reader;
+
+    ngx_http_msgbus_delivery_leave(dl);
+
+    if (dl->backlog) {
+        ngx_http_msgbus_transport_drop(&dl->backlog->transport);
+        ngx_free(dl->backlog);
+    }
+
+    ngx_http_msgbus_reader_free(reader);
 }
 
 
@@ -448,15 +732,13 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
 static void
 ngx_http_msgbus_delivery_release(ngx_http_msgbus_hold_t *hold)
 {
-    ngx_http_msgbus_delivery_t  *dl;
+    ngx_http_msgbus_reader_hold_t  *rh;
 
-    dl = (ngx_http_msgbus_delivery_t *) hold;
+    rh = (ngx_http_msgbus_reader_hold_t *) hold;
 
-    if (dl->parked) {
-        ngx_msgbus_unpark(dl->bus, &dl->waiter);
-        ngx_http_msgbus_ping_stop(dl->pings, &dl->ping);
-
-        dl->parked = 0;
+    if (rh->reader) {
+        ngx_http_msgbus_delivery_leave((ngx_http_msgbus_delivery_t *)
+                                       rh->reader);
     }
 }
 
@@ -465,9 +747,12 @@ ngx_http_msgbus_delivery_release(ngx_http_msgbus_hold_t *hold)
 static void
 ngx_http_msgbus_delivery_destroy(ngx_http_msgbus_hold_t *hold)
 {
-    ngx_http_msgbus_delivery_t  *dl;
+    ngx_http_msgbus_reader_hold_t  *rh;
 
-    dl = (ngx_http_msgbus_delivery_t *) hold;
+    rh = (ngx_http_msgbus_reader_hold_t *) hold;
 
-    ngx_http_msgbus_transport_drop(&dl->transport);
+    if (rh->reader) {
+        ngx_http_msgbus_delivery_free(rh->reader);
+        rh->reader = NULL;
+    }
 }

@@ -8,27 +8,25 @@
 #define _NGX_HTTP_MSGBUS_DELIVERY_H_INCLUDED_
 
 
-#include "ngx_http_msgbus_hold.h"
 #include "ngx_http_msgbus_ping.h"
 #include "ngx_http_msgbus_transport.h"
 
 
-/* a reader to whom events are delivered for as long as they come */
+/* what a reader has that does not just wait; allocated for that time */
 typedef struct {
-    ngx_http_msgbus_hold_t       hold;     /* ctx's query has the cursor */
-    ngx_msgbus_waiter_t          waiter;
-    ngx_http_msgbus_ping_t       ping;
-    ngx_http_msgbus_pings_t     *pings;
-    ngx_msgbus_t                *bus;
-
     ngx_http_msgbus_transport_t  transport;
 
     size_t                       waiting;  /* bytes in the log behind it, */
     uint64_t                     counted;  /*   up to this id */
+    uint64_t                     asked;    /* as of the query */
+} ngx_http_msgbus_backlog_t;
 
-    unsigned                     parked:1;
-    unsigned                     behind:1; /* the log may have more for it */
-    unsigned                     live:1;   /* it was not, once */
+
+/* a reader to whom events are delivered for as long as they come */
+typedef struct {
+    ngx_http_msgbus_reader_t     reader;
+    ngx_http_msgbus_ping_t       ping;
+    ngx_http_msgbus_backlog_t   *backlog;  /* NULL: there is none */
 } ngx_http_msgbus_delivery_t;
 
 
@@ -43,8 +41,8 @@ ngx_http_msgbus_delivery_t *ngx_http_msgbus_delivery_create(
 ngx_int_t ngx_http_msgbus_delivery_begin(ngx_http_msgbus_delivery_t *dl);
 
 /*
- * Releases it, and ends the answer as it should end, if it can.  Returns what
- * the request is to be finalized with.
+ * Releases a held one, and ends the answer as it should end, if it can.
+ * Returns what the request is to be finalized with.
  */
 ngx_int_t ngx_http_msgbus_delivery_close(ngx_http_msgbus_delivery_t *dl);
 

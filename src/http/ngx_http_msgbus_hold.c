@@ -23,7 +23,6 @@
 static void ngx_http_msgbus_hold_read_handler(ngx_http_request_t *r);
 static void ngx_http_msgbus_hold_write_handler(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_hold_is_left(ngx_http_request_t *r);
-static void ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_over(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_let_go(ngx_http_msgbus_hold_t *hold);
 static void ngx_http_msgbus_hold_cleanup(void *data);
@@ -62,8 +61,6 @@ ngx_http_msgbus_hold(ngx_http_msgbus_hold_t *hold)
     r = hold->ctx->request;
     rev = r->connection->read;
 
-    hold->ctx->pass.hold = hold;
-
     if (r->discard_body) {
 
         /*
@@ -78,8 +75,7 @@ ngx_http_msgbus_hold(ngx_http_msgbus_hold_t *hold)
         hold->discard = 1;
     }
 
-    r->read_event_handler = ngx_http_msgbus_hold_read_handler;
-    r->write_event_handler = ngx_http_msgbus_hold_write_handler;
+    ngx_http_msgbus_hold_again(hold);
     r->main->count++;
 
     if (!r->stream
@@ -92,6 +88,20 @@ ngx_http_msgbus_hold(ngx_http_msgbus_hold_t *hold)
     }
 
     return NGX_DONE;
+}
+
+
+void
+ngx_http_msgbus_hold_again(ngx_http_msgbus_hold_t *hold)
+{
+    ngx_http_request_t  *r;
+
+    r = hold->ctx->request;
+
+    hold->ctx->pass.hold = hold;
+
+    r->read_event_handler = ngx_http_msgbus_hold_read_handler;
+    r->write_event_handler = ngx_http_msgbus_hold_write_handler;
 }
 
 
@@ -142,12 +152,9 @@ ngx_http_msgbus_hold_write_handler(ngx_http_request_t *r)
 }
 
 
-/* what the next request on this connection is, is not looked at */
 static ngx_uint_t
 ngx_http_msgbus_hold_is_left(ngx_http_request_t *r)
 {
-    u_char             byte;
-    ssize_t            n;
     ngx_connection_t  *c;
 
     c = r->connection;
@@ -163,7 +170,17 @@ ngx_http_msgbus_hold_is_left(ngx_http_request_t *r)
         return r->stream ? 0 : c->read->error;
     }
 
-    if (c->read->eof || c->read->error || c->read->pending_eof) {
+    return ngx_http_msgbus_hold_has_left(c);
+}
+
+
+ngx_uint_t
+ngx_http_msgbus_hold_has_left(ngx_connection_t *c)
+{
+    u_char   byte;
+    ssize_t  n;
+
+    if (c->error || c->read->eof || c->read->error || c->read->pending_eof) {
         return 1;
     }
 
@@ -184,7 +201,7 @@ ngx_http_msgbus_hold_is_left(ngx_http_request_t *r)
 /*
  * Released first: a post_action wipes the request's context, and takes its time
  */
-static void
+void
 ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold)
 {
     ngx_connection_t    *c;

@@ -53,6 +53,18 @@ void *ngx_http_msgbus_hold_create(ngx_http_request_t *r,
 /* holds the request; NGX_DONE, for the content handler to return */
 ngx_int_t ngx_http_msgbus_hold(ngx_http_msgbus_hold_t *hold);
 
+/* holds a request that was made again, and has no handler that returns */
+void ngx_http_msgbus_hold_again(ngx_http_msgbus_hold_t *hold);
+
+/*
+ * Has the client of a connection over HTTP/1 left?  What else it has sent is
+ * not looked at.
+ */
+ngx_uint_t ngx_http_msgbus_hold_has_left(ngx_connection_t *c);
+
+/* ends it because its client has left; from an event of the connection */
+void ngx_http_msgbus_hold_left(ngx_http_msgbus_hold_t *hold);
+
 /*
  * From outside the request's own events (a timer, a wake): lines of the error
  * log are this request's from here on.

@@ -81,7 +81,7 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     if ((clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK)
         || ngx_http_msgbus_delivery_begin(dl) == NGX_ERROR)
     {
-        ngx_http_msgbus_hold_release(&dl->hold);
+        ngx_http_msgbus_hold_release(&dl->reader.by.hold->hold);
         return NGX_ERROR;
     }
 
@@ -92,7 +92,7 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         return ngx_http_msgbus_delivery_close(dl);
     }
 
-    return ngx_http_msgbus_hold(&dl->hold);
+    return ngx_http_msgbus_hold(&dl->reader.by.hold->hold);
 }
 
 

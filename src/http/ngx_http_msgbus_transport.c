@@ -20,22 +20,28 @@
 static ngx_uint_t ngx_http_msgbus_transport_is_filtered(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_transport_begin(ngx_http_request_t *r);
-static ngx_int_t ngx_http_msgbus_transport_flush(ngx_http_request_t *r,
-    ngx_http_msgbus_transport_t *tp);
-static ngx_int_t ngx_http_msgbus_transport_write(ngx_http_request_t *r,
-    ngx_http_msgbus_transport_t *tp);
-static ngx_int_t ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
-    ngx_http_msgbus_transport_t *tp);
+static ngx_uint_t ngx_http_msgbus_transport_is_chunked(
+    ngx_http_msgbus_reader_t *reader);
+static ngx_int_t ngx_http_msgbus_transport_flush(
+    ngx_http_msgbus_reader_t *reader, ngx_http_msgbus_transport_t *tp);
+static ngx_int_t ngx_http_msgbus_transport_write(
+    ngx_http_msgbus_reader_t *reader, ngx_http_msgbus_transport_t *tp);
+static ngx_int_t ngx_http_msgbus_transport_filter(
+    ngx_http_msgbus_reader_t *reader, ngx_http_msgbus_transport_t *tp);
 static ngx_uint_t ngx_http_msgbus_transport_is_buffered(
     ngx_http_request_t *r);
-static ngx_int_t ngx_http_msgbus_transport_blocked(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_transport_blocked(
+    ngx_http_msgbus_reader_t *reader);
 
 
 ngx_int_t
-ngx_http_msgbus_transport_open(ngx_http_request_t *r,
+ngx_http_msgbus_transport_open(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp)
 {
-    ngx_buf_t  *b;
+    ngx_buf_t           *b;
+    ngx_http_request_t  *r;
+
+    r = ngx_http_msgbus_reader_request(reader);
 
     if (!ngx_http_msgbus_transport_is_filtered(r)) {
 
@@ -126,22 +132,34 @@ ngx_http_msgbus_transport_begin(ngx_http_request_t *r)
 
 
 void
-ngx_http_msgbus_transport_set(ngx_http_request_t *r,
+ngx_http_msgbus_transport_set(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp, ngx_msgbus_frame_t *frame)
 {
     tp->frame = frame;
-    tp->pos = r->chunked ? frame->start : frame->pos;
+    tp->pos = ngx_http_msgbus_transport_is_chunked(reader) ? frame->start
+                                                           : frame->pos;
+}
+
+
+/* who is parked has no other answer */
+static ngx_uint_t
+ngx_http_msgbus_transport_is_chunked(ngx_http_msgbus_reader_t *reader)
+{
+    return reader->parked || ngx_http_msgbus_reader_request(reader)->chunked;
 }
 
 
 ngx_int_t
-ngx_http_msgbus_transport_send(ngx_http_request_t *r,
+ngx_http_msgbus_transport_send(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp)
 {
-    ngx_int_t  rc;
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
 
-    if (r->out && (tp->frame == NULL || tp->out == NULL)) {
-        rc = ngx_http_msgbus_transport_flush(r, tp);
+    r = ngx_http_msgbus_reader_request(reader);
+
+    if (r && r->out && (tp->frame == NULL || tp->out == NULL)) {
+        rc = ngx_http_msgbus_transport_flush(reader, tp);
 
         if (rc != NGX_OK) {
             return rc;
@@ -152,17 +170,20 @@ ngx_http_msgbus_transport_send(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    return tp->out ? ngx_http_msgbus_transport_filter(r, tp)
-                   : ngx_http_msgbus_transport_write(r, tp);
+    return tp->out ? ngx_http_msgbus_transport_filter(reader, tp)
+                   : ngx_http_msgbus_transport_write(reader, tp);
 }
 
 
 /* the header, which the socket did not take */
 static ngx_int_t
-ngx_http_msgbus_transport_flush(ngx_http_request_t *r,
+ngx_http_msgbus_transport_flush(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp)
 {
-    ngx_int_t  rc;
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = ngx_http_msgbus_reader_request(reader);
 
     rc = tp->out ? ngx_http_output_filter(r, NULL)
                  : ngx_http_write_filter(r, NULL);
@@ -171,21 +192,23 @@ ngx_http_msgbus_transport_flush(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return r->out ? ngx_http_msgbus_transport_blocked(r) : NGX_OK;
+    return r->out ? ngx_http_msgbus_transport_blocked(reader) : NGX_OK;
 }
 
 
 /* to the socket */
 static ngx_int_t
-ngx_http_msgbus_transport_write(ngx_http_request_t *r,
+ngx_http_msgbus_transport_write(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp)
 {
     u_char            *end;
     ssize_t            n;
     ngx_connection_t  *c;
 
-    c = r->connection;
-    end = r->chunked ? tp->frame->end : tp->frame->last;
+    c = reader->connection;
+
+    end = ngx_http_msgbus_transport_is_chunked(reader) ? tp->frame->end
+                                                       : tp->frame->last;
 
     while (c->write->ready) {
 
@@ -212,18 +235,20 @@ ngx_http_msgbus_transport_write(ngx_http_request_t *r,
         }
     }
 
-    return ngx_http_msgbus_transport_blocked(r);
+    return ngx_http_msgbus_transport_blocked(reader);
 }
 
 
 static ngx_int_t
-ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
+ngx_http_msgbus_transport_filter(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp)
 {
-    ngx_int_t          rc;
-    ngx_buf_t         *b;
-    ngx_connection_t  *c;
+    ngx_int_t            rc;
+    ngx_buf_t           *b;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
+    r = ngx_http_msgbus_reader_request(reader);
     c = r->connection;
     b = tp->out->buf;
 
@@ -245,7 +270,7 @@ ngx_http_msgbus_transport_filter(ngx_http_request_t *r,
     if (b->pos != b->last || r->postponed
         || ngx_http_msgbus_transport_is_buffered(r))
     {
-        return ngx_http_msgbus_transport_blocked(r);
+        return ngx_http_msgbus_transport_blocked(reader);
     }
 
     ngx_http_msgbus_transport_drop(tp);
@@ -299,17 +324,14 @@ ngx_http_msgbus_transport_is_buffered(ngx_http_request_t *r)
 
 /* until the client reads, or for send_timeout since it last did */
 static ngx_int_t
-ngx_http_msgbus_transport_blocked(ngx_http_request_t *r)
+ngx_http_msgbus_transport_blocked(ngx_http_msgbus_reader_t *reader)
 {
-    ngx_event_t               *wev;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_event_t  *wev;
 
-    wev = r->connection->write;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    wev = reader->connection->write;
 
     if (!wev->delayed) {
-        ngx_add_timer(wev, clcf->send_timeout);
+        ngx_add_timer(wev, reader->topic->clcf->send_timeout);
     }
 
     if (ngx_handle_write_event(wev, 0) != NGX_OK) {
@@ -317,6 +339,44 @@ ngx_http_msgbus_transport_blocked(ngx_http_request_t *r)
     }
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * The filters of a request that was made again have not seen its header: its
+ * last chunk goes to the socket, as frames do.
+ */
+ngx_int_t
+ngx_http_msgbus_transport_end(ngx_http_msgbus_reader_t *reader)
+{
+    ngx_buf_t           *b;
+    ngx_chain_t         *cl;
+    ngx_http_request_t  *r;
+
+    static u_char        last[] = "0" CRLF CRLF;
+
+    r = ngx_http_msgbus_reader_request(reader);
+
+    if (!reader->again) {
+        return ngx_http_send_special(r, NGX_HTTP_LAST);
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = last;
+    b->last = last + sizeof(last) - 1;
+    b->memory = 1;
+    b->last_buf = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    return ngx_http_write_filter(r, cl);
 }
 
 

@@ -8,7 +8,7 @@
 #define _NGX_HTTP_MSGBUS_TRANSPORT_H_INCLUDED_
 
 
-#include "ngx_http_msgbus.h"
+#include "ngx_http_msgbus_reader.h"
 
 
 /* a part of whatever is delivered; zero at first */
@@ -20,22 +20,28 @@ typedef struct {
 
 
 /*
- * Sends the header, and finds how frames are to be sent; the first one follows
- * at once.  NGX_OK or NGX_ERROR.
+ * Sends the header of a held reader, and finds how frames are to be sent; the
+ * first one follows at once.  NGX_OK or NGX_ERROR.
  */
-ngx_int_t ngx_http_msgbus_transport_open(ngx_http_request_t *r,
+ngx_int_t ngx_http_msgbus_transport_open(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp);
 
 /* the frame to be sent next; there is none.  The caller's share becomes tp's */
-void ngx_http_msgbus_transport_set(ngx_http_request_t *r,
+void ngx_http_msgbus_transport_set(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp, ngx_msgbus_frame_t *frame);
 
 /*
  * Sends what there is.  NGX_OK: all of it; NGX_AGAIN: the client can be
  * written to later; or NGX_ERROR.
  */
-ngx_int_t ngx_http_msgbus_transport_send(ngx_http_request_t *r,
+ngx_int_t ngx_http_msgbus_transport_send(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp);
+
+/*
+ * Ends the answer of a held reader to whom all frames were sent; returns what
+ * its request is to be finalized with.
+ */
+ngx_int_t ngx_http_msgbus_transport_end(ngx_http_msgbus_reader_t *reader);
 
 /* not while the filters may have it, but when the pool goes */
 void ngx_http_msgbus_transport_drop(ngx_http_msgbus_transport_t *tp);

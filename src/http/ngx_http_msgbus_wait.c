@@ -48,7 +48,8 @@ static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
 static ngx_http_msgbus_wait_t *ngx_http_msgbus_wait_create(
     ngx_http_request_t *r);
 static void ngx_http_msgbus_wait_release(ngx_http_msgbus_hold_t *hold);
-static void ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w);
+static void ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w,
+    uint64_t from);
 static void ngx_http_msgbus_wait_timer_handler(ngx_event_t *ev);
 static void ngx_http_msgbus_wait_look(ngx_http_msgbus_wait_t *wait,
     ngx_uint_t last);
@@ -168,9 +169,7 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     pass->query.latest = 0;
     pass->query.after = page->last_id;
 
-    if (ngx_msgbus_park(wait->bus, &wait->waiter, &pass->query, r->pool)
-        != NGX_OK)
-    {
+    if (ngx_msgbus_park(wait->bus, &wait->waiter, &pass->query) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -232,7 +231,7 @@ ngx_http_msgbus_wait_release(ngx_http_msgbus_hold_t *hold)
 
 
 static void
-ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w)
+ngx_http_msgbus_wait_wake_handler(ngx_msgbus_waiter_t *w, uint64_t from)
 {
     ngx_http_msgbus_wait_t  *wait;
 

@@ -17,6 +17,8 @@ package Msgbus::Nginx;
 #                              where there is one
 #     TEST_NGINX_PATIENCE      factor for all time limits, for slow machines
 #     TEST_NGINX_KEEP          keep the folder although the test passed
+#     TEST_NGINX_PARK          "on" or "off": whether readers are parked, where
+#                              the test does not say it
 #
 # Everything that waits has a limit, and dies with a sentence at its end.
 
@@ -149,6 +151,10 @@ sub configure {
     my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
                qw(client_body proxy fastcgi uwsgi scgi);
     my $reports = $self->reports($self->{http});
+    my $park = $ENV{TEST_NGINX_PARK} && $self->{zones}[0]
+             ? "msgbus_park $ENV{TEST_NGINX_PARK};" : '';
+
+    $park = '' if $self->{http} =~ /\bmsgbus_park\b/;
 
     open my $conf, '>', "$dir/nginx.conf" or die "$dir/nginx.conf: $!\n";
 
@@ -167,6 +173,7 @@ events {
 http {
     access_log off;
     $temp
+    $park
     $self->{http}
 
     server {

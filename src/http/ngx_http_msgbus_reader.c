@@ -1,0 +1,178 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * Who waits for events: a reader.
+ *
+ * What is delivered to it, and when, does not depend on what it waits with: a
+ * request that is held, or a connection alone.  So it has its own memory, and
+ * a request that is held with it knows it, and not the other way round, but
+ * for its end.  A hundred thousand of them may wait: whatever is the same for
+ * many is their topic's.
+ */
+
+
+#include "ngx_http_msgbus_reader.h"
+
+
+#define NGX_HTTP_MSGBUS_UUID_LEN     36
+#define NGX_HTTP_MSGBUS_UUID_PACKED  16
+
+
+static ngx_uint_t ngx_http_msgbus_reader_pack(u_char *p, ngx_str_t *uuid);
+static void ngx_http_msgbus_reader_unpack(u_char *p, u_char *packed);
+
+
+ngx_http_msgbus_reader_t *
+ngx_http_msgbus_reader_create(ngx_http_request_t *r,
+    ngx_http_msgbus_reader_kind_t *kind)
+{
+    size_t                          len;
+    ngx_uint_t                      packed;
+    ngx_http_msgbus_pass_t         *pass;
+    ngx_http_msgbus_reader_t       *reader;
+    ngx_http_msgbus_reader_hold_t  *rh;
+    u_char                          uuid[NGX_HTTP_MSGBUS_UUID_PACKED];
+
+    rh = ngx_http_msgbus_hold_create(r, kind->hold);
+    if (rh == NULL) {
+        return NULL;
+    }
+
+    pass = &rh->hold.ctx->pass;
+
+    packed = ngx_http_msgbus_reader_pack(uuid, &pass->query.hide);
+    len = packed ? NGX_HTTP_MSGBUS_UUID_PACKED : pass->query.hide.len;
+
+    reader = ngx_alloc(kind->size + len, r->connection->log);
+    if (reader == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(reader, kind->size);
+    ngx_memcpy((u_char *) reader + kind->size,
+               packed ? uuid : pass->query.hide.data, len);
+
+    reader->topic = ngx_http_msgbus_topic(r, pass, kind);
+    if (reader->topic == NULL) {
+        ngx_free(reader);
+        return NULL;
+    }
+
+    reader->connection = r->connection;
+    reader->after = pass->query.after;
+    reader->hide = pass->query.hide.len;
+    reader->packed = packed;
+
+    reader->by.hold = rh;
+    rh->reader = reader;
+
+    return reader;
+}
+
+
+void
+ngx_http_msgbus_reader_free(ngx_http_msgbus_reader_t *reader)
+{
+    if (reader->kept) {
+        ngx_http_msgbus_kept_free(reader->kept);
+    }
+
+    ngx_http_msgbus_topic_release(reader->topic);
+    ngx_free(reader);
+}
+
+
+ngx_http_request_t *
+ngx_http_msgbus_reader_request(ngx_http_msgbus_reader_t *reader)
+{
+    return reader->parked ? NULL : reader->by.hold->hold.ctx->request;
+}
+
+
+void
+ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
+    ngx_msgbus_query_t *query)
+{
+    u_char         *p;
+
+    static u_char   uuid[NGX_HTTP_MSGBUS_UUID_LEN];
+
+    *query = reader->topic->query;
+
+    query->after = reader->after;
+    query->hide.len = reader->hide;
+
+    p = (u_char *) reader + reader->topic->kind->size;
+
+    if (reader->packed) {
+        ngx_http_msgbus_reader_unpack(uuid, p);
+        p = uuid;
+    }
+
+    query->hide.data = p;
+}
+
+
+/* a uuid as most write it; 0: it is written in some other way */
+static ngx_uint_t
+ngx_http_msgbus_reader_pack(u_char *p, ngx_str_t *uuid)
+{
+    u_char      ch;
+    ngx_uint_t  i, n, digit;
+
+    if (uuid->len != NGX_HTTP_MSGBUS_UUID_LEN) {
+        return 0;
+    }
+
+    ngx_memzero(p, NGX_HTTP_MSGBUS_UUID_PACKED);
+
+    n = 0;
+
+    for (i = 0; i < uuid->len; i++) {
+        ch = uuid->data[i];
+
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+
+            if (ch != '-') {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if (ch >= '0' && ch <= '9') {
+            digit = ch - '0';
+
+        } else if (ch >= 'a' && ch <= 'f') {
+            digit = ch - 'a' + 10;
+
+        } else {
+            return 0;
+        }
+
+        p[n / 2] |= (u_char) (n % 2 ? digit : digit << 4);
+        n++;
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_http_msgbus_reader_unpack(u_char *p, u_char *packed)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_MSGBUS_UUID_PACKED; i++) {
+
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *p++ = '-';
+        }
+
+        p = ngx_hex_dump(p, &packed[i], 1);
+    }
+}

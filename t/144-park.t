@@ -1,0 +1,162 @@
+# msgbus_park lets a stream to which nothing is sent wait without a request.
+#
+# nginx counts requests that are being answered as "Writing"; a parked reader is
+# none, but a connection.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Msgbus::Nginx;
+use Msgbus::Stream;
+
+
+Msgbus::Nginx->limit(60);
+
+my $nginx = Msgbus::Nginx->new(
+    http     => 'msgbus_zone zone=bus:1m first_id=1;
+                 msgbus_park on;
+                 limit_conn_zone $uri zone=conn:1m;',
+    location => '
+        msgbus_require_uuid off;
+        msgbus_ping 200ms;
+        location / { msgbus bus; }
+        location /off/ { msgbus_channel /c; msgbus bus; msgbus_park off; }
+        location /closes/ { msgbus_channel /c; msgbus bus; keepalive_timeout 0; }
+        location /rate/ { msgbus_channel /c; msgbus bus; limit_rate 1m; }
+        location /after/ { msgbus_channel /c; msgbus bus; post_action /done; }
+        location /sub/ {
+            msgbus_channel /c; msgbus bus;
+            sub_filter_types *; sub_filter "no such" "text";
+        }
+        location /trailer/ {
+            msgbus_channel /c; msgbus bus;
+            add_trailer X-Trailer yes;
+        }
+        location /one/ { msgbus_channel /c; msgbus bus; limit_conn conn 1; }
+        location = /stub { stub_status; }
+        location = /done { return 204; }
+    ',
+)->start;
+
+my $to = "127.0.0.1:$nginx->{port}";
+my $poster = $nginx->client(agent => 'poster');
+
+sub stub {
+    return $nginx->client->get('/stub')->body =~ /$_[0]: (\d+)/ ? $1 : '';
+}
+
+# so many requests are answered, this one among them
+
+sub requests {
+    my ($n) = @_;
+
+    return eval {
+        $nginx->until(5, "$n requests", sub { return stub('Writing') == $n });
+        1;
+    };
+}
+
+sub stream {
+    my ($uri, %o) = @_;
+
+    my $stream = Msgbus::Stream->new(to => $to, %o,
+                                     uri => "$uri?last-known-id=latest");
+    $stream->open;
+    Msgbus::Stream->read_until(5, sub { $stream->{body} =~ /"ping"/ },
+                               $stream);
+
+    return $stream;
+}
+
+sub has {
+    my ($stream, $what) = @_;
+
+    Msgbus::Stream->read_until(5, sub { $stream->{body} =~ $what }, $stream);
+
+    return $stream->{body} =~ $what;
+}
+
+
+# who is parked
+
+my @parked = map { stream('/c', sse => $_ % 2) } 1 .. 10;
+
+ok(requests(1), 'streams that are idle are no requests');
+cmp_ok(stub('Active connections'), '>=', 11, '    but connections');
+like($nginx->report->body, qr/"waiting_readers":10\b/,
+     '    and readers who wait');
+
+$poster->post('/c', '{"n":1}');
+is(scalar(grep { has($_, qr/"n":1/) } @parked), 10, 'they get what comes');
+is(scalar(grep { has($_, qr/("ping":1\b).*\1/s) } @parked), 10, '    and pings');
+ok(requests(1), '    and are parked again');
+
+$_->close for @parked;
+$nginx->wait_for_readers(0);
+pass('they leave');
+
+# who is not
+
+my %held = (
+    'msgbus_park off'       => [ '/off/' ],
+    'keepalive_timeout 0'   => [ '/closes/' ],
+    'limit_rate'            => [ '/rate/' ],
+    'a post_action'         => [ '/after/' ],
+    'a filter of bodies'    => [ '/sub/' ],
+    'a trailer'             => [ '/trailer/' ],
+    'limit_conn'            => [ '/one/' ],
+    'HTTP/1.0'              => [ '/c', old => 1 ],
+);
+
+for my $what (sort keys %held) {
+    my ($uri, @o) = @{ $held{$what} };
+    my $stream = stream($uri, @o);
+
+    $poster->post('/c', qq({"of":"$uri"}));
+    ok(has($stream, qr/"of"/), "$what: what comes is delivered");
+    ok(requests(2), '    to a request that is held');
+
+    $stream->close;
+    $nginx->wait_for_readers(0);
+}
+
+# what else is on the connection
+
+my $stream = stream('/c');
+
+ok(requests(1), 'one is parked');
+$stream->{client}->send("GET /none?wait=0 HTTP/1.1\r\nHost: bus\r\n\r\n");
+$poster->post('/c', '{"n":2}');
+ok(has($stream, qr/"n":2/), 'a client that sends while it is parked is served');
+$stream->close;
+$nginx->wait_for_readers(0);
+pass('    and leaves');
+
+$stream = Msgbus::Stream->new(to => $to, uri => '/c?last-known-id=latest');
+{
+    no warnings 'redefine';
+    my $format = \&Msgbus::Client::format;
+
+    local *Msgbus::Client::format = sub {
+        return $format->(@_) . "GET /none HTTP/1.1\r\nHost: bus\r\n\r\n";
+    };
+
+    $stream->open;
+}
+
+Msgbus::Stream->read_until(5, sub { $stream->{body} =~ /"ping"/ }, $stream);
+ok(requests(2), 'who sends its next request with this one is not parked');
+$poster->post('/c', '{"n":3}');
+ok(has($stream, qr/"n":3/), '    and served');
+$stream->close;
+$nginx->wait_for_readers(0);
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

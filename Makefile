@@ -116,11 +116,12 @@ all:
 # of nginx its headers
 
 TOOL         = msgbus-journal
-TOOL_SRCS    = tools/journal/msgbus_journal.c \
+TOOL_SRCS    = $(wildcard tools/journal/*.c) \
                $(filter-out %_keep.c %_manifest.c, \
                             $(wildcard src/store/ngx_msgbus_journal_*.c))
 
-$(BUILD)/$(TOOL): $(TOOL_SRCS) $(wildcard src/store/ngx_msgbus_journal*.h)
+$(BUILD)/$(TOOL): $(TOOL_SRCS) $(wildcard tools/journal/*.h \
+                                          src/store/ngx_msgbus_journal*.h)
 	$(if $(CC),$(CC),gcc) -W -Wall -Wno-unused-parameter $(CC_OPT) \
 	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules os/unix) \
 	    -I$(BUILD) -Isrc/base -Isrc/store $(TOOL_SRCS) $(LD_OPT) -lyajl -o $@

@@ -20,7 +20,7 @@ use Unit;
 
 plan skip_all => Unit->lacks if Unit->lacks;
 
-my $journals = $ENV{UNIT_STEPS} ? $ENV{UNIT_STEPS} / 10_000 : 40;
+my $journals = $ENV{UNIT_STEPS} ? $ENV{UNIT_STEPS} / 10_000 : 30;
 
 my @rooms = map { "journal_$_" } qw( crc disk enter error floor format index
                                      keep mark move read recover segment

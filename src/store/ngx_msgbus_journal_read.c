@@ -74,10 +74,9 @@ ngx_msgbus_journal_reader_open(ngx_msgbus_journal_reader_t *r,
     r->path = path;
     r->mark_fd = -1;
 
-    r->folder = disk->folder(disk->disk, path);
+    r->folder = ngx_msgbus_journal_folder_open(disk, path, r->error);
 
     if (r->folder == -1) {
-        ngx_msgbus_journal_error(r->error, ngx_errno, "can not open", path);
         return NGX_ERROR;
     }
 

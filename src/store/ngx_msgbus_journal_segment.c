@@ -35,6 +35,50 @@ static ngx_int_t ngx_msgbus_journal_number(const char *p, ngx_uint_t width,
     uint64_t *n);
 
 
+int
+ngx_msgbus_journal_folder_open(ngx_msgbus_disk_t *disk, const char *path,
+    char *error)
+{
+    int          fd, folder;
+    ngx_uint_t   i;
+
+    static const char  *halves[] = { NGX_MSGBUS_JOURNAL_REPAIR_LEAVE,
+                                     NGX_MSGBUS_JOURNAL_REPAIR_ENTER };
+
+    folder = disk->folder(disk->disk, path);
+
+    if (folder == -1) {
+        ngx_msgbus_journal_error(error, ngx_errno, "can not open", path);
+        return -1;
+    }
+
+    for (i = 0; i < 2; i++) {
+        fd = disk->open(disk->disk, folder, halves[i], NGX_MSGBUS_DISK_READ);
+
+        if (fd == -1 && ngx_errno == NGX_ENOENT) {
+            continue;
+        }
+
+        if (fd == -1) {
+            ngx_msgbus_journal_error(error, ngx_errno, "can not open",
+                                     halves[i]);
+
+        } else {
+            disk->close(disk->disk, fd);
+            ngx_msgbus_journal_error(error, 0, "a repair was not finished, "
+                                     "run \"msgbus-journal repair\" again on",
+                                     path);
+        }
+
+        disk->close(disk->disk, folder);
+
+        return -1;
+    }
+
+    return folder;
+}
+
+
 ngx_int_t
 ngx_msgbus_journal_list(ngx_msgbus_disk_t *disk, int folder,
     ngx_msgbus_journal_list_t *list)

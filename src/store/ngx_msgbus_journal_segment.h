@@ -19,6 +19,10 @@
 #define NGX_MSGBUS_JOURNAL_NODES_FILE  "nodes"
 #define NGX_MSGBUS_JOURNAL_KEEP_FILE   "keep"
 
+/* folders that are there while a repair is not finished */
+#define NGX_MSGBUS_JOURNAL_REPAIR_LEAVE  "repair-leave"
+#define NGX_MSGBUS_JOURNAL_REPAIR_ENTER  "repair-enter"
+
 /* of a segment's file, of one that is being made, of one that is ready */
 #define NGX_MSGBUS_JOURNAL_SUFFIX      ".journal"
 #define NGX_MSGBUS_JOURNAL_NEW         "new-"
@@ -42,6 +46,13 @@ typedef struct {
     ngx_uint_t                     failed;   /* no memory */
 } ngx_msgbus_journal_list_t;
 
+
+/*
+ * Opens a folder: a descriptor, or -1, and error tells why.  A folder in which
+ * a repair was not finished has files of two journals, and is not opened.
+ */
+int ngx_msgbus_journal_folder_open(ngx_msgbus_disk_t *disk, const char *path,
+    char *error);
 
 /*
  * Lists the segments, without their headers; what was in the list is not.

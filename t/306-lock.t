@@ -48,6 +48,29 @@ $said = $program->run('heir')->{said};
 cmp_ok($said->{'waited ms'} // 1e9, '<', $soon,
        'nor does one who died when the lock was to be handed over to it');
 
+# each hold would else be handed to it again
+
+my $holds = 20_000;
+
+$said = $program->run('stopped', $holds)->{said};
+
+cmp_ok($said->{'waited ms'} // 1e9, '<', 1000 + $soon,
+       "nor does one who stands still then keep another one from $holds holds");
+is($said->{claims}, 0, 'and it has the lock, when it goes on');
+
+# a step is an instruction of x86-64
+
+$said = $program->run('steps', 31)->{said};
+
+SKIP: {
+    skip 'no deaths at an instruction here', 3 if exists $said->{'cannot step'};
+
+    cmp_ok($said->{deaths} // 0, '>', 100,
+           "who waits, is handed it or hands it over dies $said->{deaths} times");
+    cmp_ok($said->{'waited ms'} // 1e9, '<', $soon, 'and the lock is free again');
+    is($said->{claims}, 0, 'and nothing is left of their claims');
+}
+
 # signals in a tenth of a sleep, as with a very short timer_resolution
 
 my $times = 20;
@@ -76,6 +99,22 @@ $said = $program->run('greedy', $trials)->{said};
 cmp_ok($said->{greedy}, '>', $trials / 2,
        'who takes it again at once finds that two others have had it '
        . "before, $said->{greedy} times of $trials");
+
+# It may last until the system runs who was given it.  How long is not looked at:
+# others would use the machine meanwhile.
+
+my ($passed, $waited) = (0, 0);
+
+for (1 .. 8) {
+    $said = $program->run('unloved', 500, 8)->{said};
+    $passed = $said->{'passed by'} if $said->{'passed by'} > $passed;
+    $waited = $said->{'waited ms'} if $said->{'waited ms'} > $waited;
+    last if $waited > 4;
+}
+
+cmp_ok($passed, '<', 200,
+       'who has waited for long has it next, though the system runs others first');
+note("it waited $waited ms, and $passed holds passed it by after 6 ms");
 
 $said = $program->run('many', 1000, 8)->{said};
 

@@ -10,13 +10,16 @@
  * Who finds it taken spins for about as long as a short hold lasts, and then
  * sleeps.  Whoever runs takes a free lock before one who was just woken: that
  * is what makes it fast, and unfair.  So who has waited for some milliseconds
- * is given it: an unlock hands it to the longest sleeper, or, if none sleeps,
- * keeps it for who was woken and does not run yet.  The others sleep
- * meanwhile, and leave it the processor.
+ * is given it: an unlock hands it over to the one who has waited for longest,
+ * by name, and then to all who waited at that time.  Such a one may not run
+ * yet, for the system has others to run first, for tens of milliseconds where
+ * they never rest; but they want the lock, and sleep until it was there, and
+ * so leave it the processor.
  *
  * Nobody sleeps for ever: after each sleep one looks whether the holder lives,
  * at first after a millisecond.  So whoever dies, the holder, who was to be
  * woken, or who was about to wake, costs the others that time and no more.
+ * Nor is it left with one to whom it was handed over and who stands still.
  */
 
 
@@ -29,32 +32,32 @@
 
 
 #define NGX_MSGBUS_LOCK_WAITERS  0x00400000
-#define NGX_MSGBUS_LOCK_HUNGRY   0x00800000
-#define NGX_MSGBUS_LOCK_KEPT     0x01000000
+#define NGX_MSGBUS_LOCK_HANDED   0x01000000
+#define NGX_MSGBUS_LOCK_HANDS    25
 
-#define NGX_MSGBUS_LOCK_FLAGS                                                 \
-    (uint64_t) (NGX_MSGBUS_LOCK_WAITERS|NGX_MSGBUS_LOCK_HUNGRY)
+/* what of a word is not its thread */
+#define NGX_MSGBUS_LOCK_FLAGS    (uint64_t) 0xffc00000
 
 /* pauses between looks at a taken lock: 1, 2, 4, ..., then one sleeps */
 #define NGX_MSGBUS_LOCK_SPIN     1024
 
-/* who has waited for so long is given it, ns */
-#define NGX_MSGBUS_LOCK_PATIENCE 3000000
+/*
+ * Who has waited for so long is given it, ns.  With less than a slice of the
+ * scheduler, 4 ms with 250 ticks a second, most of the waits of a machine with
+ * more to run than processors would end in a hand-over, and each makes others
+ * sleep and wait
+ */
+#define NGX_MSGBUS_LOCK_PATIENCE 4000000
 
 /* a sleep, ns: the first, and twice as long each time up to the longest */
 #define NGX_MSGBUS_LOCK_SLEEP    1000000
 #define NGX_MSGBUS_LOCK_SLEEPS   16000000
 
-
 /* so many holds go by between two looks at those who claim it */
 #define NGX_MSGBUS_LOCK_PASSED   16
 
-/* and so many until it is asked whether all of them live */
-#define NGX_MSGBUS_LOCK_ASKED    512
-
-/* what is kept for another one is taken after a sleep of that length, ns */
-#define NGX_MSGBUS_LOCK_LOST     4000000
-
+/* who did not take what it was given is given nothing for so long, ns */
+#define NGX_MSGBUS_LOCK_PENANCE  100000000
 
 /* places for a claim that are looked at */
 #define NGX_MSGBUS_LOCK_TRIES    8
@@ -67,9 +70,7 @@ typedef struct {
     uint64_t               seen;       /* the word before the last sleep */
     ngx_int_t              claim;      /* -1: none */
     unsigned               sleeps:1;   /* once at least */
-    unsigned               woken:1;    /* by an unlock */
     unsigned               slept:1;    /* to the end */
-    unsigned               hungry:1;
 } ngx_msgbus_lock_wait_t;
 
 
@@ -78,22 +79,24 @@ static ngx_uint_t ngx_msgbus_lock_spin(ngx_msgbus_lock_t *lock,
     ngx_msgbus_lock_wait_t *w);
 static ngx_uint_t ngx_msgbus_lock_try(ngx_msgbus_lock_t *lock,
     ngx_msgbus_lock_wait_t *w, uint64_t word);
-static ngx_uint_t ngx_msgbus_lock_is_mine(ngx_msgbus_lock_wait_t *w,
+static ngx_uint_t ngx_msgbus_lock_is_mine(ngx_msgbus_lock_t *lock,
     uint64_t word);
-static ngx_uint_t ngx_msgbus_lock_is_late(uint64_t since);
 static ngx_uint_t ngx_msgbus_lock_is_orphaned(ngx_msgbus_lock_wait_t *w,
     uint64_t word);
-static ngx_uint_t ngx_msgbus_lock_is_dead(uint64_t id);
 static void ngx_msgbus_lock_sleep(ngx_msgbus_lock_t *lock,
     ngx_msgbus_lock_wait_t *w, uint64_t word);
 static void ngx_msgbus_lock_claim(ngx_msgbus_lock_t *lock,
     ngx_msgbus_lock_wait_t *w);
 static void ngx_msgbus_lock_unclaim(ngx_msgbus_lock_t *lock,
     ngx_msgbus_lock_wait_t *w);
-static ngx_uint_t ngx_msgbus_lock_is_claimed(ngx_msgbus_lock_t *lock);
-static void ngx_msgbus_lock_forget_dead(ngx_msgbus_lock_t *lock);
-static void ngx_msgbus_lock_hand_over(ngx_msgbus_lock_t *lock);
-static ngx_uint_t ngx_msgbus_lock_wake(ngx_msgbus_lock_t *lock);
+static ngx_int_t ngx_msgbus_lock_heir_locked(ngx_msgbus_lock_t *lock);
+static void ngx_msgbus_lock_pass_over_locked(ngx_msgbus_lock_t *lock,
+    uint64_t word);
+static ngx_uint_t ngx_msgbus_lock_is_late(uint64_t since, uint64_t now);
+static void ngx_msgbus_lock_hand_over(ngx_msgbus_lock_t *lock, ngx_uint_t n);
+static void ngx_msgbus_lock_wake(ngx_msgbus_lock_t *lock, ngx_uint_t n,
+    uint32_t bits);
+static uint32_t ngx_msgbus_lock_bit(ngx_int_t claim);
 static uint32_t *ngx_msgbus_lock_futex(ngx_msgbus_lock_t *lock);
 static uint64_t ngx_msgbus_lock_me(void);
 static uint64_t ngx_msgbus_lock_now(void);
@@ -135,43 +138,35 @@ ngx_msgbus_lock(ngx_msgbus_lock_t *lock)
 void
 ngx_msgbus_unlock(ngx_msgbus_lock_t *lock)
 {
-    uint32_t               passed;
     uint64_t               word;
+    ngx_int_t              heir;
     ngx_msgbus_lock_sh_t  *sh;
 
     sh = lock->sh;
 
-    if (__atomic_load_n(&sh->claims, __ATOMIC_RELAXED)
-        && ++sh->passed % NGX_MSGBUS_LOCK_PASSED == 0
-        && ngx_msgbus_lock_is_claimed(lock))
+    if (__atomic_load_n(&sh->waiting, __ATOMIC_RELAXED) == 0
+        || ++sh->passed % NGX_MSGBUS_LOCK_PASSED)
     {
-        passed = sh->passed;
-
-        ngx_msgbus_lock_hand_over(lock);
-
-        if (passed % NGX_MSGBUS_LOCK_ASKED == 0) {
-            ngx_msgbus_lock_forget_dead(lock);
+        if (ngx_msgbus_lock_set(lock, lock->me, 0)) {
+            return;
         }
+    }
 
+    /* somebody sleeps, or has perhaps waited for long without a sleep */
+
+    heir = ngx_msgbus_lock_heir_locked(lock);
+
+    if (heir != -1) {
+        ngx_msgbus_lock_hand_over(lock, heir);
         return;
     }
 
-    if (ngx_msgbus_lock_set(lock, lock->me, 0)) {
-        return;
-    }
-
-    for ( ;; ) {
+    do {
         word = __atomic_load_n(&sh->word, __ATOMIC_RELAXED);
+    } while (!ngx_msgbus_lock_set(lock, word, 0));
 
-        if (word & NGX_MSGBUS_LOCK_HUNGRY) {
-            ngx_msgbus_lock_hand_over(lock);
-            return;
-        }
-
-        if (ngx_msgbus_lock_set(lock, word, 0)) {
-            (void) ngx_msgbus_lock_wake(lock);
-            return;
-        }
+    if (word & NGX_MSGBUS_LOCK_WAITERS) {
+        ngx_msgbus_lock_wake(lock, 1, FUTEX_BITSET_MATCH_ANY);
     }
 }
 
@@ -186,10 +181,14 @@ ngx_msgbus_lock_wait(ngx_msgbus_lock_t *lock)
 
     w.since = ngx_msgbus_lock_now();
     w.sleep = NGX_MSGBUS_LOCK_SLEEP;
+    w.claim = -1;
 
-    ngx_msgbus_lock_claim(lock, &w);
+    for ( ;; ) {
+        ngx_msgbus_lock_claim(lock, &w);
 
-    while (!ngx_msgbus_lock_spin(lock, &w)) {
+        if (ngx_msgbus_lock_spin(lock, &w)) {
+            break;
+        }
 
         word = __atomic_load_n(&lock->sh->word, __ATOMIC_RELAXED);
 
@@ -231,9 +230,9 @@ ngx_msgbus_lock_spin(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w)
                 return 1;
             }
 
-        } else if (word & (NGX_MSGBUS_LOCK_HUNGRY|NGX_MSGBUS_LOCK_KEPT)) {
+        } else if (word & NGX_MSGBUS_LOCK_HANDED) {
 
-            /* others are to have it first */
+            /* to this one, or another one needs the processor */
 
             return 0;
         }
@@ -252,72 +251,65 @@ static ngx_uint_t
 ngx_msgbus_lock_try(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w,
     uint64_t word)
 {
-    if (word && !ngx_msgbus_lock_is_mine(w, word)) {
+    ngx_uint_t  orphaned;
 
-        if (!ngx_msgbus_lock_is_orphaned(w, word)) {
+    orphaned = 0;
+
+    if (word && !ngx_msgbus_lock_is_mine(lock, word)) {
+
+        orphaned = ngx_msgbus_lock_is_orphaned(w, word);
+
+        if (!orphaned) {
             return 0;
         }
-
-        ngx_msgbus_lock_forget_dead(lock);
     }
 
-    return ngx_msgbus_lock_set(lock, word,
-                               lock->me | NGX_MSGBUS_LOCK_WAITERS
-                               | (w->hungry ? NGX_MSGBUS_LOCK_HUNGRY : 0));
-}
-
-
-/* it is kept for those who ... */
-static ngx_uint_t
-ngx_msgbus_lock_is_mine(ngx_msgbus_lock_wait_t *w, uint64_t word)
-{
-    if (!(word & NGX_MSGBUS_LOCK_KEPT)) {
+    if (!ngx_msgbus_lock_set(lock, word, lock->me | NGX_MSGBUS_LOCK_WAITERS)) {
         return 0;
     }
 
-    if (!w->woken && !w->hungry) {
-        w->hungry = ngx_msgbus_lock_is_late(w->since);
+    if (orphaned || w->claim == -1) {
+        ngx_msgbus_lock_pass_over_locked(lock, orphaned ? word : 0);
     }
 
-    return w->woken || w->hungry;
+    return 1;
 }
 
 
+/* it was handed over to this one */
 static ngx_uint_t
-ngx_msgbus_lock_is_late(uint64_t since)
+ngx_msgbus_lock_is_mine(ngx_msgbus_lock_t *lock, uint64_t word)
 {
-    return (int64_t) (ngx_msgbus_lock_now() - since)
-           >= NGX_MSGBUS_LOCK_PATIENCE;
+    return ((word ^ lock->me) & ~NGX_MSGBUS_LOCK_FLAGS) == 0;
 }
 
 
 /*
- * The same thread holds it as before the last sleep, which nobody has ended:
- * is it dead?  Or it is kept for that long, and nobody has taken it.
+ * The same thread has it as before the last sleep, which nobody has ended: is
+ * it dead?  Or it was handed over to one who does not take it: one that stands
+ * still, or, what the system does not tell in all cases, for that long.
  */
 static ngx_uint_t
 ngx_msgbus_lock_is_orphaned(ngx_msgbus_lock_wait_t *w, uint64_t word)
 {
+    ngx_int_t  rc;
+
     if (!w->slept
-        || ((word ^ w->seen) & ~NGX_MSGBUS_LOCK_FLAGS) != 0)
+        || ((word ^ w->seen) & ~(uint64_t) NGX_MSGBUS_LOCK_WAITERS) != 0)
     {
         return 0;
     }
 
-    if (word & NGX_MSGBUS_LOCK_KEPT) {
-        return w->sleep > NGX_MSGBUS_LOCK_LOST;
+    rc = ngx_msgbus_owner_thread_state((ngx_pid_t) (word
+                                                    & NGX_MSGBUS_OWNER_MASK),
+                                       (ngx_atomic_uint_t) (word >> 32),
+                                       0xffffffff);
+
+    if (word & NGX_MSGBUS_LOCK_HANDED) {
+        return rc != NGX_OK || w->sleep == NGX_MSGBUS_LOCK_SLEEPS;
     }
 
-    return ngx_msgbus_lock_is_dead(word);
-}
-
-
-static ngx_uint_t
-ngx_msgbus_lock_is_dead(uint64_t id)
-{
-    return ngx_msgbus_owner_thread_is_dead(
-               (ngx_pid_t) (id & NGX_MSGBUS_OWNER_MASK),
-               (ngx_atomic_uint_t) (id >> 32), 0xffffffff);
+    return rc == NGX_DECLINED;
 }
 
 
@@ -330,13 +322,13 @@ ngx_msgbus_lock_sleep(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w,
     struct timespec  ts;
 
     w->sleeps = 1;
-    w->woken = 0;
     w->slept = 0;
 
-    if (!(word & NGX_MSGBUS_LOCK_KEPT)) {
+    /* who takes what was handed over to it marks it by itself */
 
-        marked = word | NGX_MSGBUS_LOCK_WAITERS
-                 | (w->hungry ? NGX_MSGBUS_LOCK_HUNGRY : 0);
+    if (!(word & NGX_MSGBUS_LOCK_HANDED)) {
+
+        marked = word | NGX_MSGBUS_LOCK_WAITERS;
 
         if (marked != word && !ngx_msgbus_lock_set(lock, word, marked)) {
             return;
@@ -357,19 +349,15 @@ ngx_msgbus_lock_sleep(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w,
     do {
         rc = (int) syscall(SYS_futex, ngx_msgbus_lock_futex(lock),
                            FUTEX_WAIT_BITSET, (uint32_t) word, &ts, NULL,
-                           FUTEX_BITSET_MATCH_ANY);
+                           ngx_msgbus_lock_bit(w->claim));
         err = ngx_errno;
 
     } while (rc == -1 && err == NGX_EINTR);
-
-    w->woken = (rc == 0);
 
     if (rc == -1 && err == NGX_ETIMEDOUT) {
         w->slept = 1;
         w->sleep = ngx_min(w->sleep * 2, NGX_MSGBUS_LOCK_SLEEPS);
     }
-
-    w->hungry = ngx_msgbus_lock_is_late(w->since);
 }
 
 
@@ -381,7 +369,7 @@ ngx_msgbus_lock_claim(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w)
     ngx_uint_t                i, n;
     ngx_msgbus_lock_claim_t  *claim;
 
-    for (i = 0; i < NGX_MSGBUS_LOCK_TRIES; i++) {
+    for (i = 0; i < NGX_MSGBUS_LOCK_TRIES && w->claim == -1; i++) {
 
         n = (lock->me + i) % NGX_MSGBUS_LOCK_CLAIMS;
         claim = &lock->sh->claim[n];
@@ -392,129 +380,154 @@ ngx_msgbus_lock_claim(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w)
                                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         {
             __atomic_store_n(&claim->since, w->since, __ATOMIC_RELAXED);
-            (void) __atomic_add_fetch(&lock->sh->claims, 1, __ATOMIC_RELAXED);
-
+            (void) __atomic_fetch_or(&lock->sh->waiting, (uint64_t) 1 << n,
+                                     __ATOMIC_RELEASE);
             w->claim = n;
-            return;
         }
     }
-
-    w->claim = -1;
 }
 
 
+/* it has it */
 static void
 ngx_msgbus_lock_unclaim(ngx_msgbus_lock_t *lock, ngx_msgbus_lock_wait_t *w)
 {
-    ngx_msgbus_lock_claim_t  *claim;
-
     if (w->claim == -1) {
         return;
     }
 
-    claim = &lock->sh->claim[w->claim];
+    (void) __atomic_fetch_and(&lock->sh->waiting, ~((uint64_t) 1 << w->claim),
+                              __ATOMIC_RELAXED);
 
-    (void) __atomic_sub_fetch(&lock->sh->claims, 1, __ATOMIC_RELAXED);
-
-    __atomic_store_n(&claim->since, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&claim->id, 0, __ATOMIC_RELEASE);
-
-    w->claim = -1;
-}
-
-
-/* has one of those who wait done so for too long? */
-static ngx_uint_t
-ngx_msgbus_lock_is_claimed(ngx_msgbus_lock_t *lock)
-{
-    uint64_t                  now, since;
-    ngx_uint_t                i;
-    ngx_msgbus_lock_claim_t  *claim;
-
-    now = ngx_msgbus_lock_now();
-
-    for (i = 0; i < NGX_MSGBUS_LOCK_CLAIMS; i++) {
-
-        claim = &lock->sh->claim[i];
-        since = __atomic_load_n(&claim->since, __ATOMIC_RELAXED);
-
-        if (since
-            && (int64_t) (now - since) >= NGX_MSGBUS_LOCK_PATIENCE
-            && __atomic_load_n(&claim->id, __ATOMIC_RELAXED) != lock->me)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* it was perhaps kept for one that is dead; not under the lock */
-static void
-ngx_msgbus_lock_forget_dead(ngx_msgbus_lock_t *lock)
-{
-    uint64_t                  id, since;
-    ngx_uint_t                i;
-    ngx_msgbus_lock_claim_t  *claim;
-
-    for (i = 0; i < NGX_MSGBUS_LOCK_CLAIMS; i++) {
-
-        claim = &lock->sh->claim[i];
-        id = __atomic_load_n(&claim->id, __ATOMIC_RELAXED);
-        since = __atomic_load_n(&claim->since, __ATOMIC_RELAXED);
-
-        if (id == 0 || id == lock->me
-            || !ngx_msgbus_lock_is_late(since)
-            || !ngx_msgbus_lock_is_dead(id))
-        {
-            continue;
-        }
-
-        __atomic_store_n(&claim->since, 0, __ATOMIC_RELAXED);
-
-        if (__atomic_compare_exchange_n(&claim->id, &id, 0, 0,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        {
-            (void) __atomic_sub_fetch(&lock->sh->claims, 1, __ATOMIC_RELAXED);
-        }
-    }
+    __atomic_store_n(&lock->sh->claim[w->claim].id, 0, __ATOMIC_RELEASE);
 }
 
 
 /*
- * Keeps it for those who have been woken, the longest sleeper that is, or have
- * waited for too long
+ * The one who has waited for longest, if that is too long; and then, one after
+ * the other, all who waited at that time: what keeps one waiting keeps them
+ * all.  -1: nobody is in need
  */
-static void
-ngx_msgbus_lock_hand_over(ngx_msgbus_lock_t *lock)
+static ngx_int_t
+ngx_msgbus_lock_heir_locked(ngx_msgbus_lock_t *lock)
 {
-    uint64_t  word, kept;
+    uint64_t               now, oldest, since, waiting;
+    ngx_int_t              heir;
+    ngx_uint_t             n;
+    ngx_msgbus_lock_sh_t  *sh;
 
-    kept = (++lock->sh->kept << 25) | NGX_MSGBUS_LOCK_KEPT;
+    sh = lock->sh;
+    now = ngx_msgbus_lock_now();
+    oldest = now;
+    heir = -1;
 
-    do {
-        word = __atomic_load_n(&lock->sh->word, __ATOMIC_RELAXED);
-    } while (!ngx_msgbus_lock_set(lock, word, kept));
+    waiting = __atomic_load_n(&sh->waiting, __ATOMIC_ACQUIRE);
 
-    if (ngx_msgbus_lock_wake(lock) || ngx_msgbus_lock_is_claimed(lock)) {
-        return;
+    for ( /* void */ ; waiting; waiting &= waiting - 1) {
+
+        n = __builtin_ctzll(waiting);
+        since = __atomic_load_n(&sh->claim[n].since, __ATOMIC_RELAXED);
+
+        if ((int64_t) (oldest - since) > 0) {
+            oldest = since;
+            heir = n;
+        }
     }
 
-    /* nobody sleeps any more, or not yet: who is about to finds it free */
+    if (ngx_msgbus_lock_is_late(oldest, now)) {
+        sh->urgent = now;
+    }
 
-    if (ngx_msgbus_lock_set(lock, kept, 0)) {
-        (void) ngx_msgbus_lock_wake(lock);
+    return (int64_t) (sh->urgent - oldest) > 0 ? heir : -1;
+}
+
+
+/*
+ * The thread of this word, if it is not 0, has not taken what was handed over
+ * to it, and others who claim the lock may be dead.  System calls under the
+ * lock, but only after a death or what looks like one.
+ */
+static void
+ngx_msgbus_lock_pass_over_locked(ngx_msgbus_lock_t *lock, uint64_t word)
+{
+    uint64_t                  id, now;
+    ngx_uint_t                n;
+    ngx_msgbus_lock_claim_t  *claim;
+
+    now = ngx_msgbus_lock_now();
+
+    for (n = 0; n < NGX_MSGBUS_LOCK_CLAIMS; n++) {
+
+        claim = &lock->sh->claim[n];
+        id = __atomic_load_n(&claim->id, __ATOMIC_RELAXED);
+
+        if (id == 0 || id == lock->me
+            || !ngx_msgbus_lock_is_late(claim->since, now))
+        {
+            continue;
+        }
+
+        if (ngx_msgbus_owner_thread_state((ngx_pid_t) (id
+                                                   & NGX_MSGBUS_OWNER_MASK),
+                                          (ngx_atomic_uint_t) (id >> 32),
+                                          0xffffffff)
+            == NGX_DECLINED)
+        {
+            (void) __atomic_fetch_and(&lock->sh->waiting, ~((uint64_t) 1 << n),
+                                      __ATOMIC_RELAXED);
+
+            __atomic_store_n(&claim->id, 0, __ATOMIC_RELEASE);
+
+        } else if (((id ^ word) & ~NGX_MSGBUS_LOCK_FLAGS) == 0) {
+            __atomic_store_n(&claim->since, now + NGX_MSGBUS_LOCK_PENANCE,
+                             __ATOMIC_RELAXED);
+        }
     }
 }
 
 
-/* the longest sleeper; 0: there is none */
 static ngx_uint_t
-ngx_msgbus_lock_wake(ngx_msgbus_lock_t *lock)
+ngx_msgbus_lock_is_late(uint64_t since, uint64_t now)
 {
-    return syscall(SYS_futex, ngx_msgbus_lock_futex(lock), FUTEX_WAKE, 1,
-                   NULL, NULL, 0) == 1;
+    return (int64_t) (now - since) >= NGX_MSGBUS_LOCK_PATIENCE;
+}
+
+
+/* not under the lock from here on */
+static void
+ngx_msgbus_lock_hand_over(ngx_msgbus_lock_t *lock, ngx_uint_t n)
+{
+    uint64_t               word, handed;
+    ngx_msgbus_lock_sh_t  *sh;
+
+    sh = lock->sh;
+
+    handed = __atomic_load_n(&sh->claim[n].id, __ATOMIC_RELAXED)
+             | NGX_MSGBUS_LOCK_HANDED
+             | (uint32_t) ++sh->handed << NGX_MSGBUS_LOCK_HANDS;
+
+    do {
+        word = __atomic_load_n(&sh->word, __ATOMIC_RELAXED);
+    } while (!ngx_msgbus_lock_set(lock, word, handed));
+
+    ngx_msgbus_lock_wake(lock, NGX_MSGBUS_LOCK_CLAIMS, ngx_msgbus_lock_bit(n));
+}
+
+
+/* so many of those who sleep with one of these bits, the longest first */
+static void
+ngx_msgbus_lock_wake(ngx_msgbus_lock_t *lock, ngx_uint_t n, uint32_t bits)
+{
+    (void) syscall(SYS_futex, ngx_msgbus_lock_futex(lock), FUTEX_WAKE_BITSET,
+                   (int) n, NULL, NULL, bits);
+}
+
+
+/* two claims share one: a wake too many does no harm */
+static uint32_t
+ngx_msgbus_lock_bit(ngx_int_t claim)
+{
+    return claim == -1 ? FUTEX_BITSET_MATCH_ANY : (uint32_t) 1 << claim % 32;
 }
 
 

@@ -35,20 +35,18 @@ typedef struct {
 /*
  * A lock between threads of any processes, in shared memory.
  *
- *     63                             32 31        25 24 23 22 21           0
- *    +---------------------------------+------------+--+--+--+-------------+
- *    | start of the thread that has it |            | T| H| W| its id      |
- *    +---------------------------------+------------+--+--+--+-------------+
+ *     63                             32 31      25 24 23 22 21           0
+ *    +---------------------------------+----------+--+--+--+-------------+
+ *    | start of the thread that has it | hands    | T|  | W| its id      |
+ *    +---------------------------------+----------+--+--+--+-------------+
  *
- * 0 is free.  W: somebody sleeps.  H: somebody who sleeps has waited for too
- * long, and who unlocks must hand it over.  T: it is kept for those who have
- * been woken or have waited for too long, and all but these three bits count
- * how often that was.
+ * 0 is free.  W: somebody sleeps.  T: it has been handed over to that thread,
+ * which has not taken it yet; hands counts how often that was.
  *
- * Who waits claims it for as long: one that was woken, and that the system does
- * not let run yet, could not say so later.
+ * Who waits claims it for as long: one that the system does not let run could
+ * not say so later.  While somebody holds it, claims are made and none goes.
  *
- * Lock      itself: "word", "claims" and claims are atomic, the rest is its
+ * Lock      itself: "word", "waiting" and claims are atomic, the rest is its
  *           holder's
  * Writers   whoever wants it or has it
  * Readers   likewise
@@ -56,14 +54,15 @@ typedef struct {
  * Crash     who waits asks whether the holder lives, and takes it from a dead
  *           one; what that one was about to change is for the caller to look
  *           after (ngx_msgbus_undo.h).  A dead one's claim goes when somebody
- *           has waited for it in vain
+ *           has waited for it in vain, or finds no place for its own
  * Layout    NGX_MSGBUS_LOG_VERSION
  */
 typedef struct {
     uint64_t               word;
-    uint64_t               kept;       /* how often, for the word */
-    uint32_t               claims;     /* about so many */
-    uint32_t               passed;     /* holds while there were some */
+    uint64_t               waiting;    /* a bit for each claim */
+    uint64_t               urgent;     /* who waits since before is next */
+    uint32_t               handed;     /* how often, for the word */
+    uint32_t               passed;     /* holds while somebody waited */
     ngx_msgbus_lock_claim_t  claim[NGX_MSGBUS_LOCK_CLAIMS];
 } ngx_msgbus_lock_sh_t;
 
@@ -79,7 +78,7 @@ typedef struct {
 /*
  * Not recursive, from any thread of a worker, each with a view of its own.
  * First come is not first served where all are fast; but who has waited for
- * some milliseconds has it next, after those who have waited as long.
+ * some milliseconds has it next, after those who have waited for longer.
  */
 void ngx_msgbus_lock(ngx_msgbus_lock_t *lock);
 void ngx_msgbus_unlock(ngx_msgbus_lock_t *lock);

@@ -76,21 +76,25 @@ ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner)
 }
 
 
-ngx_uint_t
-ngx_msgbus_owner_thread_is_dead(ngx_pid_t id, ngx_atomic_uint_t ticks,
+ngx_int_t
+ngx_msgbus_owner_thread_state(ngx_pid_t id, ngx_atomic_uint_t ticks,
     ngx_atomic_uint_t mask)
 {
     ngx_msgbus_stat_t  st;
 
     if (ngx_msgbus_owner_stat(id, &st) != NGX_OK) {
-        return ngx_msgbus_owner_is_gone(id);
+        return ngx_msgbus_owner_is_gone(id) ? NGX_DECLINED : NGX_OK;
     }
 
     if (ticks && (st.ticks & mask) && ticks != (st.ticks & mask)) {
-        return 1;
+        return NGX_DECLINED;
     }
 
-    return ngx_msgbus_owner_ended(&st);
+    if (ngx_msgbus_owner_ended(&st)) {
+        return NGX_DECLINED;
+    }
+
+    return st.state == 'T' || st.state == 't' ? NGX_BUSY : NGX_OK;
 }
 
 

@@ -42,11 +42,12 @@ ngx_atomic_uint_t ngx_msgbus_owner_thread(void);
 ngx_uint_t ngx_msgbus_owner_is_dead(ngx_atomic_uint_t owner);
 
 /*
- * A thread: does it run no more?  ticks are as many of the lower bits of the
- * time of its start as are in mask.  Likewise.
+ * A thread: NGX_OK, it runs or may run again; NGX_BUSY, it stands still until
+ * somebody lets it go on; NGX_DECLINED, it is dead.  ticks are as many of the
+ * lower bits of the time of its start as are in mask.  Likewise.
  */
-ngx_uint_t ngx_msgbus_owner_thread_is_dead(ngx_pid_t id,
-    ngx_atomic_uint_t ticks, ngx_atomic_uint_t mask);
+ngx_int_t ngx_msgbus_owner_thread_state(ngx_pid_t id, ngx_atomic_uint_t ticks,
+    ngx_atomic_uint_t mask);
 
 
 #endif /* _NGX_MSGBUS_OWNER_H_INCLUDED_ */

@@ -20,6 +20,12 @@
  *     lock_check many MS N     N processes hold it in turn and do nothing else:
  *                              how many holds in a row one of them waits
  *     lock_check heir          the one to whom it is handed over dies
+ *     lock_check stopped N     the one to whom it is handed over is stopped, and
+ *                              another one takes it N times meanwhile
+ *     lock_check unloved MS N  N processes never rest, and the system runs one
+ *                              more only when it has little else to run
+ *     lock_check steps N       who waits, is handed it or hands it over dies,
+ *                              each time N instructions later
  *     lock_check alarm N       the holder is dead, and signals come faster than
  *                              a sleep ends; N times
  *
@@ -34,6 +40,8 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include "ngx_msgbus_lock.h"
@@ -41,6 +49,14 @@
 
 
 #define CHECK_PROCESSES  32
+#define CHECK_SECONDS    60
+
+/* who has waited for so long, us, has it next; and has to be found late first */
+#define CHECK_PATIENCE   4000
+#define CHECK_LATE       2000
+
+/* the trap flag */
+#define CHECK_TRAP       0x100
 
 
 /* what the processes share */
@@ -57,6 +73,13 @@ typedef struct {
     volatile uint64_t      stop;
     volatile uint64_t      waits[CHECK_PROCESSES];   /* of others' holds */
     volatile uint64_t      longest[CHECK_PROCESSES]; /* us */
+
+    volatile uint64_t      unloved;    /* its claims' id */
+    volatile uint64_t      since;      /* its wait that is looked at, ns */
+    volatile uint64_t      passed;     /* by holds, in this wait */
+    volatile uint64_t      most;       /* in one wait */
+
+    volatile uint64_t      traps;
 } check_t;
 
 
@@ -75,6 +98,18 @@ static void check_hold(ngx_uint_t n);
 static void check_many(ngx_uint_t ms, ngx_uint_t n);
 static void check_sleep(ngx_uint_t n);
 static void check_heir(void);
+static void check_stopped(ngx_uint_t times);
+static void check_rarely(ngx_uint_t n);
+static void check_busy(ngx_uint_t n);
+static void check_pass(void);
+static void check_unloved(ngx_uint_t ms, ngx_uint_t n);
+static void check_trap(int signo);
+static void check_step(void);
+static void check_wait_in_steps(ngx_uint_t n);
+static void check_give_in_steps(ngx_uint_t n);
+static uint64_t check_death(ngx_uint_t kind, uint64_t at);
+static ngx_uint_t check_claims(void);
+static void check_steps(ngx_uint_t stride);
 static void check_signal(int signo);
 static void check_alarm(ngx_uint_t trials);
 
@@ -86,6 +121,7 @@ volatile ngx_cycle_t  *ngx_cycle;
 static check_t            *shared;
 static ngx_msgbus_lock_t   view;
 static volatile uint32_t   signals;
+static uint64_t            last_trap;
 
 
 /* of nginx's core: a path of /proc is all that is asked for */
@@ -134,6 +170,10 @@ main(int argc, char **argv)
     view.sh = &shared->lock;
     ms = argc > 2 ? atoi(argv[2]) : 0;
 
+    /* rather than to wait for ever */
+
+    alarm(CHECK_SECONDS);
+
     if (strcmp(argv[1], "kill") == 0) {
         check_kill(ms);
 
@@ -154,6 +194,15 @@ main(int argc, char **argv)
 
     } else if (strcmp(argv[1], "alarm") == 0) {
         check_alarm(ms);
+
+    } else if (strcmp(argv[1], "stopped") == 0) {
+        check_stopped(ms);
+
+    } else if (strcmp(argv[1], "unloved") == 0) {
+        check_unloved(ms, atoi(argv[3]));
+
+    } else if (strcmp(argv[1], "steps") == 0) {
+        check_steps(ms);
     }
 
     return 0;
@@ -211,6 +260,8 @@ check_fork(void (*run)(ngx_uint_t n), ngx_uint_t n)
     pid = fork();
 
     if (pid == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+
         ngx_msgbus_lock_moved(&view);
         run(n);
         _exit(0);
@@ -493,6 +544,326 @@ check_heir(void)
     waitpid(second, NULL, 0);
 
     printf("waited ms: %.1f\n", (check_now() - begin) / 1000.0);
+}
+
+
+/* it was to have the lock, and does not move */
+static void
+check_stopped(ngx_uint_t times)
+{
+    pid_t       pid;
+    uint64_t    begin;
+    ngx_uint_t  i;
+
+    check_take(&view);
+
+    pid = check_fork(check_sleep, 0);
+    usleep(20000);
+
+    kill(pid, SIGSTOP);
+    ngx_msgbus_unlock(&view);
+
+    begin = check_now();
+
+    for (i = 0; i < times; i++) {
+        check_take(&view);
+        ngx_msgbus_unlock(&view);
+    }
+
+    printf("waited ms: %.1f\n", (check_now() - begin) / 1000.0);
+
+    kill(pid, SIGCONT);
+    waitpid(pid, NULL, 0);
+
+    printf("claims: %u\n", (unsigned) check_claims());
+}
+
+
+static void
+check_rarely(ngx_uint_t n)
+{
+    (void) setpriority(PRIO_PROCESS, 0, 19);
+
+    /* its first hold makes it known */
+
+    while (!shared->stop) {
+        check_take(&view);
+        shared->unloved = view.me;
+        shared->longest[n] = view.longest / 1000;
+        ngx_msgbus_unlock(&view);
+    }
+}
+
+
+static void
+check_busy(ngx_uint_t n)
+{
+    uint64_t  begin;
+
+    while (!shared->stop) {
+
+        check_take(&view);
+
+        check_pass();
+
+        ngx_msgbus_unlock(&view);
+
+        begin = check_now();
+
+        while (check_now() - begin < 5) {
+            /* void */
+        }
+    }
+}
+
+
+/* this hold passes it by, and it has waited for too long */
+static void
+check_pass(void)
+{
+    uint64_t                  since;
+    ngx_uint_t                i;
+    ngx_msgbus_lock_claim_t  *claim;
+
+    for (i = 0; i < NGX_MSGBUS_LOCK_CLAIMS; i++) {
+
+        claim = &shared->lock.claim[i];
+
+        if (claim->id == 0 || claim->id != shared->unloved
+            || (shared->lock.waiting & (uint64_t) 1 << i) == 0)
+        {
+            continue;
+        }
+
+        since = claim->since;
+
+        if (since / 1000 + CHECK_PATIENCE + CHECK_LATE > check_now()) {
+            return;
+        }
+
+        if (since != shared->since) {
+            shared->since = since;
+            shared->passed = 0;
+        }
+
+        shared->passed++;
+        shared->most = ngx_max(shared->most, shared->passed);
+    }
+}
+
+
+static void
+check_unloved(ngx_uint_t ms, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        (void) check_fork(check_busy, i);
+    }
+
+    (void) check_fork(check_rarely, n);
+
+    usleep(ms * 1000);
+    shared->stop = 1;
+
+    while (wait(NULL) != -1) {
+        /* void */
+    }
+
+    printf("waited ms: %.1f\n", shared->longest[n] / 1000.0);
+    printf("passed by: %" PRIu64 "\n", shared->most);
+}
+
+
+static void
+check_trap(int signo)
+{
+    (void) signo;
+
+    if (++shared->traps == last_trap) {
+        kill(getpid(), SIGKILL);
+    }
+}
+
+
+/* from here on each instruction is one step */
+static void
+check_step(void)
+{
+    struct sigaction  sa;
+
+    memset(&sa, 0, sizeof(struct sigaction));
+    sa.sa_handler = check_trap;
+    sigaction(SIGTRAP, &sa, NULL);
+
+#if (defined(__x86_64__))
+    __asm__ volatile ("pushfq; orq %0, (%%rsp); popfq"
+                      : : "i" (CHECK_TRAP) : "cc", "memory");
+#endif
+}
+
+
+static void
+check_wait_in_steps(ngx_uint_t n)
+{
+    view.me = 0;
+
+    /* a first time, for it to know who it is */
+
+    shared->holder = 1;
+    check_take(&view);
+    ngx_msgbus_unlock(&view);
+
+    while (shared->holder != 2) {
+        usleep(100);
+    }
+
+    check_step();
+
+    check_take(&view);
+    ngx_msgbus_unlock(&view);
+}
+
+
+/* it has it, and another one has waited for too long, or just sleeps */
+static void
+check_give_in_steps(ngx_uint_t n)
+{
+    check_take(&view);
+
+    shared->holder = 1;
+
+    while (shared->holder != 2) {
+        usleep(100);
+    }
+
+    check_step();
+
+    ngx_msgbus_unlock(&view);
+}
+
+
+/*
+ * Of a kind, at this step; 0: at none.  How many steps there are:
+ *
+ *     0   it waits for a hold of no time
+ *     1   it waits for longer than it likes to
+ *     2   it unlocks while another one has done so
+ */
+static uint64_t
+check_death(ngx_uint_t kind, uint64_t at)
+{
+    pid_t  pid, other;
+
+    shared->traps = 0;
+    shared->holder = 0;
+    last_trap = at;
+    other = -1;
+
+    if (kind < 2) {
+        pid = check_fork(check_wait_in_steps, 0);
+
+        while (shared->holder != 1) {
+            usleep(100);
+        }
+
+        check_take(&view);
+        shared->holder = 2;
+
+        usleep(kind ? CHECK_PATIENCE + 2000 : 1000);
+
+        ngx_msgbus_unlock(&view);
+
+    } else {
+        pid = check_fork(check_give_in_steps, 0);
+
+        while (shared->holder != 1) {
+            usleep(100);
+        }
+
+        other = check_fork(check_sleep, 1);
+        usleep(CHECK_PATIENCE + 2000);
+
+        shared->holder = 2;
+    }
+
+    waitpid(pid, NULL, 0);
+
+    if (other != -1) {
+        waitpid(other, NULL, 0);
+    }
+
+    check_take(&view);
+    ngx_msgbus_unlock(&view);
+
+    return shared->traps;
+}
+
+
+static ngx_uint_t
+check_claims(void)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < NGX_MSGBUS_LOCK_CLAIMS; i++) {
+        n += shared->lock.claim[i].id != 0;
+    }
+
+    return n + (shared->lock.waiting != 0);
+}
+
+
+static void
+check_steps(ngx_uint_t stride)
+{
+    pid_t       pid;
+    uint64_t    at, all, begin;
+    ngx_uint_t  kind, deaths;
+
+    ngx_ncpu = 1;
+    deaths = 0;
+
+    check_step();
+    last_trap = (uint64_t) -1;
+
+#if (defined(__x86_64__))
+    __asm__ volatile ("pushfq; andq %0, (%%rsp); popfq"
+                      : : "i" (~CHECK_TRAP) : "cc", "memory");
+#endif
+
+    if (shared->traps == 0) {
+        printf("cannot step: here\n");
+        return;
+    }
+
+    for (kind = 0; kind < 3; kind++) {
+
+        all = check_death(kind, 0);
+
+        for (at = 1 + getpid() % stride; at <= all; at += stride) {
+            (void) check_death(kind, at);
+            deaths++;
+        }
+
+        printf("steps of %u: %" PRIu64 "\n", (unsigned) kind, all);
+    }
+
+    /* what they have claimed is given up after one more death at the latest */
+
+    usleep(2 * CHECK_PATIENCE);
+
+    pid = check_fork(check_die, 0);
+    waitpid(pid, NULL, 0);
+
+    begin = check_now();
+    check_take(&view);
+    ngx_msgbus_unlock(&view);
+
+    printf("deaths: %u\n", (unsigned) deaths);
+    printf("waited ms: %.1f\n", (check_now() - begin) / 1000.0);
+    printf("claims: %u\n", (unsigned) check_claims());
 }
 
 

@@ -198,6 +198,8 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 u_char *
 ngx_msgbus_show(u_char *p, ngx_msgbus_event_t *ev)
 {
+    ngx_msgbus_time_text(ev->created_text, ev->created);
+
     p = ngx_msgbus_log_front(p, ev);
     p = ngx_cpymem(p, "0,\"data\":", sizeof("0,\"data\":") - 1);
     p = ngx_cpymem(p, ev->data.data, ev->data.len);
@@ -728,19 +730,14 @@ static u_char *
 ngx_msgbus_now_text(void)
 {
     time_t         sec;
-    ngx_tm_t       tm;
 
-    static u_char  text[NGX_MSGBUS_TIME_LEN + 1];
+    static u_char  text[NGX_MSGBUS_TIME_LEN];
     static time_t  rendered = -1;
 
     sec = ngx_time();
 
     if (sec != rendered) {
-        ngx_gmtime(sec, &tm);
-
-        ngx_sprintf(text, "%04d-%02d-%02d %02d:%02d:%02dZ",
-                    tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                    tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
+        ngx_msgbus_time_text(text, (uint64_t) sec * 1000);
         rendered = sec;
     }
 

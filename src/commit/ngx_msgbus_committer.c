@@ -362,7 +362,8 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
         return 1;
     }
 
-    if (read(committer->fd, &count, sizeof(uint64_t)) == -1
+    if (fds[0].revents
+        && read(committer->fd, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
         ngx_log_error(NGX_LOG_ALERT, committer->commit.error_log,
@@ -371,6 +372,7 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
     }
 
     if (posts
+        && fds[1].revents
         && read(committer->posts, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {

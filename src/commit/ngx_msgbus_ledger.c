@@ -39,6 +39,7 @@ ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
     c->look = conf->poll ? conf->poll : NGX_MSGBUS_LOOK;
     c->look = ngx_min(c->look * 1000, c->term / 2);
 
+    c->second = (uint64_t) -1;
     c->delay = conf->delay;
     c->patience = (uint64_t) conf->tries * conf->delay * 1000;
 
@@ -152,7 +153,15 @@ ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
     ngx_int_t   rc;
     ngx_uint_t  n;
 
-    ngx_msgbus_time_text(ev->created_text, ev->created);
+    if (c->second != ev->created / 1000) {
+
+        /* a batch has one, and most of those behind it */
+
+        c->second = ev->created / 1000;
+        ngx_msgbus_time_text(c->second_text, ev->created);
+    }
+
+    ngx_memcpy(ev->created_text, c->second_text, NGX_MSGBUS_TIME_LEN);
 
     for (n = 0; n < NGX_MSGBUS_APPEND_TRIES; n++) {
 

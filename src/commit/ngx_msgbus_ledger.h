@@ -105,6 +105,8 @@ typedef struct {
     ngx_msgbus_doc_t            *docs;     /*   and as the store sees them */
     ngx_uint_t                   n;
     size_t                       bytes;    /* of them */
+    uint64_t                     second;   /* of the last event, since 1970, */
+    u_char                       second_text[NGX_MSGBUS_TIME_LEN]; /* as told */
     u_char                      *agents;   /* room for User-Agents, decoded */
     size_t                       agents_size;
 

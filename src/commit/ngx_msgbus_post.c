@@ -33,20 +33,18 @@ static void ngx_msgbus_post_give_up(ngx_msgbus_posts_t *posts,
 static void ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
     ngx_msgbus_outcome_t *outcome);
 static void ngx_msgbus_post_unlink(ngx_msgbus_post_t *post);
-static void ngx_msgbus_post_timer_handler(ngx_event_t *ev);
-
-
-/* what a post's timer is given */
-typedef struct {
-    ngx_msgbus_posts_t    *posts;
-    ngx_msgbus_post_t     *post;
-} ngx_msgbus_post_timer_t;
+static void ngx_msgbus_posts_timer(ngx_msgbus_posts_t *posts);
+static void ngx_msgbus_posts_timer_handler(ngx_event_t *ev);
 
 
 ngx_int_t
 ngx_msgbus_posts_init(ngx_msgbus_posts_t *posts, ngx_pool_t *pool)
 {
     ngx_queue_init(&posts->all);
+
+    posts->timer.handler = ngx_msgbus_posts_timer_handler;
+    posts->timer.data = posts;
+    posts->timer.log = pool->log;
 
     posts->tickets = ngx_pcalloc(pool, posts->pending.ncells
                                        * sizeof(ngx_msgbus_ticket_t));
@@ -63,8 +61,7 @@ ngx_msgbus_posts_init(ngx_msgbus_posts_t *posts, ngx_pool_t *pool)
 ngx_int_t
 ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 {
-    ngx_int_t                 rc;
-    ngx_msgbus_post_timer_t  *timer;
+    ngx_int_t  rc;
 
     if (*posts->slot == -1) {
 
@@ -75,20 +72,9 @@ ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 
     post->outcomes = ngx_pcalloc(post->pool, post->n
                                              * sizeof(ngx_msgbus_outcome_t));
-    timer = ngx_palloc(post->pool, sizeof(ngx_msgbus_post_timer_t));
-
-    if (post->outcomes == NULL || timer == NULL) {
+    if (post->outcomes == NULL) {
         return NGX_ERROR;
     }
-
-    timer->posts = posts;
-    timer->post = post;
-
-    ngx_memzero(&post->timer, sizeof(ngx_event_t));
-
-    post->timer.handler = ngx_msgbus_post_timer_handler;
-    post->timer.data = timer;
-    post->timer.log = post->pool->log;
 
     post->stored = 0;
     post->unsure = 0;
@@ -112,8 +98,9 @@ ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 
     ngx_queue_insert_tail(&posts->all, &post->queue);
     post->waiting = 1;
+    post->until = ngx_current_msec + posts->patience;
 
-    ngx_add_timer(&post->timer, posts->patience);
+    ngx_msgbus_posts_timer(posts);
 
     return NGX_AGAIN;
 }
@@ -239,7 +226,6 @@ ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
     } else if (outcome->id) {
         ev->id = outcome->id;
         ev->created = outcome->created;
-        ngx_msgbus_time_text(ev->created_text, ev->created);
 
         post->stored++;
 
@@ -296,6 +282,8 @@ ngx_msgbus_posts_take(ngx_msgbus_posts_t *posts)
         }
 
     } while (n == NGX_MSGBUS_OUTCOMES);
+
+    ngx_msgbus_posts_timer(posts);
 }
 
 
@@ -318,6 +306,7 @@ ngx_msgbus_post_forget(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
     }
 
     ngx_msgbus_post_unlink(post);
+    ngx_msgbus_posts_timer(posts);
 }
 
 
@@ -326,26 +315,59 @@ ngx_msgbus_post_unlink(ngx_msgbus_post_t *post)
 {
     ngx_queue_remove(&post->queue);
     post->waiting = 0;
+}
 
-    if (post->timer.timer_set) {
-        ngx_del_timer(&post->timer);
+
+/*
+ * All have the same patience, so one timer is enough: that of the first one,
+ * set when it is not set at all.  Nearly all posts end before it, and it stays
+ * as it is; it keeps no worker from exiting then.
+ */
+static void
+ngx_msgbus_posts_timer(ngx_msgbus_posts_t *posts)
+{
+    ngx_msec_int_t      ms;
+    ngx_msgbus_post_t  *post;
+
+    posts->timer.cancelable = ngx_queue_empty(&posts->all);
+
+    if (posts->timer.cancelable || posts->timer.timer_set) {
+        return;
     }
+
+    post = ngx_queue_data(ngx_queue_head(&posts->all), ngx_msgbus_post_t,
+                          queue);
+
+    ms = (ngx_msec_int_t) (post->until - ngx_current_msec);
+
+    ngx_add_timer(&posts->timer, (ngx_msec_t) ngx_max(ms, 1));
 }
 
 
 static void
-ngx_msgbus_post_timer_handler(ngx_event_t *ev)
+ngx_msgbus_posts_timer_handler(ngx_event_t *ev)
 {
-    ngx_msgbus_post_t        *post;
-    ngx_msgbus_post_timer_t  *timer;
+    ngx_msgbus_post_t   *post;
+    ngx_msgbus_posts_t  *posts;
 
-    timer = ev->data;
-    post = timer->post;
+    posts = ev->data;
 
-    ngx_msgbus_post_give_up(timer->posts, post);
-    ngx_msgbus_post_unlink(post);
+    while (!ngx_queue_empty(&posts->all)) {
 
-    post->handler(post);
+        post = ngx_queue_data(ngx_queue_head(&posts->all), ngx_msgbus_post_t,
+                              queue);
+
+        if ((ngx_msec_int_t) (post->until - ngx_current_msec) > 0) {
+            break;
+        }
+
+        ngx_msgbus_post_give_up(posts, post);
+        ngx_msgbus_post_unlink(post);
+
+        post->handler(post);
+    }
+
+    ngx_msgbus_posts_timer(posts);
 }
 
 
@@ -361,10 +383,16 @@ ngx_msgbus_posts_hurry(ngx_msgbus_posts_t *posts, ngx_msec_t ms)
     {
         post = ngx_queue_data(q, ngx_msgbus_post_t, queue);
 
-        if ((ngx_msec_int_t) (post->timer.timer.key - ngx_current_msec)
+        if ((ngx_msec_int_t) (post->until - ngx_current_msec)
             > (ngx_msec_int_t) ms)
         {
-            ngx_add_timer(&post->timer, ms);
+            post->until = ngx_current_msec + ms;
         }
     }
+
+    if (posts->timer.timer_set) {
+        ngx_del_timer(&posts->timer);
+    }
+
+    ngx_msgbus_posts_timer(posts);
 }

@@ -40,7 +40,7 @@ struct ngx_msgbus_post_s {
     ngx_queue_t            queue;
     ngx_msgbus_outcome_t  *outcomes;
     ngx_uint_t             left;       /* without an outcome */
-    ngx_event_t            timer;
+    ngx_msec_t             until;
     unsigned               waiting:1;
 };
 
@@ -58,7 +58,8 @@ typedef struct {
     ngx_msgbus_pending_t   pending;
     ngx_int_t             *slot;       /* of this worker, -1: none */
     ngx_msgbus_ticket_t   *tickets;    /* by cell */
-    ngx_queue_t            all;
+    ngx_queue_t            all;        /* who waits longest first */
+    ngx_event_t            timer;      /* of that one, or before its time */
     ngx_msec_t             patience;   /* with the database */
     u_char                 token[NGX_MSGBUS_TOKEN_LEN];
 } ngx_msgbus_posts_t;

@@ -82,6 +82,9 @@ FUZZ_DEPS    = $(DEPS) clang libclang-rt-dev
 
 BENCH_DEPS   = $(DEPS) python3 util-linux valgrind wrk
 
+# what a journal is compared with
+STORE_DEPS   = $(BENCH_DEPS) libsqlite3-dev liblmdb-dev
+
 # Debian's Nchan goes with Debian's nginx, which has loaded it from then on
 ifeq ($(NGINX_SRC),/usr/share/nginx/src)
 PUSH_DEPS    = $(BENCH_DEPS) libnginx-mod-nchan
@@ -99,7 +102,7 @@ CLIENTS     ?= all
 BOX_DEPS     = haproxy varnish apache2 caddy squid
 
 .PHONY: all asan check-clients install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs house \
-        bench bench-full bench-report bench-quick bench-mongodb bench-push \
+        bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
 
 
@@ -251,6 +254,13 @@ bench-mongodb:
 	@$(MAKE) --no-print-directory all
 	@NGINX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) bench/mongodb
 
+bench-store:
+	@tools/deps $(STORE_DEPS)
+	@tools/mongodb setup
+	@$(MAKE) --no-print-directory all
+	@NGINX_SRC=$(NGINX_SRC) MODULE=$(CURDIR)/$(BUILD)/$(MODULE) \
+	    bench/store/run $(STORE_OPTS)
+
 bench-push:
 	@tools/deps $(PUSH_DEPS)
 	@$(MAKE) --no-print-directory all
@@ -301,6 +311,8 @@ help:
 #: make bench-quick  the module beside nginx's own ceiling, BASE=FILE: and beside
 #:                   another build of it; QUICK_OPTS=--instructions;
 #:                   bench-mongodb: with a MongoDB below the bus
+#: make bench-store  what a POST costs that a store makes durable, beside what
+#:                   the store costs alone; STORE_OPTS=--short: in a minute
 #: make bench-push   measure streams beside Nchan and a bare server; 6 minutes;
 #:                   PUSH_OPTS="--only memory --markdown FILE"
 #: make check-clients  streams with libraries of others, Node's, Python's, Go's,

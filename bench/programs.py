@@ -11,7 +11,12 @@ import subprocess
 
 import rig
 
-# name -> sources, and the library that pkg-config knows them to need
+STORE = ("../src/store/ngx_msgbus_journal_%s.c" % room for room in (
+    "crc disk enter error floor format index keep mark move read recover "
+    "segment write").split())
+
+# name -> sources, and the libraries that pkg-config knows them to need; what
+# is of the module is compiled with nginx's headers
 
 PROGRAMS = {
     "paced": (("paced.c",), None),
@@ -20,6 +25,9 @@ PROGRAMS = {
     "floor": (("push/floor.c",), None),
     "fakemongo": (("fakemongo/fakemongo.c",), "libbson-1.0"),
     "rawinsert": (("fakemongo/rawinsert.c",), "libmongoc-1.0"),
+    "rawjournal": (("store/journal.c", "store/store.c", *STORE), None),
+    "rawsqlite": (("store/sqlite.c", "store/store.c"), "sqlite3"),
+    "rawlmdb": (("store/lmdb.c", "store/store.c"), "lmdb"),
 }
 
 
@@ -28,7 +36,8 @@ def compiled(name):
 
     files, library = PROGRAMS[name]
     sources = [os.path.join(rig.BENCH, f) for f in files + ("program.c",)]
-    headers = glob.glob(rig.BENCH + "/*.h") + glob.glob(rig.BENCH + "/*/*.h")
+    headers = (glob.glob(rig.BENCH + "/*.h") + glob.glob(rig.BENCH + "/*/*.h")
+               + glob.glob(rig.BENCH + "/../src/*/*.h"))
     target = os.path.join(rig.WORK, name)
 
     if (os.path.exists(target) and os.path.getmtime(target)
@@ -38,6 +47,14 @@ def compiled(name):
     os.makedirs(rig.WORK, exist_ok=True)
     command = [os.environ.get("CC") or "cc", "-O2", "-Wall", "-Wextra", "-o",
                target] + sources
+
+    if any(f.startswith("../src/") for f in files):
+        command += ["-Wno-unused-parameter", "-pthread"] + [
+            "-I" + folder for folder in
+            [rig.NGINX_SRC + "/src/" + f
+             for f in ("core", "event", "event/modules", "os/unix")]
+            + [rig.BUILD, rig.BENCH + "/../src/base",
+               rig.BENCH + "/../src/store"]]
 
     if library:
         command += said_by("pkg-config", "--cflags", "--libs", library).split()

@@ -1,6 +1,7 @@
-# What is read of a journal is what a plain array of its events has: pages
-# upward and downward, of all channels, of one and of a subtree, from any id up
-# to any; the floor; and the place at which the newest so many begin.
+# What is read of a journal is what a plain array of its events has: pages of
+# all channels; history, upward and downward, of several channels and subtrees,
+# without one poster's events, from any id up to any; the floor; and the place
+# at which the newest so many begin.
 #
 # t/unit/journal_reader.c writes random journals of several segments, with
 # holes, and asks them random questions.
@@ -22,9 +23,9 @@ plan skip_all => Unit->lacks if Unit->lacks;
 
 my $journals = $ENV{UNIT_STEPS} ? $ENV{UNIT_STEPS} / 10_000 : 30;
 
-my @rooms = map { "journal_$_" } qw( crc disk enter error floor format index
-                                     keep mark move read recover segment
-                                     write );
+my @rooms = map { "journal_$_" } qw( crc disk enter error find floor format
+                                     history index keep mark move read recover
+                                     segment write );
 
 sub program {
     my ($name, @flags) = @_;
@@ -50,8 +51,9 @@ note($_->{text}) for @runs;
 
 # each corner is reached
 
-for (['pages', 1000], ['downward', 300], ['cut', 100], ['of a channel', 100],
-     ['of a subtree', 100], ['over a hole', 100], ['without the old', 100],
+for (['pages', 300], ['histories', 600], ['downward', 300], ['cut', 100], ['of a channel', 100],
+     ['of a subtree', 100], ['of several', 100], ['without a poster', 100],
+     ['over a hole', 100], ['without the old', 100],
      ['floors', 100], ['begins', 100], ['segments left', 20],
      ['while one reads', 3], ['indexes', 20], ['clean stops', 20],
      ['killed', 20], ['power cuts', 20])

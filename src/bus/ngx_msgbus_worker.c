@@ -27,7 +27,7 @@
 /* holds of the lock that one such look may take */
 #define NGX_MSGBUS_EXPIRE_HOLDS   64
 
-/* how long a post may wait once its worker is to exit, ms */
+/* how long a post or a question may wait once its worker is to exit, ms */
 #define NGX_MSGBUS_EXIT_PATIENCE  3000
 
 /* how long an exit waits for the committers' threads, s */
@@ -97,6 +97,16 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    if (bus->store->history) {
+        bus->recall = ngx_msgbus_recall_create(bus->store, bus->store_conf,
+                                               bus->conf.ttl,
+                                               bus->log.sh->seed,
+                                               &bus->notify, cycle->log);
+        if (bus->recall == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     if (bus->notify.slot == -1) {
 
         /* it could not be told of a commit, and posts to it are refused */
@@ -158,7 +168,9 @@ ngx_msgbus_leave_slot(ngx_msgbus_t *bus)
     if (ngx_exiting
         && bus->waiters.n == 0
         && (bus->store == NULL
-            || (bus->fresh.n == 0 && ngx_queue_empty(&bus->posts.all))))
+            || (bus->fresh.n == 0 && ngx_queue_empty(&bus->posts.all)))
+        && (bus->recall == NULL
+            || ngx_msgbus_recall_waiting(bus->recall) == 0))
     {
         ngx_msgbus_notify_exit(&bus->notify);
     }
@@ -174,6 +186,10 @@ ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n)
     for (i = 0; i < n; i++) {
         if (bus[i]->committer) {
             ngx_msgbus_committer_stop(bus[i]->committer);
+        }
+
+        if (bus[i]->recall) {
+            ngx_msgbus_recall_stop(bus[i]->recall);
         }
     }
 
@@ -205,6 +221,14 @@ ngx_msgbus_exit_bus(ngx_msgbus_t *bus, uint64_t until)
     }
 
     bus->committer = NULL;
+
+    if (bus->recall
+        && ngx_msgbus_recall_join(bus->recall, until) == NGX_AGAIN)
+    {
+        bus->cleanup->handler = ngx_msgbus_last_hook;
+    }
+
+    bus->recall = NULL;
 
     ngx_msgbus_notify_exit(&bus->notify);
 }
@@ -291,6 +315,14 @@ ngx_msgbus_wake_handler(void *data)
         }
 
         ngx_msgbus_committer_look(bus->committer, ngx_exiting);
+    }
+
+    if (bus->recall) {
+        ngx_msgbus_recall_take(bus->recall);
+
+        if (ngx_exiting) {
+            ngx_msgbus_recall_hurry(bus->recall, NGX_MSGBUS_EXIT_PATIENCE);
+        }
     }
 
     if (ngx_exiting) {

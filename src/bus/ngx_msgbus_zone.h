@@ -16,6 +16,7 @@
 #include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_ledger.h"
 #include "ngx_msgbus_notify.h"
+#include "ngx_msgbus_recall.h"
 #include "ngx_msgbus_store.h"
 
 
@@ -43,6 +44,7 @@ struct ngx_msgbus_s {
     ngx_msgbus_ledger_t    ledger;         /* what a committer starts from */
     ngx_msgbus_committer_t *committer;
     ngx_event_t            kick;           /* the committer has work */
+    ngx_msgbus_recall_t   *recall;         /* NULL: it keeps no history */
 };
 
 

@@ -24,8 +24,8 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_foreign.h"
 #include "ngx_msgbus_sync.h"
-#include "ngx_msgbus_json.h"
 #include "ngx_msgbus_time.h"
 
 
@@ -37,12 +37,6 @@
 
 /* syncs in a row that others' doing may spoil */
 #define NGX_MSGBUS_SYNC_TRIES   20
-
-/* how far ahead of ours a clock may be that an event's time is from, ms */
-#define NGX_MSGBUS_AHEAD        60000
-
-/* nesting that is taken over from other nodes */
-#define NGX_MSGBUS_DEPTH        65536
 
 
 static ngx_int_t ngx_msgbus_sync_once(ngx_msgbus_ledger_t *c);
@@ -381,24 +375,15 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
 {
     ngx_msgbus_ledger_t *c = data;
 
-    uint64_t               limit;
     ngx_int_t              rc;
     ngx_str_t              name;
     ngx_msgbus_event_t     ev;
     ngx_msgbus_entry_t    *e;
     ngx_msgbus_channel_t   ch;
 
-    /* all later events would inherit a time that is far from now */
-
-    limit = ngx_msgbus_time_wall() + NGX_MSGBUS_AHEAD;
-
-    doc->created = ngx_min(doc->created, limit);
-    doc->since = ngx_min(doc->since, limit);
-
     ev.channel = &ch;
-    ev.id = doc->id;
-    ev.created = doc->created;
-    ev.since = ngx_msgbus_time_since(doc->created);
+
+    ngx_msgbus_foreign_times(doc, &ev);
 
     e = ngx_msgbus_sync_match(c, doc);
 
@@ -509,43 +494,21 @@ ngx_msgbus_sync_match(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc)
 
 /*
  * NGX_OK; NGX_DECLINED: it can not be shown; NGX_BUSY: it could, by a larger
- * log
+ * log, or with more memory
  */
 static ngx_int_t
 ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
     ngx_msgbus_event_t *ev)
 {
-    ngx_str_t  agent;
     ngx_int_t  rc;
 
     if (doc->channel.len == 0) {
         return NGX_DECLINED;
     }
 
-    agent.data = doc->user_agent.data;
-    agent.len = ngx_msgbus_json_cut(&doc->user_agent, NGX_MSGBUS_UA_LEN);
-
-    ev->user_agent.data = c->agents;
-    ev->user_agent.len = ngx_msgbus_json_escape(c->agents, &agent)
-                         - c->agents;
-
-    ev->uuid.data = doc->uuid.data;
-    ev->uuid.len = ngx_msgbus_json_cut(&doc->uuid, NGX_MSGBUS_UA_LEN);
-
-    ev->data = doc->data;
-
-    if (ngx_msgbus_channel_parse(ev->channel, &doc->channel, c->log.sh->seed)
-        != NGX_OK || ev->channel->depth == 0)
-    {
-        rc = NGX_DECLINED;
-
-    } else if (doc->data.len > ngx_msgbus_log_max_record(&c->log) / 2) {
-        rc = NGX_BUSY;
-
-    } else {
-        rc = ngx_msgbus_json_check_alone(&doc->data, NGX_MSGBUS_DEPTH,
-                                         c->error_log);
-    }
+    rc = ngx_msgbus_foreign(doc, ev, c->agents, c->log.sh->seed,
+                            ngx_msgbus_log_max_record(&c->log) / 2,
+                            c->error_log);
 
     if (rc == NGX_OK) {
         return NGX_OK;
@@ -556,5 +519,5 @@ ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
                   "channel, size or JSON is not such as can be posted here",
                   doc->id, c->log.shpool->log_ctx);
 
-    return rc == NGX_BUSY ? NGX_BUSY : NGX_DECLINED;
+    return rc == NGX_DECLINED ? NGX_DECLINED : NGX_BUSY;
 }

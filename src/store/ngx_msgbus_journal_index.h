@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include "ngx_msgbus_journal_format.h"
 #include "ngx_msgbus_journal_segment.h"
+#include "ngx_msgbus_store.h"
 
 
 /* bytes of frames between two steps, at least */
@@ -21,13 +22,6 @@
 #define NGX_MSGBUS_JOURNAL_INDEX_HEAD    64
 #define NGX_MSGBUS_JOURNAL_INDEX_STEP_L  32
 #define NGX_MSGBUS_JOURNAL_INDEX_CH_L    24
-
-
-/* the channels that somebody asks for */
-typedef struct {
-    ngx_str_t              channel;    /* empty: all */
-    ngx_uint_t             below;      /* and those below it */
-} ngx_msgbus_journal_what_t;
 
 
 /* a place where reading can begin, and what is before it */
@@ -110,16 +104,17 @@ ngx_msgbus_journal_step_t *ngx_msgbus_journal_index_step(
     ngx_msgbus_journal_index_t *index, uint64_t id);
 
 /*
- * Offsets / 8 of all records of some channels from an offset on, rising, in
- * an array that the caller frees.  NGX_OK, NGX_ERROR, NGX_DECLINED: the index
- * is bad.
+ * Offsets / 8 of all records between two offsets of the channels of n scopes,
+ * rising, each once, in an array that the caller frees.  NGX_OK, NGX_ERROR;
+ * NGX_DECLINED: the index is bad.
  */
 ngx_int_t ngx_msgbus_journal_index_find(ngx_msgbus_journal_index_t *index,
-    ngx_msgbus_disk_t *disk, int fd, ngx_msgbus_journal_what_t *what,
-    uint64_t from, uint32_t **records, ngx_uint_t *n);
+    ngx_msgbus_disk_t *disk, int fd, ngx_msgbus_scope_t *scopes,
+    ngx_uint_t nscopes, uint64_t from, uint64_t to, uint32_t **records,
+    ngx_uint_t *n);
 
-/* is a channel one of those? */
-ngx_uint_t ngx_msgbus_journal_wanted(ngx_msgbus_journal_what_t *what,
+/* is a channel one of a scope? */
+ngx_uint_t ngx_msgbus_journal_wanted(ngx_msgbus_scope_t *scope,
     ngx_str_t *channel);
 
 

@@ -5,8 +5,8 @@
 
 
 /*
- * Reading a journal: pages of events after an id, or before one, of all
- * channels, of one, or of a subtree.
+ * Reading a journal: how far it can be read, its segments with their indexes,
+ * and all events after an id.
  *
  * A reader takes no lock.  What is durable does not change any more, and the
  * mark says how far that is; segments may leave while it reads.  The index of
@@ -22,7 +22,6 @@
 
 /* one page that is being read */
 typedef struct {
-    ngx_msgbus_journal_what_t    *what;
     uint64_t                      after;
     uint64_t                      upto;
     ngx_uint_t                    max;
@@ -42,26 +41,8 @@ static ngx_int_t ngx_msgbus_journal_opened_index(
     ngx_uint_t i);
 static ngx_int_t ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
-static ngx_int_t ngx_msgbus_journal_read_some(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
-static ngx_int_t ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
-static ngx_int_t ngx_msgbus_journal_read_places(
-    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
-    ngx_uint_t i, uint32_t **records, ngx_uint_t *n);
-static ngx_int_t ngx_msgbus_journal_read_place(
-    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
-    ngx_uint_t i, uint32_t place, ngx_msgbus_journal_event_t *ev);
-static ngx_int_t ngx_msgbus_journal_read_record(
-    ngx_msgbus_journal_opened_t *o, uint64_t offset,
-    ngx_msgbus_journal_event_t *ev);
 static ngx_int_t ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
     ngx_msgbus_journal_event_t *ev);
-static ngx_int_t ngx_msgbus_journal_read_holes(
-    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_read_t *rd,
-    ngx_uint_t i, uint64_t above, uint64_t upto);
-static void ngx_msgbus_journal_read_hole(ngx_msgbus_journal_read_t *rd,
-    ngx_msgbus_journal_frame_t *f);
 
 
 ngx_int_t
@@ -156,6 +137,10 @@ ngx_msgbus_journal_reader_look(ngx_msgbus_journal_reader_t *r)
         if (r->list.n && m.counter == r->mark.counter) {
             return NGX_OK;
         }
+
+        if (r->told && (m.flags & NGX_MSGBUS_JOURNAL_LAZY)) {
+            m.offset = m.written;
+        }
     }
 
     if (r->list.n == 0 || m.segment != r->mark.segment || r->offline) {
@@ -232,12 +217,14 @@ ngx_msgbus_journal_opened_t *
 ngx_msgbus_journal_opened(ngx_msgbus_journal_reader_t *r, ngx_uint_t i,
     ngx_int_t *rc)
 {
+    uint64_t                       newest;
     ngx_uint_t                     k, damaged;
     ngx_msgbus_journal_opened_t   *o;
     ngx_msgbus_journal_segment_t   seg;
 
     seg = r->list.elts[i];
-    o = &r->opened[0];
+    newest = r->list.elts[r->list.n - 1].sequence;
+    o = NULL;
 
     for (k = 0; k < NGX_MSGBUS_JOURNAL_INDEXES; k++) {
 
@@ -248,7 +235,11 @@ ngx_msgbus_journal_opened(ngx_msgbus_journal_reader_t *r, ngx_uint_t i,
             break;
         }
 
-        if (r->opened[k].used < o->used) {
+        /* that of the newest is made from all its frames: it stays */
+
+        if (r->opened[k].sequence != newest
+            && (o == NULL || r->opened[k].used < o->used))
+        {
             o = &r->opened[k];
         }
     }
@@ -373,10 +364,10 @@ ngx_msgbus_journal_opened_index(ngx_msgbus_journal_reader_t *r,
 
 
 ngx_int_t
-ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_what_t *what, uint64_t after, uint64_t upto,
-    ngx_uint_t max, uint64_t since, ngx_msgbus_journal_event_pt handler,
-    void *data, ngx_msgbus_journal_page_t *page)
+ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r, uint64_t after,
+    uint64_t upto, ngx_uint_t max, uint64_t since,
+    ngx_msgbus_journal_event_pt handler, void *data,
+    ngx_msgbus_journal_page_t *page)
 {
     ngx_int_t                  rc;
     ngx_uint_t                 i;
@@ -394,7 +385,6 @@ ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r,
         return NGX_OK;
     }
 
-    rd.what = what;
     rd.after = after;
     rd.upto = upto;
     rd.max = max;
@@ -417,8 +407,7 @@ ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r,
             break;
         }
 
-        rc = what->channel.len == 0 ? ngx_msgbus_journal_read_all(r, &rd, i)
-                                    : ngx_msgbus_journal_read_some(r, &rd, i);
+        rc = ngx_msgbus_journal_read_all(r, &rd, i);
     }
 
     if (rc == NGX_OK) {
@@ -468,7 +457,7 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
         if (f.type == NGX_MSGBUS_JOURNAL_HOLE && f.first_id - 1 > rd->after
             && f.prev_id < rd->upto)
         {
-            ngx_msgbus_journal_read_hole(rd, &f);
+            rd->page->lost = ngx_max(rd->page->lost, f.first_id - 1);
 
             if (r->hole) {
                 r->hole(rd->data, f.first_id - 1);
@@ -502,200 +491,7 @@ ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
 }
 
 
-/* by the places of the channels' records, from the first one on */
-static ngx_int_t
-ngx_msgbus_journal_read_some(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
-{
-    uint32_t                    *records;
-    ngx_int_t                    rc, holes;
-    ngx_uint_t                   k, n;
-    ngx_msgbus_journal_event_t   ev;
-
-    rc = ngx_msgbus_journal_read_places(r, rd, i, &records, &n);
-
-    for (k = 0; k < n && rc == NGX_OK; k++) {
-
-        rc = ngx_msgbus_journal_read_place(r, rd, i, records[k], &ev);
-
-        if (rc == NGX_OK && ev.id > rd->after) {
-            rc = ngx_msgbus_journal_read_event(rd, &ev);
-        }
-    }
-
-    ngx_free(records);
-
-    if (rc != NGX_OK && rc != NGX_DONE) {
-        return rc;
-    }
-
-    /* a page that is cut crosses no hole behind its end */
-
-    holes = ngx_msgbus_journal_read_holes(r, rd, i, rd->after,
-                rc == NGX_DONE ? rd->page->examined : rd->upto);
-
-    return holes == NGX_OK ? rc : holes;
-}
-
-
 ngx_int_t
-ngx_msgbus_journal_read_back(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_what_t *what, uint64_t before, uint64_t after,
-    ngx_uint_t max, uint64_t since, ngx_msgbus_journal_event_pt handler,
-    void *data, ngx_msgbus_journal_page_t *page)
-{
-    uint64_t                   upto;
-    ngx_int_t                  rc;
-    ngx_uint_t                 i;
-    ngx_msgbus_journal_read_t  rd;
-
-    ngx_memzero(page, sizeof(ngx_msgbus_journal_page_t));
-
-    upto = before ? ngx_min(before - 1, r->newest) : r->newest;
-    page->examined = upto + 1;
-
-    if (after >= upto || max == 0) {
-        return NGX_OK;
-    }
-
-    rd.what = what;
-    rd.after = after;
-    rd.upto = upto;
-    rd.max = max;
-    rd.since = since;
-    rd.handler = handler;
-    rd.data = data;
-    rd.page = page;
-
-    rc = NGX_OK;
-
-    for (i = r->list.n; i && rc == NGX_OK; i--) {
-
-        if (r->list.elts[i - 1].header.last_id >= upto) {
-            continue;
-        }
-
-        if (i < r->list.n && r->list.elts[i].header.last_id <= after) {
-            break;
-        }
-
-        rc = ngx_msgbus_journal_read_down(r, &rd, i - 1);
-    }
-
-    if (rc == NGX_OK) {
-        page->examined = after + 1;
-    }
-
-    return rc == NGX_DONE ? NGX_OK : rc;
-}
-
-
-/* those of one segment, from the last one on */
-static ngx_int_t
-ngx_msgbus_journal_read_down(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i)
-{
-    uint32_t                    *records;
-    ngx_int_t                    rc, holes;
-    ngx_uint_t                   k, n;
-    ngx_msgbus_journal_event_t   ev;
-
-    rc = ngx_msgbus_journal_read_places(r, rd, i, &records, &n);
-
-    for (k = n; k && rc == NGX_OK; k--) {
-
-        rc = ngx_msgbus_journal_read_place(r, rd, i, records[k - 1], &ev);
-
-        if (rc != NGX_OK || ev.id <= rd->after) {
-            break;
-        }
-
-        if (ev.id <= rd->upto) {
-            rc = ngx_msgbus_journal_read_event(rd, &ev);
-        }
-    }
-
-    ngx_free(records);
-
-    if (rc != NGX_OK && rc != NGX_DONE) {
-        return rc;
-    }
-
-    holes = ngx_msgbus_journal_read_holes(r, rd, i,
-                rc == NGX_DONE ? rd->page->examined - 1 : rd->after,
-                rd->upto);
-
-    return holes == NGX_OK ? rc : holes;
-}
-
-
-/*
- * The places of all records that a page of channels may need of a segment,
- * in an array that the caller frees, whatever is returned.
- */
-static ngx_int_t
-ngx_msgbus_journal_read_places(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i, uint32_t **records,
-    ngx_uint_t *n)
-{
-    uint64_t                      from;
-    ngx_int_t                     rc;
-    ngx_msgbus_journal_opened_t  *o;
-
-    *records = NULL;
-    *n = 0;
-
-    o = ngx_msgbus_journal_opened(r, i, &rc);
-
-    if (o == NULL) {
-        return rc;
-    }
-
-    from = ngx_msgbus_journal_index_step(&o->index, rd->after)->offset;
-
-    rc = ngx_msgbus_journal_index_find(&o->index, r->disk, o->fd, rd->what,
-                                       from, records, n);
-
-    if (rc != NGX_OK) {
-        return ngx_msgbus_journal_read_bad(r, i, o->index.end.offset,
-                                           rc == NGX_ERROR ? ngx_errno : 0);
-    }
-
-    return NGX_OK;
-}
-
-
-/* the record at one of them */
-static ngx_int_t
-ngx_msgbus_journal_read_place(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i, uint32_t place,
-    ngx_msgbus_journal_event_t *ev)
-{
-    ngx_int_t                     rc;
-    ngx_msgbus_journal_opened_t  *o;
-
-    o = ngx_msgbus_journal_opened(r, i, &rc);
-
-    if (o == NULL) {
-        return rc;
-    }
-
-    o->window.end = o->index.end.offset;
-
-    rc = ngx_msgbus_journal_read_record(o, (uint64_t) place * 8, ev);
-
-    if (rc != NGX_OK
-        || !ngx_msgbus_journal_wanted(rd->what, &ev->channel))
-    {
-        return ngx_msgbus_journal_read_bad(r, i, (uint64_t) place * 8,
-                                           o->window.err);
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_msgbus_journal_read_record(ngx_msgbus_journal_opened_t *o,
     uint64_t offset, ngx_msgbus_journal_event_t *ev)
 {
@@ -749,61 +545,6 @@ ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
     rd->page->events++;
 
     return rc == NGX_OK && rd->page->events < rd->max ? NGX_OK : NGX_DONE;
-}
-
-
-/* of a segment that has holes: does the page cross one of them? */
-static ngx_int_t
-ngx_msgbus_journal_read_holes(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_read_t *rd, ngx_uint_t i, uint64_t above,
-    uint64_t upto)
-{
-    uint64_t                      offset, holes;
-    ngx_int_t                     rc;
-    ngx_msgbus_journal_frame_t    f;
-    ngx_msgbus_journal_opened_t  *o;
-
-    o = ngx_msgbus_journal_opened(r, i, &rc);
-
-    if (o == NULL) {
-        return rc;
-    }
-
-    o->window.end = o->index.end.offset;
-
-    offset = NGX_MSGBUS_JOURNAL_BLOCK;
-    holes = o->index.holes;
-
-    /* they stand at its begin, behind what it has taken over */
-
-    while (holes && offset < o->index.end.offset) {
-
-        rc = ngx_msgbus_journal_window_frame(&o->window, &f, o->index.salt,
-                                             offset);
-        if (rc != NGX_OK) {
-            return ngx_msgbus_journal_read_bad(r, i, offset, o->window.err);
-        }
-
-        if (f.type == NGX_MSGBUS_JOURNAL_HOLE) {
-            holes--;
-
-            if (f.first_id - 1 > above && f.prev_id < upto) {
-                ngx_msgbus_journal_read_hole(rd, &f);
-            }
-        }
-
-        offset += f.length;
-    }
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_msgbus_journal_read_hole(ngx_msgbus_journal_read_t *rd,
-    ngx_msgbus_journal_frame_t *f)
-{
-    rd->page->lost = ngx_max(rd->page->lost, f->first_id - 1);
 }
 
 

@@ -51,7 +51,10 @@ typedef struct {
     ngx_uint_t                   offline;   /* nobody writes: read all there
                                                is, whatever the mark says */
 
-    ngx_msgbus_journal_hole_pt   hole;      /* or NULL; read() of all only */
+    ngx_uint_t                   told;      /* what is told of before it is
+                                               synced can be read, too */
+
+    ngx_msgbus_journal_hole_pt   hole;      /* or NULL; of read() */
 
     ngx_msgbus_journal_mark_t    mark;
     ngx_msgbus_journal_list_t    list;
@@ -70,7 +73,7 @@ typedef struct {
 /* what a page has come to */
 typedef struct {
     uint64_t                     examined;  /* the page is all that there is
-                                               up to this id, or down to it */
+                                               up to this id */
     uint64_t                     lost;      /* ids up to it, of a hole that the
                                                page has come to, may be
                                                lost; or 0 */
@@ -100,24 +103,15 @@ void ngx_msgbus_journal_reader_close(ngx_msgbus_journal_reader_t *r);
 ngx_int_t ngx_msgbus_journal_reader_look(ngx_msgbus_journal_reader_t *r);
 
 /*
- * Reads events of some channels with ids above after and up to upto (0: all
+ * Reads events of all channels with ids above after and up to upto (0: all
  * that look() has seen), at most max, in rising order.  Those that were
  * created before since, ms, are passed over.  NGX_OK, NGX_DECLINED, NGX_ERROR;
  * NGX_AGAIN: a segment has left meanwhile: look, and look at the floor.
  */
 ngx_int_t ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_what_t *what, uint64_t after, uint64_t upto,
-    ngx_uint_t max, uint64_t since, ngx_msgbus_journal_event_pt handler,
-    void *data, ngx_msgbus_journal_page_t *page);
-
-/*
- * The same with ids below before (0: from the newest on) and above after, in
- * falling order: the newest of them first.
- */
-ngx_int_t ngx_msgbus_journal_read_back(ngx_msgbus_journal_reader_t *r,
-    ngx_msgbus_journal_what_t *what, uint64_t before, uint64_t after,
-    ngx_uint_t max, uint64_t since, ngx_msgbus_journal_event_pt handler,
-    void *data, ngx_msgbus_journal_page_t *page);
+    uint64_t after, uint64_t upto, ngx_uint_t max, uint64_t since,
+    ngx_msgbus_journal_event_pt handler, void *data,
+    ngx_msgbus_journal_page_t *page);
 
 /*
  * Looks anew which ids are gone, for it forgets while one reads: what was
@@ -145,6 +139,13 @@ uint64_t ngx_msgbus_journal_end(ngx_msgbus_journal_reader_t *r,
  */
 ngx_msgbus_journal_opened_t *ngx_msgbus_journal_opened(
     ngx_msgbus_journal_reader_t *r, ngx_uint_t i, ngx_int_t *rc);
+
+/*
+ * The record at an offset before o->window.end; NGX_OK; NGX_ERROR: it is none,
+ * or o->window.err
+ */
+ngx_int_t ngx_msgbus_journal_read_record(ngx_msgbus_journal_opened_t *o,
+    uint64_t offset, ngx_msgbus_journal_event_t *ev);
 
 /* tells of an error, or, where err is 0, of damage in a segment of the list */
 ngx_int_t ngx_msgbus_journal_read_bad(ngx_msgbus_journal_reader_t *r,

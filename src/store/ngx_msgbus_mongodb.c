@@ -8,7 +8,8 @@
  * A connection to MongoDB: what its URI and the configuration say of it, what
  * kind of server it is, and RSE's indexes.
  *
- * Everything here blocks, and runs in the committer's thread.
+ * Everything here blocks, and runs in the thread whose connection it is: the
+ * committer's, or that of history.
  */
 
 
@@ -50,6 +51,7 @@
 
 static void ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db);
 static void ngx_msgbus_mongodb_concerns(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_mongodb_client(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_hello(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
 static ngx_int_t ngx_msgbus_mongodb_alone(ngx_msgbus_db_t *db);
@@ -222,6 +224,47 @@ ngx_int_t
 ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits)
 {
+    if (ngx_msgbus_mongodb_client(db) != NGX_OK
+        || ngx_msgbus_mongodb_hello(db, limits) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_msgbus_mongodb_indexes(db);
+}
+
+
+ngx_int_t
+ngx_msgbus_mongodb_attach(ngx_msgbus_db_t *db)
+{
+    bson_t       reply;
+    ngx_int_t    rc;
+    bson_iter_t  iter;
+
+    db->begin = 0;
+
+    if (ngx_msgbus_mongodb_client(db) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_msgbus_mongodb_command(db, "isMaster", &reply);
+
+    if (rc == NGX_OK
+        && !bson_iter_init_find(&iter, &reply, "setName")
+        && !bson_iter_init_find(&iter, &reply, "msg"))
+    {
+        rc = ngx_msgbus_mongodb_alone(db);
+    }
+
+    bson_destroy(&reply);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_mongodb_client(ngx_msgbus_db_t *db)
+{
     const char  *database;
 
     db->client = mongoc_client_new_from_uri(db->uri);
@@ -241,11 +284,7 @@ ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
     db->counters = mongoc_client_get_collection(db->client, database,
                                                 "counters");
 
-    if (ngx_msgbus_mongodb_hello(db, limits) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_msgbus_mongodb_indexes(db);
+    return NGX_OK;
 }
 
 

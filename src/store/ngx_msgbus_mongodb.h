@@ -14,7 +14,11 @@
 #include "ngx_msgbus_mongodb_conf.h"
 
 
-/* a connection to MongoDB; a committer's, used in its thread only */
+/* ids are from 1 to below this: what all programs hold exactly */
+#define NGX_MSGBUS_ID_END    ((int64_t) 1 << 53)
+
+
+/* a connection to MongoDB; used in one thread only */
 struct ngx_msgbus_db_s {
     ngx_msgbus_mongodb_conf_t  *conf;
     uint64_t                    ttl;         /* ms */
@@ -35,6 +39,9 @@ struct ngx_msgbus_db_s {
 
     uint64_t                    newest_created;
     ngx_uint_t                  newest_posted;  /* it has posted_at */
+
+    uint64_t                    begin;       /* of history: ids up to it are
+                                                not worth a look */
 
     int32_t                     w;           /* of the write concern */
     int32_t                     patience;    /* of the server, ms */
@@ -58,6 +65,7 @@ ngx_msgbus_db_t *ngx_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf,
 void ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db);
 ngx_int_t ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
+ngx_int_t ngx_msgbus_mongodb_attach(ngx_msgbus_db_t *db);
 void ngx_msgbus_mongodb_disconnect(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db);
@@ -72,6 +80,21 @@ void ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db);
  */
 void ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t created);
+
+/*
+ * The first event in an order, 1 or -1, of those with ids above low and below
+ * high; and its time in db->newest_created.  NGX_OK, NGX_DECLINED: there is
+ * none, NGX_ERROR.
+ */
+ngx_int_t ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order,
+    uint64_t low, uint64_t high, uint64_t *id);
+
+/* an event's id, 0: it is none; a date, 0: it is none, or before 1970 */
+uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
+uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
+
+/* what a document says; it points into that */
+void ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc);
 
 /*
  * What each command has that writes: the write concern, and how long it may

@@ -79,6 +79,41 @@ typedef struct {
 typedef void (*ngx_msgbus_doc_pt)(void *data, ngx_msgbus_doc_t *doc);
 
 
+/* channels that somebody asks for */
+typedef struct {
+    ngx_str_t              channel;    /* empty: the whole bus */
+    ngx_uint_t             below;      /* and those below it: of "/a", "/a/b" */
+} ngx_msgbus_scope_t;
+
+
+/* what is asked of a store's history */
+typedef struct {
+    ngx_msgbus_scope_t    *scopes;     /* an event that is in several of them */
+    ngx_uint_t             nscopes;    /*   comes once */
+    uint64_t               after;      /* ids above it, */
+    uint64_t               upto;       /*   and up to this one */
+    ngx_uint_t             max;        /* events */
+    size_t                 max_bytes;  /* of their data, but one event at
+                                          least */
+    ngx_str_t              hide;       /* events of this uuid need not be
+                                          there; empty: none */
+    uint64_t               since;      /* what is older, ms since 1970, counts
+                                          as forgotten */
+    ngx_uint_t             newest_first;
+} ngx_msgbus_history_t;
+
+
+/* what came of it */
+typedef struct {
+    uint64_t               examined;   /* the page is all that there is above
+                                          "after" up to this id; or, newest
+                                          first, from it up to "upto" */
+    uint64_t               floor;      /* ids up to it may be forgotten */
+    uint64_t               lost;       /* likewise, by what befell the store,
+                                          and above the floor; 0: none */
+} ngx_msgbus_examined_t;
+
+
 /* what one insert takes; an event that is larger goes alone */
 typedef struct {
     ngx_uint_t             events;
@@ -190,6 +225,28 @@ struct ngx_msgbus_store_s {
     /* no id above it was ever given out; NGX_OK or NGX_ERROR */
     ngx_int_t            (*counter)(ngx_msgbus_db_t *db, uint64_t *c);
     ngx_int_t            (*raise)(ngx_msgbus_db_t *db, uint64_t c);
+
+    /*
+     * For one who only reads history, in a thread of his own: in place of
+     * connect(), and of all that follows it.  NULL in place of them: there is
+     * none.  NGX_OK or NGX_ERROR.
+     */
+    ngx_int_t            (*attach)(ngx_msgbus_db_t *db);
+
+    /*
+     * A page of what is stored, in the order of the ids; of some channels, and
+     * by indexes.  It may end early, but moves on.  The floor is looked up
+     * behind it, for a store forgets while one reads: who comes from below the
+     * floor may miss some.
+     *
+     * NGX_OK
+     * NGX_ABORT     not this one; others may go well
+     * NGX_ERROR
+     */
+    ngx_int_t            (*history)(ngx_msgbus_db_t *db,
+                                    ngx_msgbus_history_t *h,
+                                    ngx_msgbus_doc_pt handler, void *data,
+                                    ngx_msgbus_examined_t *page);
 };
 
 

@@ -16,9 +16,11 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <poll.h>
 #include <pthread.h>
 #include "ngx_msgbus_journal.h"
 #include "ngx_msgbus_journal_conf.h"
+#include "ngx_msgbus_journal_history.h"
 #include "ngx_msgbus_journal_keep.h"
 #include "ngx_msgbus_journal_manifest.h"
 #include "ngx_msgbus_journal_read.h"
@@ -32,6 +34,10 @@
 
 /* what is not synced yet, at most */
 #define NGX_MSGBUS_JOURNAL_UNSYNCED    (32 * 1024 * 1024)
+
+/* looks for one page of history, and ms between them */
+#define NGX_MSGBUS_JOURNAL_LOOKS       100
+#define NGX_MSGBUS_JOURNAL_BREAK       10
 
 /* between two turns of the keeper, s */
 #define NGX_MSGBUS_JOURNAL_TURN        1
@@ -47,6 +53,7 @@ typedef struct {
     ngx_msgbus_journal_reader_t  reader;
     ngx_msgbus_journal_event_t   events[NGX_MSGBUS_JOURNAL_EVENTS_MAX];
     ngx_uint_t                   open;       /* writer and reader are */
+    ngx_uint_t                   attached;   /* the reader is, alone */
     char                        *error;
     char                         text[NGX_MSGBUS_JOURNAL_ERROR_LEN];
     char                         warnings[NGX_MSGBUS_WARNINGS_LEN];
@@ -105,6 +112,10 @@ static ngx_int_t ngx_msgbus_journal_touch(ngx_msgbus_db_t *db, uint64_t id,
 static ngx_int_t ngx_msgbus_journal_counter(ngx_msgbus_db_t *db,
     uint64_t *c);
 static ngx_int_t ngx_msgbus_journal_raise(ngx_msgbus_db_t *db, uint64_t c);
+static ngx_int_t ngx_msgbus_journal_attach(ngx_msgbus_db_t *db);
+static ngx_int_t ngx_msgbus_journal_db_history(ngx_msgbus_db_t *db,
+    ngx_msgbus_history_t *h, ngx_msgbus_doc_pt handler, void *data,
+    ngx_msgbus_examined_t *page);
 static uint64_t ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd);
 static ngx_int_t ngx_msgbus_journal_start(ngx_msgbus_journal_db_t *jd);
 static void *ngx_msgbus_journal_cycle(void *data);
@@ -133,7 +144,9 @@ ngx_msgbus_store_t  ngx_msgbus_store_journal = {
     ngx_msgbus_journal_after,
     ngx_msgbus_journal_touch,
     ngx_msgbus_journal_counter,
-    ngx_msgbus_journal_raise
+    ngx_msgbus_journal_raise,
+    ngx_msgbus_journal_attach,
+    ngx_msgbus_journal_db_history
 };
 
 
@@ -238,6 +251,10 @@ ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db)
 {
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
 
+    if (jd->attached) {
+        ngx_msgbus_journal_reader_close(&jd->reader);
+    }
+
     if (jd->open) {
         ngx_msgbus_journal_shut(jd);
     }
@@ -318,6 +335,11 @@ static void
 ngx_msgbus_journal_disconnect(ngx_msgbus_db_t *db)
 {
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    if (jd->attached) {
+        ngx_msgbus_journal_reader_close(&jd->reader);
+        jd->attached = 0;
+    }
 
     if (!jd->open || jd->writer.failed) {
         return;
@@ -550,7 +572,6 @@ ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     ngx_uint_t                  events, tries;
     ngx_msgbus_doc_t            doc;
     ngx_msgbus_journal_page_t   page;
-    ngx_msgbus_journal_what_t   what;
 
     if (ngx_msgbus_journal_flush(&jd->writer, 0) != NGX_OK) {
         jd->error = jd->writer.error;
@@ -565,8 +586,6 @@ ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
     jd->data = data;
     jd->last = id;
 
-    ngx_memzero(&what, sizeof(ngx_msgbus_journal_what_t));
-
     events = 0;
     tries = 0;
 
@@ -578,7 +597,7 @@ ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
             ngx_msgbus_journal_gone(jd, jd->reader.oldest);
         }
 
-        rc = ngx_msgbus_journal_read(&jd->reader, &what, jd->last, 0,
+        rc = ngx_msgbus_journal_read(&jd->reader, jd->last, 0,
                                      max - events, 0, ngx_msgbus_journal_take,
                                      jd, &page);
         events += page.events;
@@ -685,6 +704,72 @@ static ngx_int_t
 ngx_msgbus_journal_raise(ngx_msgbus_db_t *db, uint64_t c)
 {
     return NGX_OK;
+}
+
+
+/* only reads: no lock, no keeper */
+static ngx_int_t
+ngx_msgbus_journal_attach(ngx_msgbus_db_t *db)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    jd->error = jd->reader.error;
+
+    if (ngx_msgbus_journal_reader_open(&jd->reader, jd->conf.path,
+                                       &ngx_msgbus_disk)
+        != NGX_OK)
+    {
+        ngx_msgbus_journal_reader_close(&jd->reader);
+        return NGX_ERROR;
+    }
+
+    jd->reader.told = 1;
+    jd->attached = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_journal_db_history(ngx_msgbus_db_t *db, ngx_msgbus_history_t *h,
+    ngx_msgbus_doc_pt handler, void *data, ngx_msgbus_examined_t *page)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    ngx_int_t   rc;
+    ngx_uint_t  tries, read;
+
+    jd->handler = handler;
+    jd->data = data;
+
+    read = 0;
+    rc = NGX_AGAIN;
+
+    /* once more where a segment leaves meanwhile, or a writer begins one */
+
+    for (tries = 0; tries < NGX_MSGBUS_JOURNAL_LOOKS; tries++) {
+
+        if (!read) {
+            rc = ngx_msgbus_journal_history(&jd->reader, h,
+                                            ngx_msgbus_journal_take, jd, page);
+            read = (rc == NGX_OK);
+        }
+
+        if (read) {
+            rc = ngx_msgbus_journal_floor(&jd->reader, h->since,
+                                          &page->floor);
+        }
+
+        if (rc != NGX_AGAIN) {
+            break;
+        }
+
+        (void) poll(NULL, 0, NGX_MSGBUS_JOURNAL_BREAK);
+    }
+
+    /* damage: there may be none where others read */
+
+    return rc == NGX_DECLINED ? NGX_ABORT : rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 

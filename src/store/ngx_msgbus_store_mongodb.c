@@ -22,14 +22,14 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_mongodb_history.h"
 #include "ngx_msgbus_mongodb_insert.h"
 #include "ngx_msgbus_time.h"
 
 
 #define NGX_MSGBUS_COUNTER  "last_known_id"
 
-/* ids are from 1 to below this: what all programs hold exactly */
-#define NGX_MSGBUS_ID_END    ((int64_t) 1 << 53)
+/* so many ids are left below the end, at least */
 #define NGX_MSGBUS_ID_SPARE  1000000
 
 /* holes between ids that are looked behind */
@@ -46,18 +46,13 @@ static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
     uint64_t *created);
 static ngx_int_t ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
     uint64_t *id);
-static ngx_int_t ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order,
-    uint64_t low, uint64_t high, uint64_t *id);
 static void ngx_msgbus_mongodb_range(bson_t *filter, uint64_t low,
     uint64_t high);
-static uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
-static uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
 static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
     ngx_uint_t max, ngx_msgbus_doc_pt handler, void *data);
 static ngx_int_t ngx_msgbus_mongodb_inspect(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db,
     int32_t order);
-static void ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc);
 static ngx_int_t ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t now);
 static ngx_int_t ngx_msgbus_mongodb_update(ngx_msgbus_db_t *db,
@@ -91,7 +86,9 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     ngx_msgbus_mongodb_after,
     ngx_msgbus_mongodb_touch,
     ngx_msgbus_mongodb_counter,
-    ngx_msgbus_mongodb_raise
+    ngx_msgbus_mongodb_raise,
+    ngx_msgbus_mongodb_attach,
+    ngx_msgbus_mongodb_history
 };
 
 
@@ -157,8 +154,7 @@ ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
 }
 
 
-/* the first event in an order, of those with ids between two */
-static ngx_int_t
+ngx_int_t
 ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, uint64_t low,
     uint64_t high, uint64_t *id)
 {
@@ -235,8 +231,7 @@ ngx_msgbus_mongodb_range(bson_t *filter, uint64_t low, uint64_t high)
 }
 
 
-/* 0: it is none */
-static uint64_t
+uint64_t
 ngx_msgbus_mongodb_id(bson_iter_t *iter)
 {
     int64_t  id;
@@ -266,8 +261,7 @@ ngx_msgbus_mongodb_id(bson_iter_t *iter)
 }
 
 
-/* 0: it is none, or before 1970 */
-static uint64_t
+uint64_t
 ngx_msgbus_mongodb_date(bson_iter_t *iter)
 {
     int64_t  ms;
@@ -441,7 +435,7 @@ ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db, int32_t order)
 
 
 /* what is missing, or of another type, is empty: no reader is shown it */
-static void
+void
 ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
 {
     uint32_t        len;

@@ -191,7 +191,7 @@ index_of(ngx_str_t *in)
     ngx_int_t                     rc;
     ngx_uint_t                    n;
     ngx_msgbus_disk_t             disk;
-    ngx_msgbus_journal_what_t     what;
+    ngx_msgbus_scope_t     scope;
     ngx_msgbus_journal_index_t    index;
     ngx_msgbus_journal_header_t   h;
 
@@ -224,11 +224,11 @@ index_of(ngx_str_t *in)
     if (rc == NGX_OK) {
         (void) ngx_msgbus_journal_index_step(&index, 100);
 
-        ngx_str_set(&what.channel, "/a");
-        what.below = 1;
+        ngx_str_set(&scope.channel, "/a");
+        scope.below = 1;
 
-        rc = ngx_msgbus_journal_index_find(&index, &disk, 0, &what, 0,
-                                           &records, &n);
+        rc = ngx_msgbus_journal_index_find(&index, &disk, 0, &scope, 1, 0,
+                                           (uint64_t) -1, &records, &n);
         if (rc == NGX_OK) {
             ngx_free(records);
         }

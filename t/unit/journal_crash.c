@@ -858,7 +858,6 @@ read_all(sim_t *sim, uint64_t *lost)
     uint64_t                     last;
     ngx_int_t                    rc;
     ngx_msgbus_journal_page_t    page;
-    ngx_msgbus_journal_what_t    what;
     ngx_msgbus_journal_reader_t  r;
 
     checks++;
@@ -875,10 +874,7 @@ read_all(sim_t *sim, uint64_t *lost)
         return NGX_AGAIN;
     }
 
-    memset(&what, 0, sizeof(what));
-
-    rc = ngx_msgbus_journal_read(&r, &what, 0, 0, EVENTS + 1, 0, take, &last,
-                                 &page);
+    rc = ngx_msgbus_journal_read(&r, 0, 0, EVENTS + 1, 0, take, &last, &page);
     unit_check(rc == NGX_OK, "not read: %s", r.error);
 
     *lost = page.lost;

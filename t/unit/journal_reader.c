@@ -9,9 +9,10 @@
  *
  * A writer writes, stops, is killed, and comes back after a power cut; events
  * grow old, segments get their indexes and leave.  In between readers, one
- * that stays for all the time and one that is new, ask for pages upward and
- * downward of all channels, of one, or of a subtree, from any id up to any;
- * for the floor; and for the place at which the newest so many begin.
+ * that stays for all the time and one that is new, ask for pages of all
+ * channels; for history, upward and downward, of several channels and
+ * subtrees, without one poster's events, from any id up to any; for the floor;
+ * and for the place at which the newest so many begin.
  *
  *     journal_reader FOLDER JOURNALS
  */
@@ -20,6 +21,7 @@
 #include "unit.h"
 #include <dirent.h>
 #include <sys/stat.h>
+#include "ngx_msgbus_journal_history.h"
 #include "ngx_msgbus_journal_keep.h"
 #include "ngx_msgbus_journal_read.h"
 
@@ -27,12 +29,14 @@
 #define EVENTS    6000
 #define HOLES     100
 #define TEXT      4000
+#define SCOPES    4
 
 
 typedef struct {
     uint64_t               id;
     uint64_t               created;
     ngx_uint_t             channel;
+    ngx_uint_t             poster;
     size_t                 len;
 } event_t;
 
@@ -47,7 +51,11 @@ typedef struct {
 /* a question, and how far the answer is checked */
 typedef struct {
     ngx_msgbus_journal_reader_t  *r;
-    ngx_msgbus_journal_what_t     what;
+    ngx_msgbus_scope_t            scopes[SCOPES];
+    ngx_uint_t                    nscopes;
+    ngx_uint_t                    hide;     /* poster + 1; 0: none */
+    size_t                        room;     /* bytes */
+    size_t                        bytes;
     uint64_t                      after;
     uint64_t                      upto;
     uint64_t                      since;
@@ -69,6 +77,11 @@ static void post(void);
 static void keep(void);
 static void ask(ngx_msgbus_journal_reader_t *r);
 static void ask_page(ngx_msgbus_journal_reader_t *r);
+static void ask_history(ngx_msgbus_journal_reader_t *r);
+static ngx_int_t read_history(question_t *q, ngx_msgbus_examined_t *page);
+static ngx_uint_t first(question_t *q);
+static uint64_t lost_by(question_t *q, uint64_t above, uint64_t upto);
+static void some_scope(ngx_msgbus_scope_t *scope);
 static void ask_floor(ngx_msgbus_journal_reader_t *r);
 static void ask_begin(ngx_msgbus_journal_reader_t *r);
 static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
@@ -97,6 +110,11 @@ static const char *others[] = { "none", "c", "long", "b/", "zz", "A" };
 #define CHANNELS  (sizeof(channels) / sizeof(channels[0]))
 #define OTHERS    (sizeof(others) / sizeof(others[0]))
 
+/* each of a poster's letter */
+static const char posters[] = "ABC";
+
+#define POSTERS   (sizeof(posters) - 1)
+
 
 static ngx_msgbus_disk_t            disk;
 static ngx_msgbus_journal_conf_t    conf;
@@ -112,9 +130,10 @@ static uint64_t                     now;
 static ngx_uint_t                   boots, fds;
 static u_char                       text[TEXT];
 
-static uint64_t                     pages, downward, cut, rare, below, lost,
-                                    expired, floors, begins, left, indexes,
-                                    gone, clean, killed, rebooted;
+static uint64_t                     pages, histories, downward, cut, rare,
+                                    below, several, hidden, lost, expired,
+                                    floors, begins, left, indexes, gone,
+                                    clean, killed, rebooted;
 
 
 int
@@ -142,10 +161,13 @@ main(int argc, char **argv)
     }
 
     printf("pages: %" PRIu64 "\n", pages);
+    printf("histories: %" PRIu64 "\n", histories);
     printf("downward: %" PRIu64 "\n", downward);
     printf("cut: %" PRIu64 "\n", cut);
     printf("of a channel: %" PRIu64 "\n", rare);
     printf("of a subtree: %" PRIu64 "\n", below);
+    printf("of several: %" PRIu64 "\n", several);
+    printf("without a poster: %" PRIu64 "\n", hidden);
     printf("over a hole: %" PRIu64 "\n", lost);
     printf("without the old: %" PRIu64 "\n", expired);
     printf("floors: %" PRIu64 "\n", floors);
@@ -341,6 +363,7 @@ post(void)
         ev->created = created;
         ev->channel = unit_once_in(60) ? CHANNELS - 2
                       : unit_below(CHANNELS);
+        ev->poster = unit_below(POSTERS);
         ev->len = 8 + (unit_once_in(8) ? unit_below(TEXT - 8)
                        : unit_below(100));
 
@@ -348,6 +371,8 @@ post(void)
         batch[i].created = ev->created;
         batch[i].channel.data = (u_char *) channels[ev->channel];
         batch[i].channel.len = strlen(channels[ev->channel]);
+        batch[i].uuid.data = (u_char *) &posters[ev->poster];
+        batch[i].uuid.len = 1;
         batch[i].data.data = text;
         batch[i].data.len = ev->len;
 
@@ -410,7 +435,13 @@ ask(ngx_msgbus_journal_reader_t *r)
                writer.durable.id);
 
     for (i = unit_below(6); i; i--) {
-        ask_page(r);
+
+        if (unit_once_in(3)) {
+            ask_page(r);
+
+        } else {
+            ask_history(r);
+        }
     }
 
     if (unit_once_in(4)) {
@@ -428,59 +459,30 @@ ask_page(ngx_msgbus_journal_reader_t *r)
 {
     uint64_t                    expected, end, floor;
     ngx_int_t                   rc;
-    ngx_uint_t                  i, tries;
+    ngx_uint_t                  tries;
     question_t                  q;
-    const char                 *name;
     ngx_msgbus_journal_page_t   page;
 
     memset(&q, 0, sizeof(q));
 
     q.r = r;
-    q.back = unit_once_in(2);
     q.after = unit_once_in(3) ? 0 : some_id();
     q.upto = unit_once_in(2) ? 0 : some_id();
     q.max = unit_once_in(3) ? EVENTS : unit_below(20);
     q.since = unit_once_in(2) || nevents == 0 ? 0
               : events[unit_below(nevents)].created;
-
-    if (!unit_once_in(3)) {
-        i = unit_below(CHANNELS + OTHERS);
-        name = i < CHANNELS ? channels[i] : others[i - CHANNELS];
-
-        q.what.channel.data = (u_char *) name;
-        q.what.channel.len = strlen(name);
-        q.what.below = unit_once_in(2);
-    }
+    q.nscopes = 1;
+    q.room = (size_t) -1;
 
     for (tries = 0; /* void */ ; tries++) {
 
-        /* from the first event that may be in it */
-
-        end = q.upto;
-
-        if (q.back && end) {
-            end--;
-        }
-
-        end = q.upto && end < r->newest ? end : r->newest;
-
-        for (i = q.back ? nevents : 0; /* void */ ; i += q.back ? -1 : 1) {
-
-            if (i == (q.back ? 0 : nevents)
-                || asked(&q, &events[i - q.back]))
-            {
-                break;
-            }
-        }
-
-        q.next = i;
+        q.next = first(&q);
         q.taken = 0;
         q.told = 0;
+        end = q.upto && q.upto < r->newest ? q.upto : r->newest;
 
-        rc = q.back ? ngx_msgbus_journal_read_back(r, &q.what, q.upto,
-                          q.after, q.max, q.since, take, &q, &page)
-                    : ngx_msgbus_journal_read(r, &q.what, q.after, q.upto,
-                          q.max, q.since, take, &q, &page);
+        rc = ngx_msgbus_journal_read(r, q.after, q.upto, q.max, q.since,
+                                     take, &q, &page);
 
         if (rc != NGX_AGAIN) {
             break;
@@ -501,56 +503,219 @@ ask_page(ngx_msgbus_journal_reader_t *r)
 
     /* nothing is missing, unless the page is full */
 
-    if (q.taken < q.max) {
-        unit_check(q.next == (q.back ? 0 : nevents), "event %lu, id %" PRIu64
-                   ", is missing after %lu", (unsigned long) q.next - q.back,
-                   events[q.next - q.back].id, (unsigned long) q.taken);
-    }
+    unit_check(q.taken == q.max || q.next == nevents, "event %lu, id %" PRIu64
+               ", is missing after %lu", (unsigned long) q.next,
+               events[q.next].id, (unsigned long) q.taken);
 
-    if (q.back) {
-        expected = q.after >= end || q.max == 0 ? end + 1
-                   : q.taken == q.max ? q.last : q.after + 1;
-
-    } else {
-        expected = q.after >= end || q.max == 0 ? q.after
-                   : q.taken == q.max ? q.last : end;
-    }
+    expected = q.after >= end || q.max == 0 ? q.after
+               : q.taken == q.max ? q.last : end;
 
     unit_check(page.examined == expected, "examined to %" PRIu64 ", not %"
-               PRIu64 ", %s %" PRIu64 " to %" PRIu64, page.examined, expected,
-               q.back ? "down" : "up", q.after, end);
+               PRIu64 ", from %" PRIu64 " to %" PRIu64, page.examined,
+               expected, q.after, end);
 
-    /* a hole is told of when the page touches it */
+    /* a hole is told of when the page touches it, and in its place */
 
-    expected = 0;
+    expected = q.after < end && q.max ? lost_by(&q, q.after, page.examined)
+                                      : 0;
 
-    for (i = 0; i < nholes && q.after < end && q.max; i++) {
+    unit_check(page.lost == expected, "lost up to %" PRIu64 ", not %" PRIu64
+               ", from %" PRIu64 " to %" PRIu64 ", examined %" PRIu64,
+               page.lost, expected, q.after, end, page.examined);
 
-        if (q.back ? holes[i].upto > (q.taken == q.max ? q.last - 1 : q.after)
-                     && holes[i].prev < end
-                   : holes[i].upto > q.after
-                     && holes[i].prev < page.examined)
+    unit_check(q.told == expected, "told of %" PRIu64 ", not of %" PRIu64,
+               q.told, expected);
+
+    pages++;
+    cut += q.taken && q.taken == q.max;
+    lost += expected != 0;
+    expired += q.since && q.taken;
+}
+
+
+static void
+ask_history(ngx_msgbus_journal_reader_t *r)
+{
+    uint64_t                expected, floor;
+    ngx_int_t               rc;
+    ngx_uint_t              i, full, tries;
+    question_t              q;
+    ngx_msgbus_examined_t   page;
+
+    memset(&q, 0, sizeof(q));
+
+    q.r = r;
+    q.back = unit_once_in(2);
+    q.after = unit_once_in(3) ? 0 : some_id();
+    q.upto = unit_once_in(2) ? r->newest : some_id();
+    q.upto = ngx_min(q.upto, r->newest);
+    q.max = unit_once_in(3) ? EVENTS : 1 + unit_below(20);
+    q.room = unit_once_in(2) ? (size_t) -1 : 1 + unit_below(3000);
+    q.since = unit_once_in(2) || nevents == 0 ? 0
+              : events[unit_below(nevents)].created;
+    q.hide = unit_once_in(3) ? 1 + unit_below(POSTERS) : 0;
+    q.nscopes = unit_once_in(2) ? 1 : 1 + unit_below(SCOPES);
+
+    for (i = 0; i < q.nscopes; i++) {
+        some_scope(&q.scopes[i]);
+    }
+
+    if (q.after >= q.upto) {
+        return;
+    }
+
+    for (tries = 0; /* void */ ; tries++) {
+
+        rc = read_history(&q, &page);
+
+        if (rc != NGX_AGAIN) {
+            break;
+        }
+
+        gone++;
+        unit_check(tries < 3 && q.taken == 0, "segments leave, and no end");
+    }
+
+    unit_check(rc == NGX_OK, "no history: %s", r->error);
+
+    rc = ngx_msgbus_journal_floor(r, q.since, &floor);
+    unit_check(rc == NGX_OK, "no floor: %s", r->error);
+
+    /* nothing is missing in what was examined, unless the floor has risen */
+
+    full = q.taken == q.max || q.bytes >= q.room;
+
+    unit_check(full || q.next == (q.back ? 0 : nevents)
+               || (q.back ? events[q.next - 1].id < page.examined
+                   : events[q.next].id > page.examined),
+               "event %lu, id %" PRIu64 ", is missing after %lu",
+               (unsigned long) q.next - q.back, events[q.next - q.back].id,
+               (unsigned long) q.taken);
+
+    expected = full ? q.last : q.back ? q.after + 1 : q.upto;
+
+    unit_check(page.examined == expected
+               || (floor > q.after && page.examined == q.after + 1),
+               "examined to %"
+               PRIu64 ", not %" PRIu64 ", %s %" PRIu64 " to %" PRIu64,
+               page.examined, expected, q.back ? "down" : "up", q.after,
+               q.upto);
+
+    /* a hole that the page crosses is told of, if it is above the floor */
+
+    expected = q.back ? lost_by(&q, page.examined - 1, q.upto)
+                      : lost_by(&q, q.after, page.examined);
+
+    unit_check(ngx_max(page.lost, floor) == ngx_max(expected, floor), "lost up "
+               "to %" PRIu64 ", not %" PRIu64 ", %s %" PRIu64 " to %" PRIu64
+               ", examined %" PRIu64 ", floor %" PRIu64, page.lost, expected,
+               q.back ? "down" : "up", q.after, q.upto, page.examined, floor);
+
+    histories++;
+    downward += q.back;
+    cut += full != 0;
+    several += q.nscopes > 1 && q.taken;
+    hidden += q.hide && q.taken;
+    rare += q.nscopes == 1 && q.scopes[0].channel.len && q.taken
+            && !q.scopes[0].below;
+    below += q.nscopes == 1 && q.scopes[0].channel.len && q.taken
+             && q.scopes[0].below;
+    lost += page.lost > floor;
+    expired += q.since && q.taken;
+}
+
+
+static ngx_int_t
+read_history(question_t *q, ngx_msgbus_examined_t *page)
+{
+    uint64_t              floor;
+    ngx_int_t             rc;
+    ngx_msgbus_history_t  h;
+
+    /* as it does itself: segments may have left */
+
+    rc = ngx_msgbus_journal_floor(q->r, 0, &floor);
+    unit_check(rc == NGX_OK, "no floor: %s", q->r->error);
+
+    q->taken = 0;
+    q->bytes = 0;
+    q->next = first(q);
+
+    memset(&h, 0, sizeof(h));
+
+    h.scopes = q->scopes;
+    h.nscopes = q->nscopes;
+    h.after = q->after;
+    h.upto = q->upto;
+    h.max = q->max;
+    h.max_bytes = q->room;
+    h.since = q->since;
+    h.newest_first = q->back;
+
+    if (q->hide) {
+        h.hide.data = (u_char *) &posters[q->hide - 1];
+        h.hide.len = 1;
+    }
+
+    return ngx_msgbus_journal_history(q->r, &h, take, q, page);
+}
+
+
+/* the first event that is to come; or the end */
+static ngx_uint_t
+first(question_t *q)
+{
+    ngx_uint_t  i;
+
+    for (i = q->back ? nevents : 0;
+         i != (q->back ? 0 : nevents) && !asked(q, &events[i - q->back]);
+         i += q->back ? -1 : 1)
+    {
+        /* void */
+    }
+
+    return i;
+}
+
+
+/* the newest hole that has ids above one, and up to another */
+static uint64_t
+lost_by(question_t *q, uint64_t above, uint64_t upto)
+{
+    uint64_t    id;
+    ngx_uint_t  i;
+
+    id = 0;
+
+    for (i = 0; i < nholes; i++) {
+
+        if (holes[i].upto > above && holes[i].prev < upto
+            && holes[i].upto > q->r->oldest)
         {
-            if (holes[i].upto > r->oldest) {
-                expected = holes[i].upto;
-            }
+            id = holes[i].upto;
         }
     }
 
-    unit_check(page.lost == expected, "lost up to %" PRIu64 ", not %" PRIu64
-               ", %s %" PRIu64 " to %" PRIu64 ", examined %" PRIu64, page.lost,
-               expected, q.back ? "down" : "up", q.after, end, page.examined);
+    return id;
+}
 
-    unit_check(q.back || q.what.channel.len || q.told == expected,
-               "told of %" PRIu64 ", not of %" PRIu64, q.told, expected);
 
-    pages++;
-    downward += q.back;
-    cut += q.taken && q.taken == q.max;
-    rare += q.what.channel.len && q.taken && !q.what.below;
-    below += q.what.channel.len && q.taken && q.what.below;
-    lost += expected != 0;
-    expired += q.since && q.taken;
+static void
+some_scope(ngx_msgbus_scope_t *scope)
+{
+    ngx_uint_t   i;
+    const char  *name;
+
+    if (unit_once_in(6)) {
+        return;
+    }
+
+    i = unit_below(CHANNELS + OTHERS);
+    name = i < CHANNELS ? channels[i] : others[i - CHANNELS];
+
+    scope->channel.data = (u_char *) name;
+    scope->channel.len = strlen(name);
+    scope->below = unit_once_in(2);
 }
 
 
@@ -560,27 +725,33 @@ asked(question_t *q, event_t *ev)
 {
     uint64_t     upto;
     size_t       len;
+    ngx_uint_t   i;
     const char  *name;
 
-    upto = q->back && q->upto ? q->upto - 1 : q->upto;
-
-    if (q->upto == 0 || upto > q->r->newest) {
-        upto = q->r->newest;
-    }
+    upto = q->upto && q->upto < q->r->newest ? q->upto : q->r->newest;
 
     if (ev->id <= q->after || ev->id > upto || ev->id <= q->r->oldest
-        || ev->created < q->since || q->max == 0)
+        || ev->created < q->since || q->max == 0
+        || (q->hide && ev->poster == q->hide - 1))
     {
         return 0;
     }
 
-    len = q->what.channel.len;
     name = channels[ev->channel];
 
-    return len == 0
-           || (strncmp(name, (char *) q->what.channel.data, len) == 0
-               && (name[len] == '\0'
-                   || (q->what.below && name[len] == '/')));
+    for (i = 0; i < q->nscopes; i++) {
+        len = q->scopes[i].channel.len;
+
+        if (len == 0
+            || (strncmp(name, (char *) q->scopes[i].channel.data, len) == 0
+                && (name[len] == '\0'
+                    || (q->scopes[i].below && name[len] == '/'))))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -602,6 +773,8 @@ take(void *data, ngx_msgbus_journal_event_t *ev)
     unit_check(ev->created == expected->created
                && ev->data.len == expected->len
                && memcmp(ev->data.data, text, ev->data.len) == 0
+               && ev->uuid.len == 1
+               && ev->uuid.data[0] == posters[expected->poster]
                && ev->channel.len == strlen(channels[expected->channel])
                && memcmp(ev->channel.data, channels[expected->channel],
                          ev->channel.len)
@@ -609,6 +782,7 @@ take(void *data, ngx_msgbus_journal_event_t *ev)
                "id %" PRIu64 " is not as it was", ev->id);
 
     q->taken++;
+    q->bytes += ev->data.len;
     q->last = ev->id;
 
     do {

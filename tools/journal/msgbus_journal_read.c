@@ -185,7 +185,6 @@ dump(const char *folder, ngx_uint_t offline)
 {
     ngx_int_t                     rc;
     ngx_msgbus_journal_page_t     page;
-    ngx_msgbus_journal_what_t     what;
     ngx_msgbus_journal_reader_t   r;
 
     if (ngx_msgbus_journal_reader_open(&r, folder, &ngx_msgbus_disk)
@@ -199,10 +198,8 @@ dump(const char *folder, ngx_uint_t offline)
 
     rc = ngx_msgbus_journal_reader_look(&r);
 
-    memset(&what, 0, sizeof(what));
-
     if (rc == NGX_OK) {
-        rc = ngx_msgbus_journal_read(&r, &what, 0, 0, (ngx_uint_t) -1, 0,
+        rc = ngx_msgbus_journal_read(&r, 0, 0, (ngx_uint_t) -1, 0,
                                      print_event, &r, &page);
         progress(NULL, 0, 0);
     }

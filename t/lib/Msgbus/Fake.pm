@@ -22,6 +22,10 @@ package Msgbus::Fake;
 #     $fake->put({ _id => Msgbus::Fake::long(7), ... });
 #     $fake->remove({ ... }); $fake->change({ ... }, { ... });
 #     $fake->documents, $fake->documents('counters'), $fake->ids
+#     $fake->set(wide => 1000);     a find over more ids is refused: it takes
+#                                   too long
+#
+#     $fake->finds                  what was looked for since the last time
 #     $fake->limits                 maxTimeMS of what writes
 #     $fake->counts                 commands so far, by name; "largest" insert
 
@@ -111,6 +115,13 @@ sub counts {
     my ($self) = @_;
 
     return $self->tell('counts');
+}
+
+
+sub finds {
+    my ($self) = @_;
+
+    return @{ $self->tell('finds') };
 }
 
 

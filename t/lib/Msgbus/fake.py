@@ -11,6 +11,7 @@ Orders below.  It ends with its input.
 """
 
 import bisect
+import collections
 import itertools
 import json
 import socket
@@ -204,6 +205,11 @@ def holds(document, wanted):
     """Is it what a filter asks for?  A comparison is with the same type."""
 
     for name, condition in wanted.items():
+        if name == "$or":
+            if not any(holds(document, branch) for branch in condition):
+                return False
+            continue
+
         value = document.get(name)
 
         if not isinstance(condition, dict):
@@ -212,6 +218,11 @@ def holds(document, wanted):
             continue
 
         for operator, limit in condition.items():
+            if operator in ("$in", "$ne"):
+                if (value in limit if operator == "$in" else value != limit):
+                    continue
+                return False
+
             if value is None or rank(value)[0] != rank(limit)[0]:
                 return False
 
@@ -241,8 +252,8 @@ class Collection:
 
         return at < len(self.keys) and self.keys[at] == rank(key)
 
-    def find(self, wanted, order, skip, limit):
-        """The documents behind a lower bound of their ids, sorted by id."""
+    def find(self, wanted, by, order, skip, limit):
+        """The documents behind a lower bound of their ids, sorted."""
 
         bound = wanted.get("_id")
         low = 0
@@ -254,6 +265,10 @@ class Collection:
         found = (self.documents[i] for i in (reversed(rows) if order < 0
                                              else rows)
                  if holds(self.documents[i], wanted))
+        if by != "_id":
+            found = sorted(found, key=lambda d: rank(d[by]),
+                           reverse=order < 0)
+
         found = itertools.islice(found, skip, skip + limit if limit else None)
 
         return list(found)
@@ -286,6 +301,8 @@ class Server:
         self.counts = {}        # commands, by name
         self.limits = {}        # the maxTimeMS of those that write
         self.largest = 0        # documents of an insert
+        self.finds = collections.deque(maxlen=1000)    # the last ones
+        self.wide = 0           # a find over more ids takes too long
 
     def collection(self, database, name):
         return self.collections.setdefault((database, name), Collection())
@@ -341,15 +358,33 @@ class Server:
                 and number(bound.get("$gt", -1)) >= self.unreadable):
             raise EOFError
 
-        order = c.get("sort", {}).get("_id", 1)
+        by, order = next(iter(c.get("sort", {"_id": 1}).items()))
         skip = number(c.get("skip", 0))
         collection = self.collection(c["$db"], c["find"])
-        found = collection.find(wanted, number(order), skip,
+        found = collection.find(wanted, by, number(order), skip,
                                 number(c.get("limit", 0)))
+
+        self.finds.append({n: v for n, v in c.items() if n in (
+            "find", "filter", "sort", "limit", "batchSize", "maxTimeMS",
+            "readConcern", "$readPreference")})
+
+        if self.wide and self.width(wanted) > self.wide:
+            return {"ok": 0.0, "code": 50, "codeName": "MaxTimeMSExpired",
+                    "errmsg": "operation exceeded time limit"}
 
         time.sleep(min(skip, len(collection.keys)) * self.skip_cost)
 
         return self.cursor(c, found, number(c.get("batchSize", 101)))
+
+    def width(self, wanted):
+        """How many ids a filter is about, in whichever branch."""
+
+        bound = wanted.get("$or", [wanted])[0].get("_id", {})
+
+        if "$gt" not in bound or "$lte" not in bound:
+            return 0
+
+        return number(bound["$lte"]) - number(bound["$gt"])
 
     def cursor(self, c, found, size=101):
         """A batch of what was found, as MongoDB cuts it: 101 at first."""
@@ -583,7 +618,7 @@ class Orders:
 
         for name, value in values.items():
             if name not in ("hello", "refused", "unreadable", "away", "rate",
-                            "skip_cost", "locked", "mute", "late"):
+                            "skip_cost", "locked", "mute", "late", "wide"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)
@@ -618,6 +653,14 @@ class Orders:
 
     def limits(self):
         return self.server.limits
+
+    def finds(self):
+        """Those since the last time."""
+
+        finds = list(self.server.finds)
+        self.server.finds.clear()
+
+        return finds
 
     def counts(self):
         return {**self.server.counts, "largest": self.server.largest}

@@ -125,6 +125,17 @@ class Database:
     def command(self, command):
         return plain(self.database.command(command))
 
+    def explain(self, filter, sort, limit=0):
+        """How the server would look for that."""
+
+        command = {"find": "events", "filter": filter, "sort": sort}
+
+        if limit:
+            command["limit"] = limit
+
+        return plain(self.database.command({"explain": command,
+                                            "verbosity": "executionStats"}))
+
     def drop(self):
         self.client.drop_database(self.database.name)
 

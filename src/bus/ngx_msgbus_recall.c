@@ -1,0 +1,855 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * History: what the store has and the log has not, for readers that come from
+ * far back.
+ *
+ * A thread of the worker's own asks the store, for a look back may take long,
+ * and neither the event loop nor a commit is to wait for it.  It starts with
+ * the first question, and answers one page a turn, in the order of asking: one
+ * who reads for days does not stop one who reads a page.
+ *
+ *     ask()  -> waiting -> the thread's -> done -> take() -> handlers
+ *
+ * A store that fails is left alone for a moment, and all who wait are told.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <poll.h>
+#include <pthread.h>
+#include "ngx_msgbus_lines.h"
+#include "ngx_msgbus_recall.h"
+#include "ngx_msgbus_time.h"
+
+
+/* answers handed over in one turn of the event loop */
+#define NGX_MSGBUS_RECALL_TURN   16
+
+/* an idle connection is let go after so many seconds */
+#define NGX_MSGBUS_RECALL_IDLE   10
+
+/* how much longer than a call of the store one waits for it, ms */
+#define NGX_MSGBUS_RECALL_SLACK  500
+
+/* how often an exit looks whether the thread has ended, ms */
+#define NGX_MSGBUS_RECALL_JOIN   2
+
+/* a store that stays away is told of this often, us */
+#define NGX_MSGBUS_RECALL_AWAY   60000000
+
+
+/*
+ * Lock      the mutex: waiting, done, begun, rest, stop, ended, and of a
+ *           question its state, link and hide
+ * Loop      all, asks, and who has asked: no lock
+ * Thread    reader, and of the question that it has taken rc and page
+ */
+struct ngx_msgbus_recall_s {
+    ngx_msgbus_store_t      *store;
+    ngx_msgbus_store_conf_t *conf;
+    uint64_t                ttl;       /* ms */
+    ngx_msgbus_notify_t    *notify;
+    ngx_log_t              *log;       /* the event loop's */
+
+    /* the loop's */
+    ngx_queue_t             all;
+    ngx_uint_t              questions;
+    ngx_uint_t              asks;
+    ngx_event_t             more;
+
+    pthread_t               thread;
+    ngx_uint_t              started;
+    ngx_uint_t              slot;      /* of the worker, once it has started */
+    ngx_msgbus_lines_t     *lines;
+    pthread_mutex_t         mutex;
+    pthread_cond_t          cond;
+
+    /* under the mutex */
+    ngx_queue_t             waiting;
+    ngx_queue_t             done;
+    uint64_t                begun;     /* the thread is at it since, us; or 0 */
+    uint64_t                rest;      /* the store is left alone until, us */
+    ngx_uint_t              stop;
+    ngx_uint_t              ended;     /* the thread touches nothing more */
+
+    /* the thread's */
+    ngx_msgbus_past_reader_t reader;
+    ngx_uint_t              attached;
+    uint64_t                told;      /* that it is away, us; 0: it is well */
+};
+
+
+static ngx_int_t ngx_msgbus_recall_cond(pthread_cond_t *cond);
+static ngx_int_t ngx_msgbus_recall_start(ngx_msgbus_recall_t *recall);
+static ngx_uint_t ngx_msgbus_recall_is_away(ngx_msgbus_recall_t *recall);
+static ngx_msgbus_asked_t *ngx_msgbus_recall_find(
+    ngx_msgbus_recall_t *recall, ngx_msgbus_history_t *h);
+static ngx_msgbus_asked_t *ngx_msgbus_recall_add(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_history_t *h);
+static void ngx_msgbus_recall_unlink(ngx_msgbus_ask_t *ask);
+static void ngx_msgbus_recall_drop(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_asked_t *asked);
+static void ngx_msgbus_recall_timer_handler(ngx_event_t *ev);
+static void ngx_msgbus_recall_more_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_msgbus_recall_has_ended(ngx_msgbus_recall_t *recall);
+static void *ngx_msgbus_recall_cycle(void *data);
+static ngx_msgbus_asked_t *ngx_msgbus_recall_next(
+    ngx_msgbus_recall_t *recall);
+static void ngx_msgbus_recall_answer(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_asked_t *asked);
+static ngx_int_t ngx_msgbus_recall_read(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_asked_t *asked);
+static void ngx_msgbus_recall_failed(ngx_msgbus_recall_t *recall,
+    ngx_int_t rc);
+static void ngx_msgbus_recall_detach(ngx_msgbus_recall_t *recall);
+
+
+ngx_msgbus_recall_t *
+ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
+    ngx_msgbus_store_conf_t *conf, uint64_t ttl, uint64_t seed,
+    ngx_msgbus_notify_t *notify, ngx_log_t *log)
+{
+    ngx_msgbus_recall_t  *recall;
+
+    recall = ngx_calloc(sizeof(ngx_msgbus_recall_t), log);
+    if (recall == NULL) {
+        return NULL;
+    }
+
+    recall->store = store;
+    recall->conf = conf;
+    recall->ttl = ttl;
+    recall->reader.store = store;
+    recall->reader.seed = seed;
+    recall->notify = notify;
+    recall->log = log;
+
+    recall->more.handler = ngx_msgbus_recall_more_handler;
+    recall->more.data = recall;
+    recall->more.log = log;
+
+    ngx_queue_init(&recall->all);
+    ngx_queue_init(&recall->waiting);
+    ngx_queue_init(&recall->done);
+
+    if (pthread_mutex_init(&recall->mutex, NULL) != 0) {
+        ngx_free(recall);
+        return NULL;
+    }
+
+    if (ngx_msgbus_recall_cond(&recall->cond) != NGX_OK) {
+        (void) pthread_mutex_destroy(&recall->mutex);
+        ngx_free(recall);
+
+        return NULL;
+    }
+
+    return recall;
+}
+
+
+/* its waits are told by the clock that nobody sets */
+static ngx_int_t
+ngx_msgbus_recall_cond(pthread_cond_t *cond)
+{
+    int                 err;
+    pthread_condattr_t  attr;
+
+    if (pthread_condattr_init(&attr) != 0) {
+        return NGX_ERROR;
+    }
+
+    err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+
+    if (err == 0) {
+        err = pthread_cond_init(cond, &attr);
+    }
+
+    (void) pthread_condattr_destroy(&attr);
+
+    return err ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_recall_start(ngx_msgbus_recall_t *recall)
+{
+    int       fd;
+    sigset_t  all, old;
+    ngx_err_t err;
+
+    if (recall->started) {
+        return NGX_OK;
+    }
+
+    recall->slot = (ngx_uint_t) recall->notify->slot;
+    fd = recall->notify->eventfds->fd[recall->slot];
+
+    recall->lines = ngx_msgbus_lines_create(recall->log, fd);
+    if (recall->lines == NULL) {
+        return NGX_ERROR;
+    }
+
+    recall->reader.log = ngx_msgbus_lines_log(recall->lines);
+
+    recall->reader.db = recall->store->create(recall->conf, recall->ttl,
+                                       recall->reader.log);
+    if (recall->reader.db == NULL) {
+        goto failed;
+    }
+
+    /* nginx's signals are for the event loop */
+
+    sigfillset(&all);
+
+    err = pthread_sigmask(SIG_BLOCK, &all, &old);
+
+    if (err == 0) {
+        err = pthread_create(&recall->thread, NULL, ngx_msgbus_recall_cycle,
+                             recall);
+
+        (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+
+    if (err) {
+        ngx_log_error(NGX_LOG_ALERT, recall->log, err,
+                      "pthread_create() failed");
+
+        recall->store->destroy(recall->reader.db);
+        recall->reader.db = NULL;
+
+        goto failed;
+    }
+
+    recall->started = 1;
+
+    return NGX_OK;
+
+failed:
+
+    ngx_msgbus_lines_destroy(recall->lines);
+    recall->lines = NULL;
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_msgbus_recall_ask(ngx_msgbus_recall_t *recall, ngx_msgbus_ask_t *ask)
+{
+    ngx_msgbus_asked_t    *asked;
+    ngx_msgbus_history_t  *h;
+
+    if (recall->notify->slot == -1 && !recall->started) {
+
+        /* it could not be told of an answer */
+
+        return NGX_BUSY;
+    }
+
+    if (ngx_msgbus_recall_start(recall) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_recall_is_away(recall)) {
+        return NGX_ABORT;
+    }
+
+    h = &ask->question;
+
+    h->since = 0;
+    h->max = ngx_min(h->max, NGX_MSGBUS_HISTORY_EVENTS);
+    h->max_bytes = ngx_min(h->max_bytes, NGX_MSGBUS_HISTORY_BYTES);
+
+    asked = ngx_msgbus_recall_find(recall, h);
+
+    if (asked == NULL) {
+
+        if (recall->questions == NGX_MSGBUS_HISTORY_QUESTIONS) {
+            return NGX_BUSY;
+        }
+
+        asked = ngx_msgbus_recall_add(recall, h);
+
+        if (asked == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_memzero(&ask->timer, sizeof(ngx_event_t));
+
+    ask->timer.handler = ngx_msgbus_recall_timer_handler;
+    ask->timer.data = ask;
+    ask->timer.log = recall->log;
+
+    ngx_add_timer(&ask->timer,
+                  recall->conf->silence + NGX_MSGBUS_RECALL_SLACK);
+
+    ask->recall = recall;
+    ask->asked = asked;
+    ask->page = NULL;
+    ask->rc = NGX_ERROR;
+
+    ngx_queue_insert_tail(&asked->asks, &ask->queue);
+    recall->asks++;
+
+    return NGX_AGAIN;
+}
+
+
+/* has it failed a moment ago, or not answered for longer than it may? */
+static ngx_uint_t
+ngx_msgbus_recall_is_away(ngx_msgbus_recall_t *recall)
+{
+    uint64_t    now, limit;
+    ngx_uint_t  away;
+
+    now = ngx_msgbus_time_monotonic();
+    limit = (recall->conf->silence + NGX_MSGBUS_RECALL_SLACK) * 1000;
+
+    (void) pthread_mutex_lock(&recall->mutex);
+
+    away = now < recall->rest
+           || (recall->begun && now - recall->begun > limit);
+
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    return away;
+}
+
+
+/* one that is asked already, and will do; its answer is not there yet */
+static ngx_msgbus_asked_t *
+ngx_msgbus_recall_find(ngx_msgbus_recall_t *recall, ngx_msgbus_history_t *h)
+{
+    ngx_uint_t           fits;
+    ngx_queue_t         *q;
+    ngx_msgbus_asked_t  *asked;
+
+    for (q = ngx_queue_head(&recall->all);
+         q != ngx_queue_sentinel(&recall->all);
+         q = ngx_queue_next(q))
+    {
+        asked = ngx_queue_data(q, ngx_msgbus_asked_t, queue);
+
+        if (!ngx_msgbus_asked_serves(&asked->h, h)) {
+            continue;
+        }
+
+        (void) pthread_mutex_lock(&recall->mutex);
+
+        fits = asked->state != NGX_MSGBUS_ASKED_DONE;
+
+        if (fits
+            && asked->h.hide.len
+            && (asked->h.hide.len != h->hide.len
+                || ngx_memcmp(asked->h.hide.data, h->hide.data, h->hide.len)
+                   != 0))
+        {
+            /* two who hide different events: each by himself */
+
+            fits = asked->state == NGX_MSGBUS_ASKED_WAITS;
+
+            if (fits) {
+                asked->h.hide.len = 0;
+            }
+        }
+
+        (void) pthread_mutex_unlock(&recall->mutex);
+
+        if (fits) {
+            return asked;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_msgbus_asked_t *
+ngx_msgbus_recall_add(ngx_msgbus_recall_t *recall, ngx_msgbus_history_t *h)
+{
+    ngx_msgbus_asked_t  *asked;
+
+    asked = ngx_msgbus_asked_create(h, recall->log);
+    if (asked == NULL) {
+        return NULL;
+    }
+
+    ngx_queue_insert_tail(&recall->all, &asked->queue);
+    recall->questions++;
+
+    (void) pthread_mutex_lock(&recall->mutex);
+
+    ngx_queue_insert_tail(&recall->waiting, &asked->link);
+    (void) pthread_cond_signal(&recall->cond);
+
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    return asked;
+}
+
+
+void
+ngx_msgbus_recall_forget(ngx_msgbus_ask_t *ask)
+{
+    ngx_uint_t            waits;
+    ngx_msgbus_asked_t   *asked;
+    ngx_msgbus_recall_t  *recall;
+
+    asked = ask->asked;
+    recall = ask->recall;
+
+    if (asked == NULL) {
+        return;
+    }
+
+    ngx_msgbus_recall_unlink(ask);
+
+    if (!ngx_queue_empty(&asked->asks)) {
+        return;
+    }
+
+    /* nobody is left: it is not asked, where that is not done yet */
+
+    (void) pthread_mutex_lock(&recall->mutex);
+
+    waits = asked->state == NGX_MSGBUS_ASKED_WAITS;
+
+    if (waits) {
+        ngx_queue_remove(&asked->link);
+    }
+
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    if (waits) {
+        ngx_msgbus_recall_drop(recall, asked);
+    }
+}
+
+
+static void
+ngx_msgbus_recall_unlink(ngx_msgbus_ask_t *ask)
+{
+    ngx_queue_remove(&ask->queue);
+
+    ask->recall->asks--;
+    ask->asked = NULL;
+
+    if (ask->timer.timer_set) {
+        ngx_del_timer(&ask->timer);
+    }
+}
+
+
+/* a question that nobody has to do with any more */
+static void
+ngx_msgbus_recall_drop(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_asked_t *asked)
+{
+    ngx_queue_remove(&asked->queue);
+    recall->questions--;
+
+    if (asked->page) {
+        ngx_msgbus_past_release(asked->page);
+    }
+
+    ngx_free(asked);
+}
+
+
+ngx_uint_t
+ngx_msgbus_recall_waiting(ngx_msgbus_recall_t *recall)
+{
+    return recall->asks;
+}
+
+
+static void
+ngx_msgbus_recall_timer_handler(ngx_event_t *ev)
+{
+    ngx_msgbus_ask_t  *ask;
+
+    ask = ev->data;
+
+    /* what comes now is too late */
+
+    ngx_msgbus_recall_forget(ask);
+
+    ask->rc = NGX_ERROR;
+    ask->handler(ask);
+}
+
+
+void
+ngx_msgbus_recall_take(ngx_msgbus_recall_t *recall)
+{
+    if (recall->started) {
+        ngx_msgbus_lines_write(recall->lines);
+        ngx_msgbus_recall_more_handler(&recall->more);
+    }
+}
+
+
+/* a handler may ask anew, and have others forgotten */
+static void
+ngx_msgbus_recall_more_handler(ngx_event_t *ev)
+{
+    ngx_uint_t            n;
+    ngx_queue_t          *q;
+    ngx_msgbus_ask_t     *ask;
+    ngx_msgbus_asked_t   *asked;
+    ngx_msgbus_recall_t  *recall;
+
+    recall = ev->data;
+
+    for (n = 0; n < NGX_MSGBUS_RECALL_TURN; n++) {
+
+        (void) pthread_mutex_lock(&recall->mutex);
+
+        q = ngx_queue_empty(&recall->done) ? NULL
+                                           : ngx_queue_head(&recall->done);
+
+        (void) pthread_mutex_unlock(&recall->mutex);
+
+        if (q == NULL) {
+            return;
+        }
+
+        asked = ngx_queue_data(q, ngx_msgbus_asked_t, link);
+
+        if (ngx_queue_empty(&asked->asks)) {
+
+            (void) pthread_mutex_lock(&recall->mutex);
+            ngx_queue_remove(&asked->link);
+            (void) pthread_mutex_unlock(&recall->mutex);
+
+            ngx_msgbus_recall_drop(recall, asked);
+            continue;
+        }
+
+        q = ngx_queue_head(&asked->asks);
+        ask = ngx_queue_data(q, ngx_msgbus_ask_t, queue);
+
+        ngx_msgbus_recall_unlink(ask);
+
+        ask->rc = asked->rc;
+        ask->page = asked->page;
+
+        if (ask->page) {
+            ask->page->owners++;
+        }
+
+        ask->handler(ask);
+    }
+
+    ngx_post_event(ev, &ngx_posted_next_events);
+}
+
+
+void
+ngx_msgbus_recall_hurry(ngx_msgbus_recall_t *recall, ngx_msec_t ms)
+{
+    ngx_queue_t         *q, *p;
+    ngx_msgbus_ask_t    *ask;
+    ngx_msgbus_asked_t  *asked;
+
+    for (q = ngx_queue_head(&recall->all);
+         q != ngx_queue_sentinel(&recall->all);
+         q = ngx_queue_next(q))
+    {
+        asked = ngx_queue_data(q, ngx_msgbus_asked_t, queue);
+
+        for (p = ngx_queue_head(&asked->asks);
+             p != ngx_queue_sentinel(&asked->asks);
+             p = ngx_queue_next(p))
+        {
+            ask = ngx_queue_data(p, ngx_msgbus_ask_t, queue);
+
+            if ((ngx_msec_int_t) (ask->timer.timer.key - ngx_current_msec)
+                > (ngx_msec_int_t) ms)
+            {
+                ngx_add_timer(&ask->timer, ms);
+            }
+        }
+    }
+}
+
+
+void
+ngx_msgbus_recall_stop(ngx_msgbus_recall_t *recall)
+{
+    (void) pthread_mutex_lock(&recall->mutex);
+
+    recall->stop = 1;
+    (void) pthread_cond_signal(&recall->cond);
+
+    (void) pthread_mutex_unlock(&recall->mutex);
+}
+
+
+ngx_int_t
+ngx_msgbus_recall_join(ngx_msgbus_recall_t *recall, uint64_t until)
+{
+    ngx_queue_t         *q;
+    ngx_msgbus_asked_t  *asked;
+
+    if (recall->started) {
+
+        /* a wait for a thread goes by the wall clock, which may jump */
+
+        while (!ngx_msgbus_recall_has_ended(recall)) {
+
+            if (ngx_msgbus_time_monotonic() >= until) {
+                return NGX_AGAIN;
+            }
+
+            (void) poll(NULL, 0, NGX_MSGBUS_RECALL_JOIN);
+        }
+
+        (void) pthread_join(recall->thread, NULL);
+
+        recall->store->destroy(recall->reader.db);
+        ngx_msgbus_lines_destroy(recall->lines);
+    }
+
+    while (!ngx_queue_empty(&recall->all)) {
+        q = ngx_queue_head(&recall->all);
+        asked = ngx_queue_data(q, ngx_msgbus_asked_t, queue);
+
+        while (!ngx_queue_empty(&asked->asks)) {
+            q = ngx_queue_head(&asked->asks);
+
+            ngx_msgbus_recall_unlink(ngx_queue_data(q, ngx_msgbus_ask_t,
+                                                    queue));
+        }
+
+        ngx_msgbus_recall_drop(recall, asked);
+    }
+
+    (void) pthread_cond_destroy(&recall->cond);
+    (void) pthread_mutex_destroy(&recall->mutex);
+
+    ngx_free(recall);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_recall_has_ended(ngx_msgbus_recall_t *recall)
+{
+    ngx_uint_t  ended;
+
+    (void) pthread_mutex_lock(&recall->mutex);
+    ended = recall->ended;
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    return ended;
+}
+
+
+/* the thread */
+static void *
+ngx_msgbus_recall_cycle(void *data)
+{
+    ngx_msgbus_recall_t *recall = data;
+
+    ngx_msgbus_asked_t  *asked;
+
+    for ( ;; ) {
+        asked = ngx_msgbus_recall_next(recall);
+
+        if (asked == NULL) {
+            break;
+        }
+
+        ngx_msgbus_recall_answer(recall, asked);
+    }
+
+    ngx_msgbus_recall_detach(recall);
+
+    (void) pthread_mutex_lock(&recall->mutex);
+    recall->ended = 1;
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    return NULL;
+}
+
+
+/* the one that has waited longest; NULL: it is to end */
+static ngx_msgbus_asked_t *
+ngx_msgbus_recall_next(ngx_msgbus_recall_t *recall)
+{
+    int                  rc;
+    ngx_queue_t         *q;
+    struct timespec      ts;
+    ngx_msgbus_asked_t  *asked;
+
+    (void) pthread_mutex_lock(&recall->mutex);
+
+    while (ngx_queue_empty(&recall->waiting) && !recall->stop) {
+
+        if (!recall->attached) {
+            (void) pthread_cond_wait(&recall->cond, &recall->mutex);
+            continue;
+        }
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        ts.tv_sec += NGX_MSGBUS_RECALL_IDLE;
+
+        rc = pthread_cond_timedwait(&recall->cond, &recall->mutex, &ts);
+
+        if (rc != 0 && ngx_queue_empty(&recall->waiting) && !recall->stop) {
+
+            /* files that have left, or a connection, are held for nobody */
+
+            (void) pthread_mutex_unlock(&recall->mutex);
+            ngx_msgbus_recall_detach(recall);
+            (void) pthread_mutex_lock(&recall->mutex);
+        }
+    }
+
+    asked = NULL;
+
+    if (!recall->stop) {
+        q = ngx_queue_head(&recall->waiting);
+        ngx_queue_remove(q);
+
+        asked = ngx_queue_data(q, ngx_msgbus_asked_t, link);
+        asked->state = NGX_MSGBUS_ASKED_TAKEN;
+
+        recall->begun = ngx_msgbus_time_monotonic();
+    }
+
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    return asked;
+}
+
+
+/* reads a page, and hands it over; after a failure all that wait is failed */
+static void
+ngx_msgbus_recall_answer(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_asked_t *asked)
+{
+    ngx_int_t     rc;
+    ngx_queue_t  *q;
+
+    rc = ngx_msgbus_recall_read(recall, asked);
+
+    ngx_msgbus_recall_failed(recall, rc);
+
+    rc = rc == NGX_BUSY ? NGX_ABORT : rc;
+
+    (void) pthread_mutex_lock(&recall->mutex);
+
+    asked->rc = rc;
+    asked->state = NGX_MSGBUS_ASKED_DONE;
+    ngx_queue_insert_tail(&recall->done, &asked->link);
+
+    recall->begun = 0;
+
+    if (rc == NGX_ERROR) {
+        recall->rest = ngx_msgbus_time_monotonic()
+                       + recall->conf->delay * 1000;
+
+        while (!ngx_queue_empty(&recall->waiting)) {
+            q = ngx_queue_head(&recall->waiting);
+            ngx_queue_remove(q);
+
+            asked = ngx_queue_data(q, ngx_msgbus_asked_t, link);
+
+            asked->rc = NGX_ERROR;
+            asked->state = NGX_MSGBUS_ASKED_DONE;
+            ngx_queue_insert_tail(&recall->done, &asked->link);
+        }
+    }
+
+    (void) pthread_mutex_unlock(&recall->mutex);
+
+    ngx_msgbus_notify_signal(recall->notify, recall->slot / 64,
+                             (ngx_atomic_uint_t) 1 << recall->slot % 64,
+                             recall->reader.log);
+}
+
+
+static ngx_int_t
+ngx_msgbus_recall_read(ngx_msgbus_recall_t *recall,
+    ngx_msgbus_asked_t *asked)
+{
+    uint64_t              now;
+    ngx_int_t             rc;
+    ngx_msgbus_history_t  h;
+
+    if (!recall->attached) {
+
+        recall->attached = 1;
+
+        if (recall->store->attach(recall->reader.db) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    h = asked->h;
+    now = ngx_msgbus_time_wall();
+    h.since = now > recall->ttl ? now - recall->ttl : 0;
+
+    asked->page = ngx_msgbus_past_read(&recall->reader, &h, &rc);
+
+    return rc;
+}
+
+
+/* told in the error log when that changes, and once a minute */
+static void
+ngx_msgbus_recall_failed(ngx_msgbus_recall_t *recall, ngx_int_t rc)
+{
+    uint64_t  now;
+
+    now = ngx_msgbus_time_monotonic();
+
+    if (rc == NGX_OK) {
+
+        if (recall->told) {
+            recall->told = 0;
+
+            ngx_log_error(NGX_LOG_NOTICE, recall->reader.log, 0,
+                          "msgbus reads history from \"%V\" again",
+                          &recall->conf->name);
+        }
+
+        return;
+    }
+
+    if (recall->told == 0 || now - recall->told > NGX_MSGBUS_RECALL_AWAY) {
+        recall->told = now;
+
+        ngx_log_error(NGX_LOG_ERR, recall->reader.log, 0,
+                      "msgbus can not read history from \"%V\": %s",
+                      &recall->conf->name,
+                      rc == NGX_BUSY ? "no memory"
+                      : recall->store->error(recall->reader.db));
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_msgbus_recall_detach(recall);
+    }
+}
+
+
+static void
+ngx_msgbus_recall_detach(ngx_msgbus_recall_t *recall)
+{
+    if (recall->attached) {
+        recall->store->disconnect(recall->reader.db);
+        recall->attached = 0;
+    }
+}

@@ -25,7 +25,7 @@ diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
 my $program = Unit->new('log_model')
-    ->compile([qw( number channel filing log undo view log_model check_log
+    ->compile([qw( number channel filing log show undo view log_model check_log
                    unit )],
               \@sanitize)
     ->link(@sanitize, '-Wl,--wrap=clock_gettime');

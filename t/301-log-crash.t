@@ -15,4 +15,4 @@ use Crash;
 
 
 Crash::test('log_crash', rooms => [qw( number channel filing log undo )],
-                         with  => [qw( view check_log )]);
+                         with  => [qw( show view check_log )]);

@@ -1,5 +1,6 @@
-# A cursor older than the log of a node is told of the gap; one that the log
-# has is not, also after a start, which fills the log from the database.
+# A cursor older than the log of a node gets the rest from the database; where
+# it is not asked he is told of the gap, also after a start, which fills the log
+# from the database.
 
 use strict;
 use warnings;
@@ -17,7 +18,11 @@ use Msgbus::Mongodb;
 Msgbus::Nginx->limit(60);
 
 my $mongodb = Msgbus::Mongodb->new->start;
-my $nginx = $mongodb->node(zone => 'ttl=120s max_events=20')->start;
+my $nginx = $mongodb->node(
+    zone     => 'ttl=120s max_events=20',
+    location => 'location / { msgbus bus; }
+                 location /log/ { msgbus bus; msgbus_history off; }',
+)->start;
 
 $mongodb->wait_until_up($nginx);
 
@@ -26,9 +31,11 @@ my @ids = map { $client->post('/a', qq({"n":$_}))->id } 1 .. 50;
 
 
 sub read_after {
-    my ($cursor) = @_;
+    my ($cursor, $uri) = @_;
 
-    my $r = $client->get("/a?echo=true&last-known-id=$cursor");
+    $uri //= '/a';
+
+    my $r = $client->get("$uri?echo=true&last-known-id=$cursor");
 
     return join ' ', $r->gap ? 'gap' : 'ok', scalar @{ $r->events },
                      @{ $r->events } ? $r->events->[0]{id} : '';
@@ -37,7 +44,9 @@ sub read_after {
 
 is(read_after($ids[49]), 'ok 0 ', 'a reader who has all');
 is(read_after($ids[39]), "ok 10 $ids[40]", 'one who is behind');
-is(read_after($ids[9]), "gap 20 $ids[30]", 'one who is behind the log');
+is(read_after($ids[9]), "ok 40 $ids[10]", 'one who is behind the log');
+is(read_after($ids[9], '/log/a'), "gap 20 $ids[30]",
+   '    and gets what the log has');
 is($mongodb->ask(count => { channel => '/a' }), 50,
    'the database has them all, for it drops by age only');
 
@@ -47,7 +56,9 @@ $mongodb->wait_until_up($nginx);
 $client = $nginx->client;
 
 is(read_after($ids[39]), "ok 10 $ids[40]", 'after a start: who is behind');
-is(read_after($ids[9]), "gap 20 $ids[30]", 'after a start: behind the log');
+is(read_after($ids[9]), "ok 40 $ids[10]", 'after a start: behind the log');
+is(read_after($ids[9], '/log/a'), "gap 20 $ids[30]",
+   '    and gets what the log has');
 
 # with room for all
 

@@ -21,7 +21,11 @@ my $fake = Msgbus::Fake->new->start;
 sub node {
     my ($size) = @_;
 
+    # it is about what is in memory
+
     return $fake->node(workers => 1, size => $size,
+                       location => 'location / { msgbus bus; }
+                                    msgbus_history off;',
                        uri => $fake->uri . '?socketTimeoutMS=500')->start;
 }
 

@@ -17,6 +17,7 @@
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_number.h"
 #include "ngx_msgbus_post.h"
+#include "ngx_msgbus_recall.h"
 #include "ngx_msgbus_store.h"
 #include "ngx_msgbus_view.h"
 #include "ngx_msgbus_waiter.h"
@@ -51,6 +52,15 @@ typedef struct {
     unsigned               unsure:1;       /* the cursor is above all ids, and
                                               may be another node's: the next
                                               look at the store will tell */
+
+    /* while it is read */
+    ngx_msgbus_view_t      view;
+    ngx_chain_t           *end;            /* of out */
+    ngx_pool_t            *pool;
+    size_t                 head;
+    size_t                 tail;
+    uint64_t               upto;           /* the store was asked for */
+    ngx_uint_t             asked;          /* so often in vain */
 } ngx_msgbus_page_t;
 
 
@@ -187,15 +197,49 @@ void ngx_msgbus_look_forget(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w);
  * free before pos, the last has tail bytes free after last.  NGX_OK or
  * NGX_ERROR.  On the event loop; the lock is let go at least every
  * NGX_MSGBUS_HOLD_RECORDS events.
+ *
+ * NGX_DECLINED, of a query with history only: what comes next is in the store.
  */
 ngx_int_t ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     size_t head, size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page);
+
+/* does a query with history make sense? */
+ngx_uint_t ngx_msgbus_has_history(ngx_msgbus_t *bus);
+
+/*
+ * Asks the store for what a page, or the next frame of a query, is declined
+ * for.  ask is zero at first, but for its handler and data.
+ *
+ * NGX_AGAIN     it waits: the handler will be called
+ * NGX_BUSY      too many wait
+ * NGX_ABORT     the store failed a moment ago, and is left alone
+ * NGX_ERROR     no memory, or no thread
+ */
+ngx_int_t ngx_msgbus_ask_page(ngx_msgbus_t *bus, ngx_msgbus_page_t *page,
+    ngx_msgbus_ask_t *ask);
+ngx_int_t ngx_msgbus_ask_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_msgbus_ask_t *ask);
+
+/*
+ * After that, in its handler or later, where ask->rc is NGX_OK: takes the
+ * answer into the page, and goes on as ngx_msgbus_read() does; or makes a frame
+ * of it, the caller's own, with more behind it; NULL: no memory.
+ */
+ngx_int_t ngx_msgbus_take_page(ngx_msgbus_t *bus, ngx_msgbus_page_t *page,
+    ngx_msgbus_ask_t *ask);
+ngx_msgbus_frame_t *ngx_msgbus_take_frame(ngx_msgbus_t *bus,
+    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_msgbus_ask_t *ask,
+    ngx_log_t *log);
+
+/* neither its handler nor its answer is wanted any more; or nothing */
+void ngx_msgbus_ask_forget(ngx_msgbus_ask_t *ask);
 
 /*
  * The next events for a stream, or none, as one frame of up to
  * NGX_MSGBUS_HOLD_BYTES, or one event; shared with other readers of the same
  * where they are many.  The caller becomes an owner.  NULL: no memory.  On the
- * event loop.
+ * event loop.  Where frame->lost, of a query with history only, it is empty:
+ * what comes next is in the store.
  */
 ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
     ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
@@ -203,8 +247,9 @@ ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
 /*
  * Frames of the caller's own: what a stream begins with, and the first events
  * for it; the same without events, for a reader who is to come back after so
- * many ms; and one that says where the parked reader of a query stands.  NULL:
- * no memory.  On the event loop.
+ * many ms; and one that says where the parked reader of a query stands, or,
+ * without a waiter, where its cursor does.  NULL: no memory.  On the event
+ * loop.
  */
 ngx_msgbus_frame_t *ngx_msgbus_hello(ngx_msgbus_t *bus,
     ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);

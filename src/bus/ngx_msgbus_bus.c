@@ -16,19 +16,14 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_msgbus_direct.h"
+#include "ngx_msgbus_show.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_worker.h"
 #include "ngx_msgbus_zone.h"
 
 
-static void ngx_msgbus_asked(ngx_msgbus_t *bus, ngx_msgbus_query_t *query);
-static ngx_msgbus_frame_t *ngx_msgbus_frame_render(ngx_msgbus_t *bus,
-    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
-static ngx_chain_t *ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data,
-    size_t len, size_t head, size_t tail);
 static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
     ngx_msgbus_status_t *status);
-static uint64_t ngx_msgbus_now(void);
 static uint64_t ngx_msgbus_wall(void);
 static u_char *ngx_msgbus_now_text(void);
 
@@ -198,22 +193,19 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 u_char *
 ngx_msgbus_show(u_char *p, ngx_msgbus_event_t *ev)
 {
+    static ngx_str_t  age = ngx_string("0");
+    static ngx_str_t  unnamed = ngx_null_string;
+
     ngx_msgbus_time_text(ev->created_text, ev->created);
 
-    p = ngx_msgbus_log_front(p, ev);
-    p = ngx_cpymem(p, "0,\"data\":", sizeof("0,\"data\":") - 1);
-    p = ngx_cpymem(p, ev->data.data, ev->data.len);
-    *p++ = '}';
-
-    return p;
+    return ngx_msgbus_show_event(p, ev, &age, &unnamed);
 }
 
 
 size_t
 ngx_msgbus_shown_len(ngx_msgbus_event_t *ev)
 {
-    return ngx_msgbus_log_front_len(ev) + ev->data.len
-           + sizeof("0,\"data\":}") - 1;
+    return ngx_msgbus_show_len(ev, 0);
 }
 
 
@@ -301,292 +293,6 @@ ngx_msgbus_look_forget(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w)
         ngx_msgbus_fresh_unlink(&bus->fresh, w);
         ngx_msgbus_worker_waits(bus);
     }
-}
-
-
-/* from when on the store is to be looked at; the newest id only rises */
-static void
-ngx_msgbus_asked(ngx_msgbus_t *bus, ngx_msgbus_query_t *query)
-{
-    uint64_t  last_id;
-
-    last_id = *(volatile uint64_t *) &bus->log.sh->last_id;
-
-    if (query->asked == 0 && query->after > last_id) {
-        query->asked = ngx_msgbus_time_monotonic();
-    }
-}
-
-
-ngx_int_t
-ngx_msgbus_read(ngx_msgbus_t *bus, ngx_msgbus_query_t *query, size_t head,
-    size_t tail, ngx_pool_t *pool, ngx_msgbus_page_t *page)
-{
-    u_char              *last;
-    size_t               len;
-    uint64_t             now;
-    ngx_int_t            rc;
-    ngx_chain_t         *cl, **ll;
-    ngx_msgbus_log_t    *log;
-    ngx_msgbus_view_t    view;
-
-    log = &bus->log;
-    now = ngx_msgbus_now();
-
-    ngx_msgbus_asked(bus, query);
-    ngx_msgbus_view_init(&view, query);
-
-    page->out = NULL;
-    page->size = 0;
-    ll = &page->out;
-
-    do {
-        ngx_msgbus_log_lock(log);
-
-        rc = ngx_msgbus_log_expire_locked(log, now);
-
-        if (rc == NGX_AGAIN) {
-            ngx_msgbus_log_unlock(log);
-            continue;
-        }
-
-        rc = ngx_msgbus_view_next_locked(log, &view, bus->scratch, &last,
-                                         now);
-
-        ngx_msgbus_log_unlock(log);
-
-        len = last - bus->scratch;
-
-        if (len) {
-            cl = ngx_msgbus_page_add(pool, bus->scratch, len,
-                                     page->out ? 0 : head, tail);
-            if (cl == NULL) {
-                return NGX_ERROR;
-            }
-
-            *ll = cl;
-            ll = &cl->next;
-
-            page->size += len;
-        }
-
-    } while (rc == NGX_AGAIN);
-
-    page->events = view.events;
-    page->first = view.first;
-    page->last = view.last;
-    page->last_id = view.last_id;
-    page->gap = view.gap;
-    page->unsure = view.unsure;
-
-    return NGX_OK;
-}
-
-
-ngx_msgbus_frame_t *
-ngx_msgbus_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_msgbus_form_e form, ngx_log_t *log)
-{
-    ngx_msgbus_frame_t  *frame, *mine;
-
-    frame = ngx_msgbus_frame_find(&bus->frames, query, form);
-
-    if (frame) {
-        frame->owners++;
-
-    } else {
-        frame = ngx_msgbus_frame_render(bus, query, form, log);
-        if (frame == NULL) {
-            return NULL;
-        }
-
-        if (!ngx_queue_empty(&bus->waiters.due)) {
-
-            /* it may be what those who are woken next need */
-
-            ngx_msgbus_frame_share(&bus->frames, frame);
-        }
-    }
-
-    if (query->hide.len == 0) {
-        return frame;
-    }
-
-    mine = ngx_msgbus_frame_without(frame, &query->hide, log);
-    ngx_msgbus_frame_release(frame);
-
-    return mine;
-}
-
-
-/* with nobody's events hidden */
-static ngx_msgbus_frame_t *
-ngx_msgbus_frame_render(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_msgbus_form_e form, ngx_log_t *log)
-{
-    u_char                   *last;
-    uint64_t                  now;
-    ngx_int_t                 rc;
-    ngx_msgbus_log_t         *l;
-    ngx_msgbus_view_t         view;
-    ngx_msgbus_query_t        q;
-    ngx_msgbus_log_sh_t      *sh;
-    ngx_msgbus_rendered_t     rendered;
-
-    static ngx_msgbus_mark_t  marks[NGX_MSGBUS_HOLD_RECORDS];
-
-    l = &bus->log;
-    sh = l->sh;
-    now = ngx_msgbus_now();
-
-    ngx_msgbus_asked(bus, query);
-
-    q = *query;
-    ngx_str_null(&q.hide);
-
-    ngx_msgbus_view_init(&view, &q);
-    view.marks = marks;
-
-    do {
-        ngx_msgbus_log_lock(l);
-
-        rc = ngx_msgbus_log_expire_locked(l, now);
-
-        if (rc == NGX_OK) {
-            break;
-        }
-
-        ngx_msgbus_log_unlock(l);
-
-    } while (rc == NGX_AGAIN);
-
-    rc = ngx_msgbus_view_next_locked(l, &view, bus->scratch, &last, now);
-
-    rendered.oldest = sh->head_serial < sh->next_serial
-                      ? ngx_msgbus_log_record(l, sh->head_serial)->id
-                      : sh->evicted_id + 1;
-
-    ngx_msgbus_log_unlock(l);
-
-    rendered.view = &view;
-    rendered.marks = marks;
-    rendered.more = (rc == NGX_AGAIN);
-
-    rendered.invented = (view.gap && q.after > view.last_id);
-
-    if (rendered.more) {
-        view.last_id = view.place;
-
-    } else if (rendered.invented && view.last_id >= rendered.oldest) {
-
-        /* it was told; what the bus has comes in the next frame */
-
-        view.last_id = rendered.oldest - 1;
-        rendered.more = 1;
-    }
-
-    return ngx_msgbus_frame_create(&rendered, form, log);
-}
-
-
-ngx_msgbus_frame_t *
-ngx_msgbus_hello(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_msgbus_form_e form, ngx_log_t *log)
-{
-    uint64_t             id;
-    ngx_msgbus_frame_t  *first, *frame;
-
-    first = ngx_msgbus_frame(bus, query, form, log);
-    if (first == NULL) {
-        return NULL;
-    }
-
-    /* events come behind the ping: it must not name a place beyond them */
-
-    id = first->last != first->pos ? query->after : first->last_id;
-
-    frame = ngx_msgbus_frame_hello(first, id, 0, form, log);
-    ngx_msgbus_frame_release(first);
-
-    return frame;
-}
-
-
-ngx_msgbus_frame_t *
-ngx_msgbus_come_back(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_msec_t retry, ngx_log_t *log)
-{
-    uint64_t  id;
-
-    id = query->after;
-
-    if (query->latest) {
-
-        /* what comes while it is away is newer than now */
-
-        ngx_msgbus_log_lock(&bus->log);
-        id = bus->log.sh->last_id;
-        ngx_msgbus_log_unlock(&bus->log);
-    }
-
-    return ngx_msgbus_frame_hello(NULL, id, retry, NGX_MSGBUS_SSE, log);
-}
-
-
-ngx_msgbus_frame_t *
-ngx_msgbus_ping(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
-    ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log)
-{
-    uint64_t  id;
-
-    id = query->after;
-
-    if (!ngx_msgbus_waiter_is_due(w)) {
-        id = ngx_max(id, bus->waiters.seen_id);
-    }
-
-    return ngx_msgbus_frame_ping(id, form, log);
-}
-
-
-void
-ngx_msgbus_release(ngx_msgbus_frame_t *frame)
-{
-    ngx_msgbus_frame_release(frame);
-}
-
-
-uint64_t
-ngx_msgbus_seen(ngx_msgbus_t *bus)
-{
-    return bus->waiters.seen_id;
-}
-
-
-static ngx_chain_t *
-ngx_msgbus_page_add(ngx_pool_t *pool, u_char *data, size_t len, size_t head,
-    size_t tail)
-{
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    cl = ngx_alloc_chain_link(pool);
-    if (cl == NULL) {
-        return NULL;
-    }
-
-    b = ngx_create_temp_buf(pool, head + len + tail);
-    if (b == NULL) {
-        return NULL;
-    }
-
-    b->pos += head;
-    b->last = ngx_cpymem(b->pos, data, len);
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    return cl;
 }
 
 
@@ -697,8 +403,7 @@ ngx_msgbus_status_store_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
 }
 
 
-/* since boot, ms: events expire by it.  As new as nginx's own time is. */
-static uint64_t
+uint64_t
 ngx_msgbus_now(void)
 {
     static uint64_t    now;

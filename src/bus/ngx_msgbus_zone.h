@@ -48,6 +48,9 @@ struct ngx_msgbus_s {
 };
 
 
+/* since boot, ms: events expire by it.  As new as nginx's own time is. */
+uint64_t ngx_msgbus_now(void);
+
 /* bytes that can be pending at once, where a database is the store */
 size_t ngx_msgbus_zone_max_posts(ngx_msgbus_t *bus);
 

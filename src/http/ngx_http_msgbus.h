@@ -65,6 +65,7 @@ typedef struct {
     ngx_uint_t                 max_depth;
 
     ngx_flag_t                 fresh_reads;
+    ngx_flag_t                 history;
     ngx_flag_t                 rse;
     ngx_http_msgbus_said_t     said;
 
@@ -116,6 +117,9 @@ typedef struct {
     unsigned                   encoded:1;     /* its body has a coding */
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
+    unsigned                   cursor:1;      /* one was sent */
+    unsigned                   history:1;     /* what the log has lost the
+                                                 store may tell */
     unsigned                   prefer_representation:1;
     unsigned                   read:1;        /* events is known */
     unsigned                   replied:1;     /* by this module */

@@ -129,6 +129,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->max_response = NGX_CONF_UNSET_SIZE;
     lcf->max_depth = NGX_CONF_UNSET_UINT;
     lcf->fresh_reads = NGX_CONF_UNSET;
+    lcf->history = NGX_CONF_UNSET;
     lcf->rse = NGX_CONF_UNSET;
     lcf->said.require_uuid = NGX_CONF_UNSET;
     lcf->said.jsonp = NGX_CONF_UNSET_UINT;
@@ -166,6 +167,7 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth, 512);
     ngx_conf_merge_value(conf->fresh_reads, prev->fresh_reads, 0);
+    ngx_conf_merge_value(conf->history, prev->history, 1);
     ngx_conf_merge_value(conf->test_mode, prev->test_mode, 0);
     ngx_conf_merge_str_value(conf->auth_prefix, prev->auth_prefix, "");
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);

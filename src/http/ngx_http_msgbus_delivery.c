@@ -41,6 +41,11 @@ static ngx_int_t ngx_http_msgbus_delivery_next(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
     ngx_msgbus_frame_t *frame);
+static ngx_int_t ngx_http_msgbus_delivery_ask(ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_past_handler(
+    ngx_http_msgbus_past_t *past);
+static ngx_uint_t ngx_http_msgbus_delivery_asks(
+    ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_ping(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_int_t ngx_http_msgbus_delivery_count(
@@ -54,6 +59,8 @@ static ngx_int_t ngx_http_msgbus_delivery_set(ngx_http_msgbus_delivery_t *dl,
 static ngx_int_t ngx_http_msgbus_delivery_backlog(
     ngx_http_msgbus_delivery_t *dl);
 static void ngx_http_msgbus_delivery_idle(ngx_http_msgbus_delivery_t *dl);
+static void ngx_http_msgbus_delivery_backlog_free(
+    ngx_http_msgbus_delivery_t *dl);
 static ngx_msgbus_frame_t *ngx_http_msgbus_delivery_sends(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_msgbus_t *ngx_http_msgbus_delivery_bus(
@@ -251,14 +258,17 @@ ngx_http_msgbus_delivery_ping_handler(ngx_http_msgbus_ping_t *ping)
 
     dl = ngx_queue_data(ping, ngx_http_msgbus_delivery_t, ping);
 
-    if (ngx_http_msgbus_delivery_sends(dl) || dl->reader.behind) {
-
+    if (ngx_http_msgbus_delivery_sends(dl)
+        || (dl->reader.behind && !ngx_http_msgbus_delivery_asks(dl)))
+    {
         /* what comes next names an id */
 
         return;
     }
 
-    if (dl->reader.after > ngx_msgbus_seen(ngx_http_msgbus_delivery_bus(dl))) {
+    if (!dl->reader.behind
+        && dl->reader.after > ngx_msgbus_seen(ngx_http_msgbus_delivery_bus(dl)))
+    {
 
         /* may it be another node's?  The store has been looked at since. */
 
@@ -381,6 +391,10 @@ ngx_http_msgbus_delivery_go_on(ngx_http_msgbus_delivery_t *dl)
             return NGX_OK;
         }
 
+        if (ngx_http_msgbus_delivery_asks(dl)) {
+            return NGX_AGAIN;
+        }
+
         if (n == NGX_HTTP_MSGBUS_FRAMES) {
             ngx_post_event(dl->reader.connection->write,
                            &ngx_posted_next_events);
@@ -394,7 +408,7 @@ ngx_http_msgbus_delivery_go_on(ngx_http_msgbus_delivery_t *dl)
 }
 
 
-/* takes the next events from the log, of which there may be none */
+/* takes the next events, of which there may be none: the store's, the log's */
 static ngx_int_t
 ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 {
@@ -403,7 +417,14 @@ ngx_http_msgbus_delivery_next(ngx_http_msgbus_delivery_t *dl)
 
     ngx_http_msgbus_delivery_query(dl, &query);
 
-    frame = ngx_http_msgbus_delivery_frame(dl, &query);
+    if (dl->backlog && dl->backlog->past && dl->backlog->past->ready) {
+        frame = ngx_http_msgbus_past_take(dl->backlog->past, &query,
+                                          dl->reader.topic->form);
+
+    } else {
+        frame = ngx_http_msgbus_delivery_frame(dl, &query);
+    }
+
     if (frame == NULL) {
         return NGX_ERROR;
     }
@@ -418,10 +439,18 @@ ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
     ngx_msgbus_frame_t *frame)
 {
     size_t                      size;
+    ngx_int_t                   rc;
+    ngx_uint_t                  lost;
     ngx_http_msgbus_backlog_t  *backlog;
+
+    lost = frame->lost;
 
     dl->reader.after = frame->last_id;
     dl->reader.events += (uint32_t) frame->events;
+
+    if (dl->reader.after) {
+        dl->reader.recent = 0;
+    }
 
     if (!dl->reader.parked) {
         dl->reader.by.hold->hold.ctx->pass.events = dl->reader.events;
@@ -456,12 +485,78 @@ ngx_http_msgbus_delivery_take(ngx_http_msgbus_delivery_t *dl,
         dl->reader.live = 1;
     }
 
+    rc = NGX_OK;
+
     if (size == 0) {
         ngx_msgbus_release(frame);
-        return NGX_OK;
+
+    } else {
+        rc = ngx_http_msgbus_delivery_set(dl, frame);
     }
 
-    return ngx_http_msgbus_delivery_set(dl, frame);
+    return rc == NGX_OK && lost ? ngx_http_msgbus_delivery_ask(dl) : rc;
+}
+
+
+/*
+ * The log has lost what comes next: the store is asked, for one page after the
+ * other, and each time what went before has been sent.
+ */
+static ngx_int_t
+ngx_http_msgbus_delivery_ask(ngx_http_msgbus_delivery_t *dl)
+{
+    ngx_msgbus_query_t       query;
+    ngx_http_msgbus_past_t  *past;
+
+    if (ngx_http_msgbus_delivery_backlog(dl) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    past = dl->backlog->past;
+
+    if (past == NULL) {
+        past = ngx_calloc(sizeof(ngx_http_msgbus_past_t),
+                          dl->reader.connection->log);
+        if (past == NULL) {
+            return NGX_ERROR;
+        }
+
+        past->bus = ngx_http_msgbus_delivery_bus(dl);
+        past->log = dl->reader.connection->log;
+        past->handler = ngx_http_msgbus_delivery_past_handler;
+        past->data = dl;
+
+        dl->backlog->past = past;
+    }
+
+    ngx_http_msgbus_delivery_query(dl, &query);
+    ngx_http_msgbus_past_ask(past, &query);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_msgbus_delivery_past_handler(ngx_http_msgbus_past_t *past)
+{
+    ngx_http_request_t          *r;
+    ngx_http_msgbus_delivery_t  *dl;
+
+    dl = past->data;
+    r = ngx_http_msgbus_reader_request(&dl->reader);
+
+    if (r) {
+        ngx_http_set_log_request(r->connection->log, r);
+    }
+
+    ngx_http_msgbus_delivery_done(dl, ngx_http_msgbus_delivery_go_on(dl));
+}
+
+
+static ngx_uint_t
+ngx_http_msgbus_delivery_asks(ngx_http_msgbus_delivery_t *dl)
+{
+    return dl->backlog && dl->backlog->past && dl->backlog->past->asking;
 }
 
 
@@ -473,8 +568,11 @@ ngx_http_msgbus_delivery_ping(ngx_http_msgbus_delivery_t *dl)
 
     ngx_http_msgbus_delivery_query(dl, &query);
 
+    /* one who reads on has not seen what others have */
+
     frame = ngx_msgbus_ping(ngx_http_msgbus_delivery_bus(dl),
-                            &dl->reader.waiter, &query, dl->reader.topic->form,
+                            dl->reader.behind ? NULL : &dl->reader.waiter,
+                            &query, dl->reader.topic->form,
                             dl->reader.connection->log);
 
     return frame ? ngx_http_msgbus_delivery_set(dl, frame) : NGX_ERROR;
@@ -495,7 +593,10 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
     topic = dl->reader.topic;
     backlog = dl->backlog;
 
+    /* it counts what memory has: of the rest there may be any number */
+
     ngx_http_msgbus_delivery_query(dl, &query);
+    query.history = 0;
 
     if (backlog->waiting) {
         query.after = ngx_max(query.after, backlog->counted);
@@ -623,9 +724,21 @@ ngx_http_msgbus_delivery_idle(ngx_http_msgbus_delivery_t *dl)
     }
 
     if (backlog && backlog->transport.out == NULL && backlog->asked == 0) {
-        ngx_free(backlog);
-        dl->backlog = NULL;
+        ngx_http_msgbus_delivery_backlog_free(dl);
     }
+}
+
+
+static void
+ngx_http_msgbus_delivery_backlog_free(ngx_http_msgbus_delivery_t *dl)
+{
+    if (dl->backlog->past) {
+        ngx_http_msgbus_past_forget(dl->backlog->past);
+        ngx_free(dl->backlog->past);
+    }
+
+    ngx_free(dl->backlog);
+    dl->backlog = NULL;
 }
 
 
@@ -707,6 +820,10 @@ ngx_http_msgbus_delivery_leave(ngx_http_msgbus_delivery_t *dl)
 
         dl->reader.listed = 0;
     }
+
+    if (dl->backlog && dl->backlog->past) {
+        ngx_http_msgbus_past_forget(dl->backlog->past);
+    }
 }
 
 
@@ -721,7 +838,7 @@ ngx_http_msgbus_delivery_free(ngx_http_msgbus_reader_t *reader)
 
     if (dl->backlog) {
         ngx_http_msgbus_transport_drop(&dl->backlog->transport);
-        ngx_free(dl->backlog);
+        ngx_http_msgbus_delivery_backlog_free(dl);
     }
 
     ngx_http_msgbus_reader_free(reader);

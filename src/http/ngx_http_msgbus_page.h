@@ -11,7 +11,10 @@
 #include "ngx_http_msgbus.h"
 
 
-/* reads the page that pass->query asks for; NGX_OK or NGX_ERROR */
+/*
+ * Reads the page that pass->query asks for; NGX_OK, NGX_ERROR, or NGX_DECLINED:
+ * what comes next only the store has.
+ */
 ngx_int_t ngx_http_msgbus_page(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 

@@ -87,6 +87,14 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
                                       "To wait needs sort=1");
     }
 
+    /* who has no cursor yet asks for no replay of days */
+
+    pass->history = lcf->history
+                    && ngx_msgbus_has_history(lcf->bus)
+                    && !r->post_action;
+
+    pass->query.history = pass->history && (pass->cursor || lcf->rse);
+
     if (pass->echo) {
         return NGX_OK;
     }
@@ -261,6 +269,8 @@ static ngx_int_t
 ngx_http_msgbus_query_cursor(ngx_http_msgbus_pass_t *pass, ngx_str_t *value)
 {
     int64_t  n;
+
+    pass->cursor = 1;
 
     if (ngx_http_msgbus_is(value, "latest")) {
         pass->query.latest = 1;

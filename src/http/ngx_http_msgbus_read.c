@@ -52,18 +52,24 @@ ngx_http_msgbus_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 static ngx_int_t
 ngx_http_msgbus_read_now(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 {
+    ngx_int_t          rc;
     ngx_msgbus_page_t  page;
 
     if (pass->form != NGX_MSGBUS_PAGE) {
         return ngx_http_msgbus_stream(r, pass);
     }
 
-    if (ngx_http_msgbus_page(r, pass, &page) != NGX_OK) {
+    rc = ngx_http_msgbus_page(r, pass, &page);
+
+    if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if ((pass->wait && page.out == NULL && !page.gap) || page.unsure) {
-        return ngx_http_msgbus_wait(r, pass, &page);
+    if (rc == NGX_DECLINED
+        || (pass->wait && page.out == NULL && !page.gap)
+        || page.unsure)
+    {
+        return ngx_http_msgbus_wait(r, pass, &page, rc);
     }
 
     return ngx_http_msgbus_page_send(r, pass, &page);

@@ -64,6 +64,7 @@ ngx_http_msgbus_reader_create(ngx_http_request_t *r,
 
     reader->connection = r->connection;
     reader->after = pass->query.after;
+    reader->recent = !pass->query.history;
     reader->hide = pass->query.hide.len;
     reader->packed = packed;
 
@@ -104,6 +105,7 @@ ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
     *query = reader->topic->query;
 
     query->after = reader->after;
+    query->history = reader->topic->query.history && !reader->recent;
     query->hide.len = reader->hide;
 
     p = (u_char *) reader + reader->topic->kind->size;

@@ -60,6 +60,8 @@ struct ngx_http_msgbus_reader_s {
     unsigned                       listed:1; /* the waiter is the bus's */
     unsigned                       behind:1; /* the log may have more for it */
     unsigned                       live:1;   /* it was not, once */
+    unsigned                       recent:1; /* it has no cursor yet, and gets
+                                                what is in memory */
 };
 
 

@@ -129,6 +129,7 @@ ngx_http_msgbus_topic_create(ngx_http_request_t *r,
     topic->query.after = 0;
     topic->query.asked = 0;
     topic->query.latest = 0;
+    topic->query.history = pass->history;
 
     ngx_str_null(&hide);
     topic->query.hide = hide;

@@ -104,7 +104,11 @@ ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
     ngx_queue_t         *q, *bucket;
     ngx_msgbus_frame_t  *frame;
 
-    if (frames->n == 0 || query->latest) {
+    if (frames->n == 0 || query->latest
+        || (query->history && query->after == 0))
+    {
+        /* from the beginning others may have what is left of it in the log */
+
         return NULL;
     }
 
@@ -284,6 +288,7 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     ngx_memcpy(uuid, query->channel->name.data, frame->name.len);
 
     frame->more = rendered->more;
+    frame->lost = rendered->lost;
     frame->gap = view->gap;
 
     ngx_msgbus_frame_close(frame, p);
@@ -660,6 +665,7 @@ ngx_msgbus_frame_hello(ngx_msgbus_frame_t *first, uint64_t id,
         frame->last_id = first->last_id;
         frame->events = first->events;
         frame->more = first->more;
+        frame->lost = first->lost;
         frame->gap = first->gap;
     }
 

@@ -63,6 +63,8 @@ typedef struct {
     unsigned               shared:1;
     unsigned               more:1;         /* the log has more behind it */
     unsigned               gap:1;          /* it tells of one */
+    unsigned               lost:1;         /* what comes next has left the
+                                              log, and a store may have it */
 } ngx_msgbus_frame_t;
 
 
@@ -81,6 +83,7 @@ typedef struct {
     ngx_msgbus_mark_t     *marks;
     uint64_t               oldest;         /* id that the log begins with */
     ngx_uint_t             more;
+    ngx_uint_t             lost;           /* the view was declined */
     ngx_uint_t             invented;       /* the cursor is above all ids */
 } ngx_msgbus_rendered_t;
 

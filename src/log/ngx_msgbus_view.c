@@ -22,7 +22,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_filing.h"
-#include "ngx_msgbus_number.h"
+#include "ngx_msgbus_show.h"
 #include "ngx_msgbus_view.h"
 
 
@@ -37,6 +37,7 @@ typedef struct {
 
 static ngx_int_t ngx_msgbus_view_begin(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view);
+static ngx_int_t ngx_msgbus_view_ask(ngx_msgbus_view_t *view);
 static ngx_int_t ngx_msgbus_view_event(ngx_msgbus_view_t *view,
     ngx_msgbus_record_t *rec, u_char *buf, u_char **last, uint64_t now);
 static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
@@ -48,16 +49,6 @@ static void ngx_msgbus_view_step(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
 static ngx_msgbus_source_t *ngx_msgbus_view_pick(ngx_msgbus_view_t *view,
     ngx_msgbus_source_t *sources, ngx_uint_t n);
-static ngx_uint_t ngx_msgbus_view_hidden(ngx_msgbus_query_t *q,
-    ngx_msgbus_record_t *rec);
-static void ngx_msgbus_view_age(ngx_str_t *age, ngx_msgbus_record_t *rec,
-    uint64_t now);
-static size_t ngx_msgbus_view_len(ngx_msgbus_query_t *q,
-    ngx_msgbus_record_t *rec, ngx_str_t *age);
-static u_char *ngx_msgbus_view_render(ngx_msgbus_query_t *q,
-    ngx_msgbus_record_t *rec, ngx_str_t *age, u_char *p);
-static u_char *ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark,
-    ngx_msgbus_record_t *rec, u_char *text, u_char *p);
 
 
 void
@@ -86,7 +77,13 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
         return NGX_OK;
     }
 
+    view->lost = 0;
+
     n = ngx_msgbus_view_open(log, view, sources);
+
+    if (view->lost && !q->newest_first) {
+        return ngx_msgbus_view_ask(view);
+    }
 
     for (examined = 0; examined < NGX_MSGBUS_HOLD_RECORDS; examined++) {
 
@@ -96,6 +93,9 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
             if (!q->newest_first) {
                 view->last_id = log->sh->last_id;
+
+            } else if (view->lost) {
+                return ngx_msgbus_view_ask(view);
             }
 
             return NGX_OK;
@@ -103,7 +103,9 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
         rec = ngx_msgbus_log_record(log, s->serial);
 
-        if (!ngx_msgbus_view_hidden(q, rec)) {
+        if (!ngx_msgbus_view_hides(q, ngx_msgbus_record_uuid(rec),
+                                   rec->uuid_len))
+        {
 
             rc = ngx_msgbus_view_event(view, rec, buf, last, now);
 
@@ -151,6 +153,22 @@ ngx_msgbus_view_begin(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view)
 }
 
 
+/* behind the place a store is to be asked, if that can change the page */
+static ngx_int_t
+ngx_msgbus_view_ask(ngx_msgbus_view_t *view)
+{
+    ngx_msgbus_query_t  *q;
+
+    q = view->query;
+
+    if (q->newest_first && view->place - 1 <= q->after) {
+        return NGX_OK;
+    }
+
+    return ngx_msgbus_view_has_room(view, 0) ? NGX_DECLINED : NGX_OK;
+}
+
+
 /*
  * Renders an event, if there is room for it: NGX_OK; NGX_AGAIN: not in this
  * buffer; NGX_DONE: not in this page.
@@ -161,16 +179,61 @@ ngx_msgbus_view_event(ngx_msgbus_view_t *view, ngx_msgbus_record_t *rec,
 {
     u_char              *p, *text;
     size_t               bytes;
-    ngx_str_t            age;
+    ngx_str_t            age, data, channel;
     ngx_msgbus_query_t  *q;
     u_char               digits[NGX_INT64_LEN];
 
     q = view->query;
     p = *last;
-    age.data = digits;
 
-    ngx_msgbus_view_age(&age, rec, now);
-    bytes = ngx_msgbus_view_len(q, rec, &age);
+    age.data = digits;
+    ngx_msgbus_show_age(&age, rec->since, now);
+
+    data.len = rec->data_len;
+    data.data = ngx_msgbus_record_data(rec);
+
+    channel.len = q->name ? rec->channel_len : 0;
+    channel.data = ngx_msgbus_record_channel(rec);
+
+    bytes = sizeof(",") - 1 + rec->front_len
+            + ngx_msgbus_show_rest_len(&age, data.len, channel.len);
+
+    if (!ngx_msgbus_view_has_room(view, bytes)) {
+        return NGX_DONE;
+    }
+
+    if (p != buf && (size_t) (p - buf) + bytes > NGX_MSGBUS_HOLD_BYTES) {
+        return NGX_AGAIN;
+    }
+
+    if (view->events && view->marks == NULL) {
+        *p++ = ',';
+    }
+
+    text = p;
+
+    p = ngx_cpymem(p, ngx_msgbus_record_front(rec), rec->front_len);
+    p = ngx_msgbus_show_rest(p, &age, &data, &channel);
+
+    if (view->marks) {
+        p = ngx_msgbus_view_mark(&view->marks[view->events], rec->id, text, p,
+                                 ngx_msgbus_record_uuid(rec), rec->uuid_len);
+    }
+
+    ngx_msgbus_view_count(view, rec->id, bytes);
+
+    *last = p;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_msgbus_view_has_room(ngx_msgbus_view_t *view, size_t bytes)
+{
+    ngx_msgbus_query_t  *q;
+
+    q = view->query;
 
     if (view->events == q->max_events
         || (view->events && view->bytes + bytes > q->max_bytes))
@@ -180,34 +243,23 @@ ngx_msgbus_view_event(ngx_msgbus_view_t *view, ngx_msgbus_record_t *rec,
         }
 
         view->cut = 1;
-        return NGX_DONE;
+        return 0;
     }
 
-    if (p != buf && (size_t) (p - buf) + bytes > NGX_MSGBUS_HOLD_BYTES) {
-        return NGX_AGAIN;
-    }
+    return 1;
+}
 
+
+void
+ngx_msgbus_view_count(ngx_msgbus_view_t *view, uint64_t id, size_t bytes)
+{
     if (view->events == 0) {
-        view->first = rec->id;
-
-    } else if (view->marks == NULL) {
-        *p++ = ',';
+        view->first = id;
     }
 
-    text = p;
-    p = ngx_msgbus_view_render(q, rec, &age, p);
-
-    if (view->marks) {
-        p = ngx_msgbus_view_mark(&view->marks[view->events], rec, text, p);
-    }
-
-    view->last = rec->id;
+    view->last = id;
     view->events++;
     view->bytes += bytes;
-
-    *last = p;
-
-    return NGX_OK;
 }
 
 
@@ -222,6 +274,10 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     ngx_msgbus_source_t  *s;
 
     q = view->query;
+
+    /* what has passed the log by is not below its oldest, but among them */
+
+    view->stop = q->history ? ngx_max(q->after, log->sh->lapsed_id) : q->after;
 
     ngx_msgbus_view_dropped(view, log->sh->lapsed_id);
 
@@ -277,7 +333,14 @@ ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id)
 
     seen = view->query->newest_first ? view->query->after : view->place;
 
-    if (seen && id > seen) {
+    if (id <= seen) {
+        return;
+    }
+
+    if (view->query->history) {
+        view->lost = 1;
+
+    } else if (seen) {
         view->gap = 1;
     }
 }
@@ -372,7 +435,7 @@ ngx_msgbus_view_pick(ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources,
         }
     }
 
-    if (s && newest_first && s->id <= view->query->after) {
+    if (s && newest_first && s->id <= view->stop) {
         return NULL;
     }
 
@@ -380,78 +443,24 @@ ngx_msgbus_view_pick(ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources,
 }
 
 
-static ngx_uint_t
-ngx_msgbus_view_hidden(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec)
+ngx_uint_t
+ngx_msgbus_view_hides(ngx_msgbus_query_t *q, u_char *uuid, size_t len)
 {
     return q->hide.len
-           && rec->uuid_len == q->hide.len
-           && ngx_memcmp(ngx_msgbus_record_uuid(rec), q->hide.data,
-                         q->hide.len) == 0;
+           && len == q->hide.len
+           && ngx_memcmp(uuid, q->hide.data, len) == 0;
 }
 
 
-/* an event's age, whole seconds; age->data has NGX_INT64_LEN bytes */
-static void
-ngx_msgbus_view_age(ngx_str_t *age, ngx_msgbus_record_t *rec, uint64_t now)
-{
-    uint64_t  seconds;
-
-    seconds = (int64_t) now > rec->since
-              ? (uint64_t) ((int64_t) now - rec->since) / 1000 : 0;
-
-    age->len = ngx_msgbus_number(age->data, seconds) - age->data;
-}
-
-
-/* what an event takes in an answer, the comma before it included */
-static size_t
-ngx_msgbus_view_len(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec,
-    ngx_str_t *age)
-{
-    size_t  len;
-
-    len = rec->front_len + age->len + rec->data_len
-          + sizeof(",,\"data\":}") - 1;
-
-    if (q->name) {
-        len += sizeof(",\"channel\":\"\"") - 1 + rec->channel_len;
-    }
-
-    return len;
-}
-
-
-static u_char *
-ngx_msgbus_view_render(ngx_msgbus_query_t *q, ngx_msgbus_record_t *rec,
-    ngx_str_t *age, u_char *p)
-{
-    p = ngx_cpymem(p, ngx_msgbus_record_front(rec), rec->front_len);
-    p = ngx_cpymem(p, age->data, age->len);
-    p = ngx_cpymem(p, ",\"data\":", sizeof(",\"data\":") - 1);
-    p = ngx_cpymem(p, ngx_msgbus_record_data(rec), rec->data_len);
-
-    if (q->name) {
-        p = ngx_cpymem(p, ",\"channel\":\"", sizeof(",\"channel\":\"") - 1);
-        p = ngx_cpymem(p, ngx_msgbus_record_channel(rec), rec->channel_len);
-        *p++ = '"';
-    }
-
-    *p++ = '}';
-
-    return p;
-}
-
-
-/* notes the event at text, which ends at p, and puts its uuid there */
-static u_char *
-ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, ngx_msgbus_record_t *rec,
-    u_char *text, u_char *p)
+u_char *
+ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, uint64_t id, u_char *text,
+    u_char *p, u_char *uuid, size_t len)
 {
     mark->text = text;
     mark->len = p - text;
-    mark->id = rec->id;
+    mark->id = id;
     mark->uuid.data = p;
-    mark->uuid.len = rec->uuid_len;
+    mark->uuid.len = len;
 
-    return ngx_cpymem(p, ngx_msgbus_record_uuid(rec), rec->uuid_len);
+    return ngx_cpymem(p, uuid, len);
 }

@@ -33,6 +33,8 @@ typedef struct {
     unsigned               latest:1;   /* the cursor is the newest event */
     unsigned               newest_first:1;
     unsigned               name:1;     /* "channel" ends each event */
+    unsigned               history:1;  /* what the log has no more, a store
+                                          may have */
 } ngx_msgbus_query_t;
 
 
@@ -55,6 +57,7 @@ typedef struct {
     ngx_msgbus_mark_t     *marks;      /* NULL: events are not told apart */
 
     uint64_t               place;      /* last id that was looked at */
+    uint64_t               stop;       /* newest first: not down to this one */
     uint64_t               last_id;    /* the cursor to use next */
     ngx_uint_t             events;     /* rendered so far */
     uint64_t               first;      /* id of the first of them */
@@ -65,6 +68,8 @@ typedef struct {
     unsigned               cut:1;      /* by a limit of the query */
     unsigned               gap:1;
     unsigned               unsure:1;   /* is the cursor another node's? */
+    unsigned               lost:1;     /* the log has not all that is behind
+                                          the place */
 } ngx_msgbus_view_t;
 
 
@@ -78,11 +83,31 @@ void ngx_msgbus_view_init(ngx_msgbus_view_t *view, ngx_msgbus_query_t *query);
  * for one record of any size behind.  Examines NGX_MSGBUS_HOLD_RECORDS at
  * most.
  *
- * NGX_OK      done: view holds the outcome
- * NGX_AGAIN   there is more: unlock, take the bytes away, lock, call again
+ * NGX_OK        done: view holds the outcome
+ * NGX_AGAIN     there is more: unlock, take the bytes away, lock, call again
+ * NGX_DECLINED  what comes next the log may have lost: of a query with history
+ *               a store is to be asked, for what is behind view->place; then
+ *               call again, unless that was the end
  */
 ngx_int_t ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, u_char *buf, u_char **last, uint64_t now);
+
+
+/*
+ * Is there room in the page for one more event, of so many bytes?  Else the
+ * page is cut before it.  And counts one that was rendered.
+ */
+ngx_uint_t ngx_msgbus_view_has_room(ngx_msgbus_view_t *view, size_t bytes);
+void ngx_msgbus_view_count(ngx_msgbus_view_t *view, uint64_t id,
+    size_t bytes);
+
+/* is an event of this poster's to be left out? */
+ngx_uint_t ngx_msgbus_view_hides(ngx_msgbus_query_t *q, u_char *uuid,
+    size_t len);
+
+/* notes the event at text, which ends at p, and puts its uuid there */
+u_char *ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, uint64_t id,
+    u_char *text, u_char *p, u_char *uuid, size_t len);
 
 
 /* what rendering can add to a record's own bytes */

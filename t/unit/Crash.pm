@@ -6,7 +6,7 @@ package Crash;
 # of.
 #
 #     Crash::test('log_crash', rooms => [qw( channel filing log )],   # of src/
-#                              with  => [qw( view check_log )]);      # plain
+#                              with  => [qw( show view check_log )]);      # plain
 
 use strict;
 use warnings;

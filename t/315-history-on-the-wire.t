@@ -179,6 +179,17 @@ $page = $history->ask(scopes => ['/b'], upto => $id);
 is($page->{floor}, $id, 'of an empty collection all is forgotten');
 
 
+# it forgets while one reads
+
+$fake->put(map { $fake->event($_) } 1 .. 100);
+$fake->set(expires => 30);
+$page = $history->ask(scopes => ['/a'], after => 10, upto => 100, max => 5);
+is_deeply($page->{ids}, [11 .. 15], 'what leaves behind a page was in it');
+is($page->{floor}, 30, 'and the floor, looked up behind that, tells of it');
+$fake->remove({});
+$history->idle;
+
+
 # odd documents
 
 $fake->put(map { $fake->event($_ <= 20 ? { '$double' => $_ + 0.5 } : $_) }

@@ -55,6 +55,7 @@ ngx_msgbus_past_read(ngx_msgbus_past_reader_t *r, ngx_msgbus_history_t *h,
         return NULL;
     }
 
+    r->page->len = r->len;
     ngx_msgbus_past_finish(r->page);
 
     return r->page;

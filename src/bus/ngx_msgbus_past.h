@@ -39,7 +39,8 @@ typedef struct {
     ngx_uint_t             n;
     ngx_msgbus_past_event_t *events;   /* in the order that was asked for */
     ngx_msgbus_examined_t  examined;
-    u_char                *bytes;      /* of their strings */
+    u_char                *bytes;      /* of their strings, */
+    size_t                 len;        /*   so many */
 } ngx_msgbus_past_t;
 
 

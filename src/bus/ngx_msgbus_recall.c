@@ -29,8 +29,9 @@
 #include "ngx_msgbus_time.h"
 
 
-/* answers handed over in one turn of the event loop */
+/* answers handed over in one turn of the event loop, and bytes of them */
 #define NGX_MSGBUS_RECALL_TURN   16
+#define NGX_MSGBUS_RECALL_BYTES  262144
 
 /* an idle connection is let go after so many seconds */
 #define NGX_MSGBUS_RECALL_IDLE   10
@@ -502,6 +503,7 @@ ngx_msgbus_recall_take(ngx_msgbus_recall_t *recall)
 static void
 ngx_msgbus_recall_more_handler(ngx_event_t *ev)
 {
+    size_t                bytes;
     ngx_uint_t            n;
     ngx_queue_t          *q;
     ngx_msgbus_ask_t     *ask;
@@ -509,8 +511,12 @@ ngx_msgbus_recall_more_handler(ngx_event_t *ev)
     ngx_msgbus_recall_t  *recall;
 
     recall = ev->data;
+    bytes = 0;
 
-    for (n = 0; n < NGX_MSGBUS_RECALL_TURN; n++) {
+    for (n = 0;
+         n < NGX_MSGBUS_RECALL_TURN && bytes < NGX_MSGBUS_RECALL_BYTES;
+         n++)
+    {
 
         (void) pthread_mutex_lock(&recall->mutex);
 
@@ -545,6 +551,7 @@ ngx_msgbus_recall_more_handler(ngx_event_t *ev)
 
         if (ask->page) {
             ask->page->owners++;
+            bytes += ask->page->len;
         }
 
         ask->handler(ask);

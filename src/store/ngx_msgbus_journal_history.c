@@ -62,6 +62,8 @@ static ngx_int_t ngx_msgbus_journal_history_fall(
     ngx_msgbus_journal_past_t *p);
 static ngx_int_t ngx_msgbus_journal_history_window(
     ngx_msgbus_journal_past_t *p, ngx_uint_t first, ngx_uint_t last);
+static ngx_int_t ngx_msgbus_journal_history_frames(
+    ngx_msgbus_journal_past_t *p, uint64_t offset, uint64_t end);
 static ngx_int_t ngx_msgbus_journal_history_place(
     ngx_msgbus_journal_past_t *p, uint32_t place,
     ngx_msgbus_journal_event_t *ev);
@@ -379,11 +381,23 @@ ngx_msgbus_journal_history_window(ngx_msgbus_journal_past_t *p,
 {
     uint64_t                     end;
     ngx_int_t                    rc;
+    ngx_uint_t                   i;
     ngx_msgbus_journal_index_t  *index;
 
     index = &p->o->index;
     end = last < index->nsteps ? index->steps[last].offset
                                : index->end.offset;
+
+    p->places = NULL;
+    p->nplaces = 0;
+
+    for (i = 0; i < p->h->nscopes; i++) {
+
+        if (p->h->scopes[i].channel.len == 0) {
+            return ngx_msgbus_journal_history_frames(p,
+                                          index->steps[first].offset, end);
+        }
+    }
 
     rc = ngx_msgbus_journal_index_find(index, p->r->disk, p->o->fd,
                                        p->h->scopes, p->h->nscopes,
@@ -392,6 +406,48 @@ ngx_msgbus_journal_history_window(ngx_msgbus_journal_past_t *p,
     if (rc != NGX_OK) {
         return ngx_msgbus_journal_read_bad(p->r, p->i, index->end.offset,
                                            rc == NGX_ERROR ? ngx_errno : 0);
+    }
+
+    return NGX_OK;
+}
+
+
+/* of all channels: their places would have to be read one by one */
+static ngx_int_t
+ngx_msgbus_journal_history_frames(ngx_msgbus_journal_past_t *p,
+    uint64_t offset, uint64_t end)
+{
+    u_char                      *rec;
+    uint32_t                    *places;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_msgbus_journal_frame_t   f;
+
+    for ( /* void */ ; offset < end; offset += f.length) {
+
+        rc = ngx_msgbus_journal_window_frame(&p->o->window, &f,
+                                             p->o->index.salt, offset);
+        if (rc != NGX_OK) {
+            return ngx_msgbus_journal_read_bad(p->r, p->i, offset,
+                                               p->o->window.err);
+        }
+
+        places = realloc(p->places, (p->nplaces + f.count)
+                                    * sizeof(uint32_t) + 1);
+        if (places == NULL) {
+            return ngx_msgbus_journal_read_bad(p->r, p->i, offset,
+                                               NGX_ENOMEM);
+        }
+
+        p->places = places;
+        rec = f.records;
+
+        for (i = 0; i < f.count; i++) {
+            places[p->nplaces++] = (uint32_t)
+                                   ((offset + NGX_MSGBUS_JOURNAL_FRAME
+                                     + (rec - f.records)) / 8);
+            rec += ngx_msgbus_journal_get(rec + 4, 4);
+        }
     }
 
     return NGX_OK;

@@ -24,6 +24,7 @@ package Msgbus::Fake;
 #     $fake->documents, $fake->documents('counters'), $fake->ids
 #     $fake->set(wide => 1000);     a find over more ids is refused: it takes
 #                                   too long
+#     $fake->set(expires => 9);     such ids leave behind the next find
 #
 #     $fake->finds                  what was looked for since the last time
 #     $fake->limits                 maxTimeMS of what writes

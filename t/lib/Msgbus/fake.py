@@ -303,6 +303,7 @@ class Server:
         self.largest = 0        # documents of an insert
         self.finds = collections.deque(maxlen=1000)    # the last ones
         self.wide = 0           # a find over more ids takes too long
+        self.expires = 0        # ids up to it leave behind the next find
 
     def collection(self, database, name):
         return self.collections.setdefault((database, name), Collection())
@@ -373,6 +374,10 @@ class Server:
                     "errmsg": "operation exceeded time limit"}
 
         time.sleep(min(skip, len(collection.keys)) * self.skip_cost)
+
+        if self.expires:
+            collection.remove({"_id": {"$lte": Long(self.expires)}})
+            self.expires = 0
 
         return self.cursor(c, found, number(c.get("batchSize", 101)))
 
@@ -618,7 +623,8 @@ class Orders:
 
         for name, value in values.items():
             if name not in ("hello", "refused", "unreadable", "away", "rate",
-                            "skip_cost", "locked", "mute", "late", "wide"):
+                            "skip_cost", "locked", "mute", "late", "wide",
+                            "expires"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)

@@ -1,4 +1,5 @@
-# msgbus_park lets a stream to which nothing is sent wait without a request.
+# msgbus_park lets who waits do so without a request: a stream to which nothing is
+# sent, and a long-poll after a time.
 #
 # nginx counts requests that are being answered as "Writing"; a parked reader is
 # none, but a connection.
@@ -10,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes qw( sleep );
 
 use Msgbus::Nginx;
 use Msgbus::Stream;
@@ -38,6 +40,12 @@ my $nginx = Msgbus::Nginx->new(
             add_trailer X-Trailer yes;
         }
         location /one/ { msgbus_channel /c; msgbus bus; limit_conn conn 1; }
+        location /soon/ {
+            msgbus_channel /c; msgbus bus; msgbus_park on after=100ms;
+        }
+        location /late/ {
+            msgbus_channel /c; msgbus bus; msgbus_park on after=1h;
+        }
         location = /stub { stub_status; }
         location = /done { return 204; }
     ',
@@ -155,6 +163,53 @@ $poster->post('/c', '{"n":3}');
 ok(has($stream, qr/"n":3/), '    and served');
 $stream->close;
 $nginx->wait_for_readers(0);
+
+# a long-poll: after a time, or when there are many
+
+sub poll {
+    my ($uri) = @_;
+    my $client = $nginx->client(agent => 'reader');
+
+    $client->connect;
+    $client->send($client->format(GET => "$uri?last-known-id=latest&wait=20"));
+
+    return $client;
+}
+
+for my $of ([ '/soon/', 'after=100ms', 1 ], [ '/late/', 'after=1h', 2 ]) {
+    my ($uri, $what, $n) = @$of;
+    my $client = poll($uri);
+
+    $nginx->wait_for_readers(1);
+    sleep 0.3;
+    ok(requests($n), "$what: " . ($n == 1 ? 'it is parked' : 'it is held'));
+    $poster->post('/c', '[4]');
+    is($client->response('GET')->status, 200, '    and answered');
+}
+
+my @polls = map { poll('/late/') } 1 .. 150;
+
+$nginx->wait_for_readers(150);
+ok(requests(101), 'of very many, no more than a hundred are held');
+$poster->post('/c', '[5]');
+is(scalar(grep { $_->response('GET')->status == 200 } @polls), 150,
+   '    all are answered');
+ok(requests(1), '    and none is left');
+
+# what can not be
+
+for my $bad ('', 'yes', 'on 1s', 'on after=', 'on after=0', 'on after=x',
+             'off after=1s', 'on after=1s after=1s')
+{
+    my $wrong = Msgbus::Nginx->new(
+        http     => "msgbus_zone zone=bus:1m; msgbus_park $bad;",
+        location => 'location / { msgbus bus; }',
+    );
+
+    ok(!eval { $wrong->start; 1 }, qq("$bad" is refused));
+    like($@, qr/\[emerg\].*msgbus_park|invalid (?:parameter|value)/,
+         '    with a reason');
+}
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes qw( sleep );
 
 use Msgbus::Nginx;
 use Msgbus::Stream;
@@ -15,7 +16,6 @@ use Msgbus::Stream;
 
 Msgbus::Nginx->limit(60);
 
-my $n = 500;
 my $agent = 'reader/1.0 uuid/6ba7b811-9dad-11d1-80b4-00c04fd430c8';
 
 # of one who waits, when the first ones have paid for what is there once
@@ -23,23 +23,31 @@ my $agent = 'reader/1.0 uuid/6ba7b811-9dad-11d1-80b4-00c04fd430c8';
 sub bytes {
     my ($pools, $open) = @_;
 
+    # what is parked is little, beside what has been a request before
+
+    my $n = $pools =~ /park/ ? 2_000 : 500;
+    my $first = $n / 4;
+
     my $nginx = Msgbus::Nginx->new(
         http     => 'msgbus_zone zone=bus:1m;' . ($pools =~ /park/ ? $pools
                     : "$pools msgbus_park off;"),
+        connections => 4_000,
         location => 'location / { msgbus bus; msgbus_max_wait 1h;
                                   msgbus_ping 1h; }',
     )->start;
 
     my ($worker) = $nginx->worker_pids;
     my $memory = sub { $nginx->memory($worker, 'RssAnon') * 1024 };
-    my @held = map { $open->($nginx) } 1 .. 50;
+    my @held = map { $open->($nginx) } 1 .. $first;
 
-    $nginx->wait_for_readers(50);
+    $nginx->wait_for_readers($first);
+    sleep 0.1;
 
     my $before = $memory->();
 
     push @held, map { $open->($nginx) } 1 .. $n;
-    $nginx->wait_for_readers(50 + $n);
+    $nginx->wait_for_readers($first + $n);
+    sleep 0.1;
 
     my $took = ($memory->() - $before) / $n;
 
@@ -93,16 +101,17 @@ sub poll {
 
 my $small = 'connection_pool_size 256; client_header_buffer_size 256;';
 
-my $parked = 'msgbus_park on;';
+my $parked = 'msgbus_park on after=1ms;';
 
 for my $case ([ 'a parked stream', $parked, \&stream, 750 ],
               [ 'a browser, parked', $parked, \&browser, 750 ],
+              [ 'a parked long-poll', $parked, \&poll, 1_100 ],
               [ 'a stream', '', \&stream, 10_000 ],
-              [ 'a long-poll', '', \&poll, 9_850 ],
+              [ 'a long-poll', '', \&poll, 10_000 ],
               [ 'a stream, small pools', "$small request_pool_size 1k;",
                 \&stream, 6_600 ],
               [ 'a long-poll, small pools', "$small request_pool_size 512;",
-                \&poll, 6_250 ])
+                \&poll, 6_600 ])
 {
     my ($what, $pools, $open, $limit) = @$case;
     my $bytes = bytes($pools, $open);

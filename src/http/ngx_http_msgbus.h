@@ -83,6 +83,7 @@ typedef struct {
     ngx_msec_t                 retry;         /* of streams beyond; 0: 503 */
     ngx_msec_t                 ping;          /* of a stream */
     ngx_flag_t                 park;
+    ngx_msec_t                 park_after;    /* who waits for a page */
     size_t                     stream_buffer;
     ngx_http_msgbus_pings_t    pings;
 } ngx_http_msgbus_loc_conf_t;

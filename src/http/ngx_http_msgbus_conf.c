@@ -21,7 +21,10 @@
 
 
 /* a day: clients count ms, in 32 bits some of them */
-#define NGX_HTTP_MSGBUS_RETRY  86400000
+#define NGX_HTTP_MSGBUS_RETRY       86400000
+
+/* a request costs more to be made again than to be held a moment, ms */
+#define NGX_HTTP_MSGBUS_PARK_AFTER  1000
 
 
 static ngx_int_t ngx_http_msgbus_merge_rse(ngx_conf_t *cf,
@@ -139,6 +142,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->max_waiters = NGX_CONF_UNSET_UINT;
     lcf->ping = NGX_CONF_UNSET_MSEC;
     lcf->park = NGX_CONF_UNSET;
+    lcf->park_after = NGX_CONF_UNSET_MSEC;
     lcf->stream_buffer = NGX_CONF_UNSET_SIZE;
 
     return lcf;
@@ -178,7 +182,13 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_uint_value(conf->max_waiters, prev->max_waiters, 0);
     ngx_conf_merge_msec_value(conf->ping, prev->ping, 15000);
+
+    if (conf->park == NGX_CONF_UNSET) {
+        conf->park_after = prev->park_after;
+    }
+
     ngx_conf_merge_value(conf->park, prev->park, 0);
+    ngx_conf_init_msec_value(conf->park_after, NGX_HTTP_MSGBUS_PARK_AFTER);
     ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
                               256 * 1024);
 
@@ -761,6 +771,48 @@ ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
 
     lcf->max_events = n[0];
     lcf->max_events_cap = n[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_msgbus_conf_park(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    char       *rv;
+    ngx_int_t   after;
+    ngx_str_t  *value, s;
+
+    rv = ngx_conf_set_flag_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    value = cf->args->elts;
+    s = value[2];
+
+    if (!lcf->park || ngx_strncmp(s.data, "after=", sizeof("after=") - 1) != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    s.data += sizeof("after=") - 1;
+    s.len -= sizeof("after=") - 1;
+
+    after = ngx_parse_time(&s, 0);
+
+    if (after == NGX_ERROR || after == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value of \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->park_after = after;
 
     return NGX_CONF_OK;
 }

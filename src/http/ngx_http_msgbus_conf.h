@@ -27,6 +27,8 @@ char *ngx_http_msgbus_conf_scope(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_msgbus_conf_park(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_msgbus_conf_max_waiters(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

@@ -17,6 +17,8 @@
  *     line, server, uri, args, address, its text, captures, their subject,
  *     headers: name, value, ...; an empty name; variables: number, value, ...
  *
+ * What is empty, or as the line has it, takes the two bytes of its length.
+ *
  * The request that is made of it goes through no phase again: who may read was
  * decided when it came.
  */
@@ -36,6 +38,7 @@ struct ngx_http_msgbus_kept_s {
     uint32_t                 header_size;
     uint32_t                 size;          /* of the text */
 
+    unsigned                 plain:1;       /* uri and args are the line's */
     unsigned                 pipeline:1;
     unsigned                 internal:1;
     unsigned                 limit_conn_status:2;
@@ -55,6 +58,9 @@ typedef struct {
 static void ngx_http_msgbus_kept_look(ngx_http_request_t *r);
 static void ngx_http_msgbus_kept_write(ngx_http_request_t *r,
     ngx_http_msgbus_kept_text_t *text);
+static ngx_uint_t ngx_http_msgbus_kept_is_plain(ngx_http_request_t *r);
+static void ngx_http_msgbus_kept_plain(ngx_http_request_t *r, ngx_str_t *uri,
+    ngx_str_t *args);
 static size_t ngx_http_msgbus_kept_captured(ngx_http_request_t *r);
 static void ngx_http_msgbus_kept_add(ngx_http_msgbus_kept_text_t *text,
     void *data, size_t len);
@@ -126,6 +132,7 @@ ngx_http_msgbus_kept(ngx_http_request_t *r)
     kept->request_length = (uint32_t) r->request_length;
     kept->header_size = (uint32_t) r->header_size;
     kept->size = (uint32_t) text.size;
+    kept->plain = ngx_http_msgbus_kept_is_plain(r);
     kept->pipeline = r->pipeline;
     kept->internal = r->internal;
     kept->limit_conn_status = r->limit_conn_status;
@@ -190,8 +197,14 @@ ngx_http_msgbus_kept_write(ngx_http_request_t *r,
     ngx_http_msgbus_kept_add(text, r->request_line.data, r->request_line.len);
     ngx_http_msgbus_kept_add(text, r->headers_in.server.data,
                              r->headers_in.server.len);
-    ngx_http_msgbus_kept_add(text, r->uri.data, r->uri.len);
-    ngx_http_msgbus_kept_add(text, r->args.data, r->args.len);
+    if (ngx_http_msgbus_kept_is_plain(r)) {
+        ngx_http_msgbus_kept_add(text, NULL, 0);
+        ngx_http_msgbus_kept_add(text, NULL, 0);
+
+    } else {
+        ngx_http_msgbus_kept_add(text, r->uri.data, r->uri.len);
+        ngx_http_msgbus_kept_add(text, r->args.data, r->args.len);
+    }
 
     if (ngx_http_msgbus_kept_is_others(c)) {
         ngx_http_msgbus_kept_add(text, c->sockaddr, c->socklen);
@@ -254,6 +267,39 @@ ngx_http_msgbus_kept_write(ngx_http_request_t *r,
             ngx_http_msgbus_kept_add(text, &n, sizeof(uint16_t));
             ngx_http_msgbus_kept_add(text, v[i].data, v[i].len);
         }
+    }
+}
+
+
+/* are its uri and its arguments what stands in its line? */
+static ngx_uint_t
+ngx_http_msgbus_kept_is_plain(ngx_http_request_t *r)
+{
+    ngx_str_t  uri, args;
+
+    ngx_http_msgbus_kept_plain(r, &uri, &args);
+
+    return uri.len == r->uri.len
+           && args.len == r->args.len
+           && ngx_memcmp(uri.data, r->uri.data, uri.len) == 0
+           && ngx_memcmp(args.data, r->args.data, args.len) == 0;
+}
+
+
+/* as it came, from where the parser has found it */
+static void
+ngx_http_msgbus_kept_plain(ngx_http_request_t *r, ngx_str_t *uri,
+    ngx_str_t *args)
+{
+    *uri = r->unparsed_uri;
+    ngx_str_null(args);
+
+    args->data = ngx_strlchr(uri->data, uri->data + uri->len, '?');
+
+    if (args->data) {
+        args->data++;
+        args->len = uri->data + uri->len - args->data;
+        uri->len -= args->len + 1;
     }
 }
 
@@ -399,8 +445,8 @@ ngx_http_msgbus_kept_read(ngx_http_request_t *r,
 {
     u_char                     *p, *end;
     uint16_t                    n;
-    ngx_str_t                   line, sockaddr, text, captures, subject, name,
-                                value;
+    ngx_str_t                   line, uri, args, sockaddr, text, captures,
+                                subject, name, value;
     ngx_http_variable_value_t  *v;
 
     /* the parser writes to it, and what is found in it stays */
@@ -423,8 +469,15 @@ ngx_http_msgbus_kept_read(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    r->uri = ngx_http_msgbus_kept_next(&p);
-    r->args = ngx_http_msgbus_kept_next(&p);
+    uri = ngx_http_msgbus_kept_next(&p);
+    args = ngx_http_msgbus_kept_next(&p);
+
+    if (kept->plain) {
+        ngx_http_msgbus_kept_plain(r, &uri, &args);
+    }
+
+    r->uri = uri;
+    r->args = args;
 
     ngx_http_set_exten(r);
 

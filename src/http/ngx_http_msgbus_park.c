@@ -242,7 +242,9 @@ ngx_http_msgbus_park_write_handler(ngx_event_t *wev)
     c = wev->data;
     reader = c->data;
 
-    reader->topic->kind->write(reader);
+    if (reader->topic->kind->write) {
+        reader->topic->kind->write(reader);
+    }
 }
 
 
@@ -320,7 +322,7 @@ ngx_http_msgbus_unpark_hold(ngx_http_msgbus_reader_t *reader,
     pass->name = topic->channel.name;
     pass->channel = &topic->channel;
     pass->form = topic->form;
-    pass->read = 1;
+    pass->read = r->header_sent;
     pass->events = reader->events;
     pass->replied = r->header_sent;
 

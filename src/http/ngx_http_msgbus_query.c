@@ -220,6 +220,14 @@ ngx_http_msgbus_query_args(ngx_http_request_t *r,
                                       "Invalid max-events");
     }
 
+    return ngx_http_msgbus_query_wait(r, pass, args);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_query_wait(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args)
+{
     if (args->wait.data == NULL) {
         ngx_http_msgbus_headers_prefer(r, pass);
 

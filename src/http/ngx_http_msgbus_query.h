@@ -18,6 +18,10 @@
 ngx_int_t ngx_http_msgbus_query(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
 
+/* only pass->wait, and what goes with it; likewise */
+ngx_int_t ngx_http_msgbus_query_wait(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);
+
 /* likewise, for every event of the bus */
 ngx_int_t ngx_http_msgbus_query_all(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_http_msgbus_args_t *args);

@@ -23,7 +23,7 @@ struct ngx_http_msgbus_reader_kind_s {
     size_t                         size;     /* of all, the reader included */
     ngx_http_msgbus_hold_kind_t   *hold;     /* of a request for it */
     ngx_http_msgbus_reader_pt      write;    /* its connection can be written
-                                                to, or has timed out */
+                                                to, or has timed out; or NULL */
     ngx_http_msgbus_reader_pt      close;    /* the worker is to exit */
     ngx_http_msgbus_reader_pt      free;     /* its connection is gone */
 };

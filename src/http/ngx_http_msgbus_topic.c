@@ -24,7 +24,8 @@ typedef struct {
     uint32_t                 scope;
     ngx_uint_t               max_events;
     size_t                   max_bytes;
-    ngx_uint_t               name;
+    uint32_t                 name;
+    uint32_t                 history;
 } ngx_http_msgbus_topic_key_t;
 
 
@@ -64,6 +65,7 @@ ngx_http_msgbus_topic(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     k.max_events = pass->query.max_events;
     k.max_bytes = pass->query.max_bytes;
     k.name = pass->query.name;
+    k.history = pass->history;
 
     key.data = text;
     key.len = ngx_cpymem(ngx_cpymem(text, &k, sizeof(k)), pass->name.data,

@@ -38,6 +38,7 @@ sub defaults {
         }
 
         rename_bus($block) if $own_bus;
+        park($block) if $ENV{TEST_NGINX_PARK};
     });
 }
 
@@ -45,6 +46,21 @@ sub defaults {
 # A zone named "bus" is renamed in each block: so it begins empty there,
 # although under TEST_NGINX_USE_HUP nginx is reloaded only.
 sub own_bus { $own_bus = 1 }
+
+
+# TEST_NGINX_PARK is as Msgbus::Nginx has it.
+sub park {
+    my ($block) = @_;
+
+    my $http = $block->http_config;
+
+    if (defined $http && !defined $block->must_die
+        && $http =~ /\bmsgbus_zone\b/ && $http !~ /\bmsgbus_park\b/)
+    {
+        $block->set_value('http_config',
+                          "msgbus_park $ENV{TEST_NGINX_PARK};\n$http");
+    }
+}
 
 
 sub rename_bus {

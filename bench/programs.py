@@ -11,9 +11,11 @@ import subprocess
 
 import rig
 
-STORE = ("../src/store/ngx_msgbus_journal_%s.c" % room for room in (
-    "crc disk enter error floor format index keep mark move read recover "
-    "segment write").split())
+# the journal's rooms, without those that know of nginx's configuration
+
+STORE = tuple("../src/store/" + os.path.basename(f) for f in sorted(glob.glob(
+    rig.BENCH + "/../src/store/ngx_msgbus_journal_*.c"))
+    if not f.endswith("_manifest.c"))
 
 # name -> sources, and the libraries that pkg-config knows them to need; what
 # is of the module is compiled with nginx's headers
@@ -25,9 +27,9 @@ PROGRAMS = {
     "floor": (("push/floor.c",), None),
     "fakemongo": (("fakemongo/fakemongo.c",), "libbson-1.0"),
     "rawinsert": (("fakemongo/rawinsert.c",), "libmongoc-1.0"),
-    "rawjournal": (("store/journal.c", "store/store.c", *STORE), None),
-    "rawsqlite": (("store/sqlite.c", "store/store.c"), "sqlite3"),
-    "rawlmdb": (("store/lmdb.c", "store/store.c"), "lmdb"),
+    "writers": (("store/store.c", "store/journal.c", "store/sqlite.c",
+                 "store/lmdb.c", "store/insert.c", "store/post.c", *STORE),
+                "sqlite3 lmdb libmongoc-1.0"),
 }
 
 
@@ -57,7 +59,8 @@ def compiled(name):
                rig.BENCH + "/../src/store"]]
 
     if library:
-        command += said_by("pkg-config", "--cflags", "--libs", library).split()
+        command += said_by("pkg-config", "--cflags", "--libs",
+                           *library.split()).split()
 
     said_by(*command)
 

@@ -9,8 +9,6 @@
  * the same number of bytes by pwrite() and fdatasync() alone, into a file that
  * is there and full of zeros.
  *
- *     rawjournal journal|files FOLDER BATCH SECONDS
- *
  * The journal's segments are made ahead by its keeper, in a thread, as in the
  * bus; so is the file of the floor, which begins anew at its end.
  */
@@ -23,10 +21,10 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 
-#define FILE_SIZE  (64 * 1024 * 1024)
-#define BATCH_MAX  4096
+#define FILE_SIZE  (16 * 1024 * 1024)
 
 
 static void journal_open(const char *folder);
@@ -48,17 +46,18 @@ static unsigned char                 tokens[BATCH_MAX][TOKEN_LEN];
 
 static pthread_t                     thread;
 static volatile int                  stop;
-static uint64_t                      base;
 
 static int                           fd;
 static off_t                         offset;
 static u_char                       *bytes;
 
 
-static writer_t  writers[] = {
-    { "journal", journal_open, journal_write, journal_close },
-    { "files", files_open, files_write, files_close },
-    { NULL, NULL, NULL, NULL }
+writer_t  journal_writer = {
+    "journal", journal_open, journal_write, journal_close
+};
+
+writer_t  files_writer = {
+    "files", files_open, files_write, files_close
 };
 
 
@@ -80,31 +79,11 @@ ngx_cpystrn(u_char *dst, u_char *src, size_t n)
 }
 
 
-int
-main(int argc, char **argv)
-{
-    writer_t  *w;
-
-    if (argc == 5) {
-        for (w = writers; w->name; w++) {
-            if (ngx_strcmp(w->name, argv[1]) == 0) {
-                return run(w, argv + 2);
-            }
-        }
-    }
-
-    fprintf(stderr, "usage: rawjournal journal|files FOLDER BATCH SECONDS\n");
-
-    return 2;
-}
-
-
 static void
 journal_open(const char *folder)
 {
     conf.path = folder;
     conf.segment = FILE_SIZE;
-    conf.size = 1024 * 1024 * 1024;
     conf.patience = 1000000;
 
     if (ngx_msgbus_journal_open(&writer, &conf, &ngx_msgbus_disk) != NGX_OK
@@ -123,8 +102,6 @@ journal_open(const char *folder)
     while (ngx_msgbus_journal_keeper_turn(&keeper) == NGX_AGAIN) {
         /* void */
     }
-
-    base = writer.at.id;
 
     if (pthread_create(&thread, NULL, keep, NULL)) {
         die("pthread_create()");
@@ -154,7 +131,7 @@ journal_write(uint64_t first, unsigned n)
     unsigned  i;
 
     for (i = 0; i < n; i++) {
-        event(&events[i], base + first + i, tokens[i]);
+        event(&events[i], first + i, tokens[i]);
     }
 
     if (ngx_msgbus_journal_insert(&writer, events, n) != NGX_OK) {
@@ -179,16 +156,23 @@ journal_close(void)
 static void
 files_open(const char *folder)
 {
-    char  path[4096];
+    char         path[4096];
+    struct stat  st;
 
     (void) snprintf(path, sizeof(path), "%s/floor", folder);
 
     fd = open(path, O_RDWR|O_CREAT, 0600);
     bytes = calloc(1, FILE_SIZE);
 
-    if (fd == -1 || bytes == NULL
-        || pwrite(fd, bytes, FILE_SIZE, 0) != FILE_SIZE || fsync(fd) == -1)
-    {
+    if (fd == -1 || bytes == NULL || fstat(fd, &st) == -1) {
+        die(path);
+    }
+
+    if (st.st_size == FILE_SIZE) {
+        return;
+    }
+
+    if (pwrite(fd, bytes, FILE_SIZE, 0) != FILE_SIZE || fsync(fd) == -1) {
         die(path);
     }
 }

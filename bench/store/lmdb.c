@@ -7,8 +7,6 @@
 /*
  * The same events into LMDB, each batch a transaction that is durable
  * (no MDB_NOSYNC), keys by MDB_INTEGERKEY, appended by MDB_APPEND.
- *
- *     rawlmdb FOLDER BATCH SECONDS
  */
 
 
@@ -37,18 +35,9 @@ static MDB_env  *env;
 static MDB_dbi   dbi;
 
 
-int
-main(int argc, char **argv)
-{
-    writer_t  w = { "lmdb", lmdb_open, lmdb_write, lmdb_close };
-
-    if (argc != 4) {
-        fprintf(stderr, "usage: rawlmdb FOLDER BATCH SECONDS\n");
-        return 2;
-    }
-
-    return run(&w, argv + 1);
-}
+writer_t  lmdb_writer = {
+    "lmdb", lmdb_open, lmdb_write, lmdb_close
+};
 
 
 static void

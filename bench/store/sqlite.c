@@ -7,8 +7,6 @@
 /*
  * The same events into SQLite, each batch a transaction: the write-ahead log,
  * synchronous=FULL, a statement that is prepared once.
- *
- *     rawsqlite FOLDER BATCH SECONDS
  */
 
 
@@ -29,18 +27,9 @@ static sqlite3       *db;
 static sqlite3_stmt  *begin, *insert, *commit;
 
 
-int
-main(int argc, char **argv)
-{
-    writer_t  w = { "sqlite", sqlite_open, sqlite_write, sqlite_end };
-
-    if (argc != 4) {
-        fprintf(stderr, "usage: rawsqlite FOLDER BATCH SECONDS\n");
-        return 2;
-    }
-
-    return run(&w, argv + 1);
-}
+writer_t  sqlite_writer = {
+    "sqlite", sqlite_open, sqlite_write, sqlite_end
+};
 
 
 static void
@@ -52,7 +41,7 @@ sqlite_open(const char *folder)
 
     if (sqlite3_open(path, &db) != SQLITE_OK
         || sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                            "CREATE TABLE events (id INTEGER PRIMARY KEY,"
+                            "CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY,"
                             " created INTEGER, channel TEXT, uuid TEXT,"
                             " user_agent TEXT, token BLOB, data TEXT)",
                         NULL, NULL, NULL)

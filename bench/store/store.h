@@ -5,11 +5,8 @@
 
 
 /*
- * What the bare writers of events have in common: an event as the bus writes
- * it when 300 bytes are posted, and a run: batches one after the other, each
- * durable before the next, for so many seconds.  The result is a line of JSON:
- *
- *     {"events":N,"batches":N,"us":N,"cpu_us":N,"p50_us":N}
+ * What those who write events have in common: an event as the bus writes it
+ * when 300 bytes are posted.  Each writer has a file of its own.
  */
 
 
@@ -24,23 +21,32 @@
 
 #define DATA_LEN   300
 #define TOKEN_LEN  16
+#define BATCH_MAX  4096
 
 #define CHANNEL    "/bench/topic"
 #define UUID       "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 #define AGENT      "bench/1.0 uuid/" UUID
 
 
-/* a writer of batches: opens in a folder, writes events from an id on */
+/*
+ * A writer of batches: opens a folder, or what else the word behind its name
+ * says; writes n events, from an id on, and comes back when they are durable.
+ */
 typedef struct {
     const char  *name;
-    void       (*open)(const char *folder);
+    void       (*open)(const char *where);
     void       (*write)(uint64_t first, unsigned n);
     void       (*close)(void);
 } writer_t;
 
 
-/* FOLDER BATCH SECONDS */
-int run(writer_t *w, char **argv);
+extern writer_t  files_writer;
+extern writer_t  journal_writer;
+extern writer_t  sqlite_writer;
+extern writer_t  lmdb_writer;
+extern writer_t  insert_writer;
+extern writer_t  post_writer;
+
 
 /* of the event with an id */
 const char *data(void);

@@ -228,9 +228,7 @@ ngx_msgbus_handover_event(ngx_msgbus_view_t *view,
     channel.data = past->channel.data;
     channel.len = view->query->name ? past->channel.len : 0;
 
-    if (view->events && view->marks == NULL) {
-        *p++ = ',';
-    }
+    p = ngx_msgbus_view_comma(view, ev->id, p);
 
     text = p;
     p = ngx_msgbus_show_event(p, ev, &age, &channel);

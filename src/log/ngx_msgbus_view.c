@@ -192,8 +192,12 @@ ngx_msgbus_view_event(ngx_msgbus_view_t *view, ngx_msgbus_record_t *rec,
     data.len = rec->data_len;
     data.data = ngx_msgbus_record_data(rec);
 
-    channel.len = q->name ? rec->channel_len : 0;
-    channel.data = ngx_msgbus_record_channel(rec);
+    ngx_str_null(&channel);
+
+    if (q->name) {
+        channel.len = rec->channel_len;
+        channel.data = ngx_msgbus_record_channel(rec);
+    }
 
     bytes = sizeof(",") - 1 + rec->front_len
             + ngx_msgbus_show_rest_len(&age, data.len, channel.len);
@@ -206,10 +210,7 @@ ngx_msgbus_view_event(ngx_msgbus_view_t *view, ngx_msgbus_record_t *rec,
         return NGX_AGAIN;
     }
 
-    if (view->events && view->marks == NULL) {
-        *p++ = ',';
-    }
-
+    p = ngx_msgbus_view_comma(view, rec->id, p);
     text = p;
 
     p = ngx_cpymem(p, ngx_msgbus_record_front(rec), rec->front_len);
@@ -225,41 +226,6 @@ ngx_msgbus_view_event(ngx_msgbus_view_t *view, ngx_msgbus_record_t *rec,
     *last = p;
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_msgbus_view_has_room(ngx_msgbus_view_t *view, size_t bytes)
-{
-    ngx_msgbus_query_t  *q;
-
-    q = view->query;
-
-    if (view->events == q->max_events
-        || (view->events && view->bytes + bytes > q->max_bytes))
-    {
-        if (!q->newest_first) {
-            view->last_id = view->place;
-        }
-
-        view->cut = 1;
-        return 0;
-    }
-
-    return 1;
-}
-
-
-void
-ngx_msgbus_view_count(ngx_msgbus_view_t *view, uint64_t id, size_t bytes)
-{
-    if (view->events == 0) {
-        view->first = id;
-    }
-
-    view->last = id;
-    view->events++;
-    view->bytes += bytes;
 }
 
 
@@ -440,27 +406,4 @@ ngx_msgbus_view_pick(ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources,
     }
 
     return s;
-}
-
-
-ngx_uint_t
-ngx_msgbus_view_hides(ngx_msgbus_query_t *q, u_char *uuid, size_t len)
-{
-    return q->hide.len
-           && len == q->hide.len
-           && ngx_memcmp(uuid, q->hide.data, len) == 0;
-}
-
-
-u_char *
-ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, uint64_t id, u_char *text,
-    u_char *p, u_char *uuid, size_t len)
-{
-    mark->text = text;
-    mark->len = p - text;
-    mark->id = id;
-    mark->uuid.data = p;
-    mark->uuid.len = len;
-
-    return ngx_cpymem(p, uuid, len);
 }

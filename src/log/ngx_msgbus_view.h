@@ -95,19 +95,78 @@ ngx_int_t ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log,
 
 /*
  * Is there room in the page for one more event, of so many bytes?  Else the
- * page is cut before it.  And counts one that was rendered.
+ * page is cut before it.
  */
-ngx_uint_t ngx_msgbus_view_has_room(ngx_msgbus_view_t *view, size_t bytes);
-void ngx_msgbus_view_count(ngx_msgbus_view_t *view, uint64_t id,
-    size_t bytes);
+static ngx_inline ngx_uint_t
+ngx_msgbus_view_has_room(ngx_msgbus_view_t *view, size_t bytes)
+{
+    ngx_msgbus_query_t  *q;
+
+    q = view->query;
+
+    if (view->events == q->max_events
+        || (view->events && view->bytes + bytes > q->max_bytes))
+    {
+        if (!q->newest_first) {
+            view->last_id = view->place;
+        }
+
+        view->cut = 1;
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* before one that is rendered at p: its comma */
+static ngx_inline u_char *
+ngx_msgbus_view_comma(ngx_msgbus_view_t *view, uint64_t id, u_char *p)
+{
+    if (view->events == 0) {
+        view->first = id;
+
+    } else if (view->marks == NULL) {
+        *p++ = ',';
+    }
+
+    return p;
+}
+
+
+/* behind it: it counts */
+static ngx_inline void
+ngx_msgbus_view_count(ngx_msgbus_view_t *view, uint64_t id, size_t bytes)
+{
+    view->last = id;
+    view->events++;
+    view->bytes += bytes;
+}
+
 
 /* is an event of this poster's to be left out? */
-ngx_uint_t ngx_msgbus_view_hides(ngx_msgbus_query_t *q, u_char *uuid,
-    size_t len);
+static ngx_inline ngx_uint_t
+ngx_msgbus_view_hides(ngx_msgbus_query_t *q, u_char *uuid, size_t len)
+{
+    return q->hide.len
+           && len == q->hide.len
+           && ngx_memcmp(uuid, q->hide.data, len) == 0;
+}
+
 
 /* notes the event at text, which ends at p, and puts its uuid there */
-u_char *ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, uint64_t id,
-    u_char *text, u_char *p, u_char *uuid, size_t len);
+static ngx_inline u_char *
+ngx_msgbus_view_mark(ngx_msgbus_mark_t *mark, uint64_t id, u_char *text,
+    u_char *p, u_char *uuid, size_t len)
+{
+    mark->text = text;
+    mark->len = p - text;
+    mark->id = id;
+    mark->uuid.data = p;
+    mark->uuid.len = len;
+
+    return ngx_cpymem(p, uuid, len);
+}
 
 
 /* what rendering can add to a record's own bytes */

@@ -19,7 +19,7 @@ use Msgbus::Nginx;
 use Msgbus::Past;
 
 
-my $many = $ENV{HISTORY_EVENTS} || 40_000;
+my $many = $ENV{HISTORY_EVENTS} || 100_000;
 my $channels = 1000;
 my $build = $ENV{BUILD} || 'build';
 my $tool = ($build =~ m{^/} ? $build : "$FindBin::Bin/../$build")

@@ -101,7 +101,8 @@ COMPARE_DEPS = $(BENCH_DEPS) httperf gnuplot-nox
 CLIENTS     ?= all
 BOX_DEPS     = haproxy varnish apache2 caddy squid
 
-.PHONY: all asan check-clients install deps test-deps bench-deps run test tsan valgrind fuzz style check-docs house \
+.PHONY: all asan check-clients install deps test-deps bench-deps run test \
+        test-push tsan valgrind fuzz style check-docs house \
         bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
 
@@ -209,6 +210,23 @@ asan: test-deps
 
 # likewise; the MongoDB store alone has a thread beside the event loop
 
+# all that waits, held, and parked as soon as it may be
+
+PUSH_TESTS  ?= $(wildcard t/016-* t/080-* t/082-* t/09[1-8]-* t/12[1-4]-* t/128-* \
+               t/144-park.t t/15[0-2]-* t/22* t/23* t/24* t/40[59]-* t/42* t/43* \
+               t/64[67]-* t/687-*)
+
+test-push: CHOICE = $(PUSH_TESTS)
+test-push: test-deps
+	@$(MAKE) --no-print-directory all
+	@$(TEST_ENV) && \
+	    export TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
+	           TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) && \
+	    for park in off "on after=1ms"; do \
+	        echo "test-push: msgbus_park $$park"; \
+	        TEST_NGINX_PARK="$$park" prove $(PROVE_OPTS) $(PUSH_TESTS) || exit 1; \
+	    done
+
 tsan: CHOICE = $(TSAN_TESTS)
 tsan: test-deps
 	@$(MAKE) --no-print-directory all BUILD=build/tsan LD_OPT="-fPIC $(TSAN_LD)" \
@@ -294,6 +312,8 @@ help:
 #: make run          install what is missing, build, run a bus to try on PORT
 #: make test         install what is missing, build, check, run all tests
 #:                   TESTS="t/a.t t/b.t" a choice, PROVE_OPTS=-v options
+#: make test-push    run those about whoever waits twice, parked and held;
+#:                   PUSH_TESTS="..." a choice
 #: make install      put the module where nginx looks for it (DESTDIR), and
 #:                   msgbus-journal and its manual page below PREFIX=/usr/local
 #: make deps         install what "make" and "make run" need, by apt;

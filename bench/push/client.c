@@ -34,6 +34,9 @@
  * leaves none without an answer; with --reconnect subscribers come back with
  * the id of their last event.
  *
+ * With --head N a subscriber's request has a cookie of its own of N bytes, as a
+ * browser's has.
+ *
  * The framing is read in full, chunks, lines and all: what is no HTTP and no
  * stream of events is an error, and not an event.
  */
@@ -111,6 +114,7 @@ options_of(int argc, char **argv)
         { "close", 0, NULL, 'c' },
         { "receive-buffer", 1, NULL, 'b' },
         { "per-address", 1, NULL, 'a' },
+        { "head", 1, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
 
@@ -163,6 +167,15 @@ options_of(int argc, char **argv)
 
         case 'a':
             options.per_address = atoi(optarg);
+            break;
+
+        case 'h':
+            options.head = atoi(optarg);
+
+            if (options.head > MAX_HEAD) {
+                die("--head: too much");
+            }
+
             break;
 
         default:

@@ -82,6 +82,9 @@ typedef struct {
 } shared_t;
 
 
+#define MAX_HEAD  4000
+
+
 /* what main() was told */
 
 typedef struct {
@@ -96,6 +99,7 @@ typedef struct {
     int                  reconnect;
     int                  close_posts;
     int                  receive_buffer;
+    int                  head;        /* bytes of a cookie, beside the rest */
     kind_e               kind;
 } options_t;
 

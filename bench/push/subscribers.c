@@ -287,7 +287,7 @@ static void
 ask(subscriber_t *s)
 {
     int   n, on;
-    char  text[1024];
+    char  text[1024 + MAX_HEAD];
 
     on = 1;
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -297,12 +297,22 @@ ask(subscriber_t *s)
                  "Host: %s\r\n"
                  "User-Agent: bench/1.0 uuid/"
                  "6ba7b811-9dad-11d1-80b4-%012x\r\n"
-                 "%s%s%s%s\r\n",
+                 "%s%s%s%s",
                  options.subscribe, options.host, s->number,
                  options.kind == KIND_IDLE || options.kind == KIND_POLL
                  ? "" : "Accept: text/event-stream\r\n",
                  s->id[0] ? "Last-Event-ID: " : "", s->id,
                  s->id[0] ? "\r\n" : "");
+
+    if (options.head) {
+
+        /* another one for each, as it is with sessions */
+
+        n += snprintf(text + n, sizeof(text) - n, "Cookie: %0*d\r\n",
+                      options.head, s->number);
+    }
+
+    n += snprintf(text + n, sizeof(text) - n, "\r\n");
 
     s->state = STATE_HEAD;
 

@@ -268,8 +268,11 @@ void ngx_msgbus_release(ngx_msgbus_frame_t *frame);
  */
 uint64_t ngx_msgbus_seen(ngx_msgbus_t *bus);
 
+/* what w->wake of a waiter with this handler is; a process has a few of them */
+unsigned ngx_msgbus_wake(ngx_msgbus_wake_pt handler);
+
 /*
- * Parks a reader: w->handler is set, the rest of it is zero at
+ * Parks a reader: w->wake is set, and w->stays, the rest of it is zero at
  * the first time; its memory outlives it, the query need not.
  * The caller looks once more after it, and unparks if it finds something.
  * NGX_OK or NGX_ERROR.  On the event loop.

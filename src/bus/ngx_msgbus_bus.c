@@ -54,6 +54,13 @@ ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
 }
 
 
+unsigned
+ngx_msgbus_wake(ngx_msgbus_wake_pt handler)
+{
+    return ngx_msgbus_waiter_wake(handler);
+}
+
+
 ngx_int_t
 ngx_msgbus_park(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w,
     ngx_msgbus_query_t *query)

@@ -36,6 +36,9 @@
 /* what one hold of the lock notes */
 #define NGX_MSGBUS_NOTES    1024
 
+/* as many as a waiter can tell apart */
+#define NGX_MSGBUS_WAKE_HANDLERS  4
+
 #define NGX_MSGBUS_SLOT_WHOLE  NGX_MAX_UINT32_VALUE
 
 
@@ -61,6 +64,27 @@ static ngx_uint_t ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot,
     uint64_t look);
 static void ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w);
+
+
+static ngx_msgbus_wake_pt  ngx_msgbus_wakes[NGX_MSGBUS_WAKE_HANDLERS];
+
+
+unsigned
+ngx_msgbus_waiter_wake(ngx_msgbus_wake_pt handler)
+{
+    unsigned  n;
+
+    for (n = 0; n < NGX_MSGBUS_WAKE_HANDLERS - 1; n++) {
+
+        if (ngx_msgbus_wakes[n] == NULL || ngx_msgbus_wakes[n] == handler) {
+            break;
+        }
+    }
+
+    ngx_msgbus_wakes[n] = handler;
+
+    return n;
+}
 
 
 ngx_int_t
@@ -499,7 +523,7 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
             ngx_msgbus_waiter_unlink(ws, w);
         }
 
-        w->handler(w, from);
+        ngx_msgbus_wakes[w->wake](w, from);
     }
 
     return NGX_OK;

@@ -59,8 +59,7 @@ struct ngx_msgbus_waiter_s {
         ngx_msgbus_watch_t    *some;       /* with nwatches > 1; allocated */
     } watch;
 
-    ngx_msgbus_wake_pt     handler;
-
+    unsigned               wake:2;         /* its handler, of those known */
     unsigned               nwatches:6;
     unsigned               some:1;         /* there is watch.some */
     unsigned               linked:1;
@@ -81,6 +80,12 @@ typedef struct {
     uint64_t               lapsed_id;      /* of the log, when it was seen */
 } ngx_msgbus_waiters_t;
 
+
+/*
+ * The "wake" of waiters with this handler: a process has two or three, and a
+ * waiter has no room for an address.
+ */
+unsigned ngx_msgbus_waiter_wake(ngx_msgbus_wake_pt handler);
 
 /* NGX_OK or NGX_ERROR; pool tells where to log */
 ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);

@@ -105,7 +105,8 @@ ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
         return NULL;
     }
 
-    dl->reader.waiter.handler = ngx_http_msgbus_delivery_wake_handler;
+    dl->reader.waiter.wake =
+                       ngx_msgbus_wake(ngx_http_msgbus_delivery_wake_handler);
     dl->reader.waiter.stays = 1;
 
     return dl;

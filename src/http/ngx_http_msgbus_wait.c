@@ -370,7 +370,8 @@ ngx_http_msgbus_wait_create(ngx_http_request_t *r)
     ngx_http_msgbus_wait_deadlines.handler =
                                          ngx_http_msgbus_wait_deadline_handler;
 
-    wait->reader.waiter.handler = ngx_http_msgbus_wait_wake_handler;
+    wait->reader.waiter.wake =
+                           ngx_msgbus_wake(ngx_http_msgbus_wait_wake_handler);
 
     ngx_http_msgbus_wait_init(wait);
 

@@ -37,6 +37,7 @@ static ngx_int_t ngx_msgbus_page_add(ngx_msgbus_page_t *page, u_char *data,
     size_t len);
 static ngx_int_t ngx_msgbus_read_question(ngx_msgbus_t *bus,
     ngx_msgbus_view_t *view, ngx_msgbus_ask_t *ask);
+static void ngx_msgbus_read_gone(ngx_msgbus_t *bus, ngx_msgbus_past_t *past);
 static ngx_int_t ngx_msgbus_read_past(ngx_msgbus_page_t *page,
     ngx_msgbus_past_t *past);
 static ngx_int_t ngx_msgbus_read_ends(ngx_msgbus_page_t *page);
@@ -235,6 +236,8 @@ ngx_msgbus_take_page(ngx_msgbus_t *bus, ngx_msgbus_page_t *page,
 {
     ngx_int_t  rc;
 
+    ngx_msgbus_read_gone(bus, ask->page);
+
     rc = ngx_msgbus_read_past(page, ask->page);
 
     ngx_msgbus_past_release(ask->page);
@@ -248,6 +251,16 @@ ngx_msgbus_take_page(ngx_msgbus_t *bus, ngx_msgbus_page_t *page,
     rc = ngx_msgbus_read_log(bus, page);
 
     return rc == NGX_DECLINED ? ngx_msgbus_read_ends(page) : rc;
+}
+
+
+/* what the store has no more, nobody need ask it for again */
+static void
+ngx_msgbus_read_gone(ngx_msgbus_t *bus, ngx_msgbus_past_t *past)
+{
+    ngx_msgbus_log_lock(&bus->log);
+    ngx_msgbus_log_forgotten_locked(&bus->log, past->examined.gone);
+    ngx_msgbus_log_unlock(&bus->log);
 }
 
 
@@ -422,6 +435,8 @@ ngx_msgbus_take_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     ngx_msgbus_rendered_t   rendered;
 
     frame = NULL;
+
+    ngx_msgbus_read_gone(bus, ask->page);
 
     ngx_msgbus_view_init(&view, query);
     view.place = query->after;

@@ -449,9 +449,21 @@ ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now)
         }
 
         ngx_msgbus_log_evict(log);
+        ngx_msgbus_log_forgotten_locked(log, log->sh->evicted_id);
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_msgbus_log_forgotten_locked(ngx_msgbus_log_t *log, uint64_t id)
+{
+    /* a word that only rises; who dies before it has less of a hint */
+
+    if (id > log->sh->forgotten_id) {
+        log->sh->forgotten_id = id;
+    }
 }
 
 

@@ -64,6 +64,9 @@ ngx_int_t ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log,
  */
 ngx_int_t ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now);
 
+/* a store has nothing any more up to this id: it need not be asked for that */
+void ngx_msgbus_log_forgotten_locked(ngx_msgbus_log_t *log, uint64_t id);
+
 /* the oldest serial with an id above the given; next_serial if none */
 uint64_t ngx_msgbus_log_search_locked(ngx_msgbus_log_t *log, uint64_t id);
 

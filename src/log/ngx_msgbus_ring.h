@@ -24,7 +24,7 @@
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    5
+#define NGX_MSGBUS_LOG_VERSION    6
 
 /* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256
@@ -109,6 +109,8 @@ typedef struct {
                                              before the first one */
     uint64_t               evicted_id;    /* newest that has left; at first:
                                              as last_id */
+    uint64_t               forgotten_id;  /* newest that a store has forgotten,
+                                             too: it has left by its age */
     int64_t                since;         /* of the newest record, likewise */
     uint64_t               created;       /* of the newest record, ms */
 

@@ -42,7 +42,8 @@ static ngx_int_t ngx_msgbus_view_event(ngx_msgbus_view_t *view,
     ngx_msgbus_record_t *rec, u_char *buf, u_char **last, uint64_t now);
 static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
-static void ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id);
+static void ngx_msgbus_view_dropped(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, uint64_t id);
 static void ngx_msgbus_view_seek(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
 static void ngx_msgbus_view_step(ngx_msgbus_log_t *log,
@@ -243,12 +244,16 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
     /* what has passed the log by is not below its oldest, but among them */
 
-    view->stop = q->history ? ngx_max(q->after, log->sh->lapsed_id) : q->after;
+    view->stop = q->after;
 
-    ngx_msgbus_view_dropped(view, log->sh->lapsed_id);
+    if (q->history && log->sh->lapsed_id > log->sh->forgotten_id) {
+        view->stop = ngx_max(view->stop, log->sh->lapsed_id);
+    }
+
+    ngx_msgbus_view_dropped(log, view, log->sh->lapsed_id);
 
     if (q->scope == NGX_MSGBUS_WHOLE) {
-        ngx_msgbus_view_dropped(view, log->sh->evicted_id);
+        ngx_msgbus_view_dropped(log, view, log->sh->evicted_id);
 
         sources[0].list = NULL;
         ngx_msgbus_view_seek(log, view, &sources[0]);
@@ -265,7 +270,7 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
         node = ngx_msgbus_node_find_locked(&log->nodes, q->channel,
                                            level - 1);
         if (node == NULL) {
-            ngx_msgbus_view_dropped(view, log->sh->nodes.floor);
+            ngx_msgbus_view_dropped(log, view, log->sh->nodes.floor);
             continue;
         }
 
@@ -280,7 +285,7 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
             s->slot = 0;
         }
 
-        ngx_msgbus_view_dropped(view, s->list->dropped);
+        ngx_msgbus_view_dropped(log, view, s->list->dropped);
         ngx_msgbus_view_seek(log, view, s);
 
         if (s->serial) {
@@ -292,8 +297,10 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 }
 
 
+/* lists have lost something up to this id: is it to be had from a store? */
 static void
-ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id)
+ngx_msgbus_view_dropped(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    uint64_t id)
 {
     uint64_t  seen;
 
@@ -303,7 +310,7 @@ ngx_msgbus_view_dropped(ngx_msgbus_view_t *view, uint64_t id)
         return;
     }
 
-    if (view->query->history) {
+    if (view->query->history && id > log->sh->forgotten_id) {
         view->lost = 1;
 
     } else if (seen) {

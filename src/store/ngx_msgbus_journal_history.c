@@ -90,6 +90,8 @@ ngx_msgbus_journal_history(ngx_msgbus_journal_reader_t *r,
         return rc;
     }
 
+    page->gone = floor;
+
     ngx_memzero(&p, sizeof(ngx_msgbus_journal_past_t));
 
     p.r = r;

@@ -114,7 +114,11 @@ ngx_msgbus_mongodb_history(ngx_msgbus_db_t *db, ngx_msgbus_history_t *h,
         page->examined = pg.low >= pg.high ? h->upto : pg.low;
     }
 
-    return ngx_msgbus_mongodb_floor(&pg, &page->floor);
+    rc = ngx_msgbus_mongodb_floor(&pg, &page->floor);
+
+    page->gone = db->begin;
+
+    return rc;
 }
 
 

@@ -109,6 +109,8 @@ typedef struct {
                                           "after" up to this id; or, newest
                                           first, from it up to "upto" */
     uint64_t               floor;      /* ids up to it may be forgotten */
+    uint64_t               gone;       /* ids up to it are; not above the
+                                          floor */
     uint64_t               lost;       /* likewise, by what befell the store,
                                           and above the floor; 0: none */
 } ngx_msgbus_examined_t;

@@ -98,6 +98,7 @@ static const char  *model_uuids[MODEL_UUIDS] = {
 
 static model_event_t           *events;
 static size_t                   n_events;
+static size_t                   n_old;     /* of them are older than the ttl */
 static u_char                  *noise;
 static ngx_msgbus_channel_t     channels[MODEL_NAMES];
 
@@ -243,6 +244,7 @@ model_begin(void)
     }
 
     n_events = 0;
+    n_old = 0;
     floor_id = unit_once_in(2) ? unit_below(1000) : 0;
     newest_id = floor_id;
     hole_id = 0;
@@ -356,6 +358,19 @@ model_meanwhile(void)
         model_event();
         model_append(&events[n_events - 1]);
     }
+
+    /* what is too old counts as forgotten */
+
+    while (n_old < n_events
+           && now - (uint64_t) events[n_old].ev.since >= log_->ttl)
+    {
+        floor_id = ngx_max(floor_id, events[n_old].ev.id);
+        n_old++;
+    }
+
+    unit_check(log_->sh->forgotten_id <= floor_id,
+               "%" PRIu64 " counts as forgotten, and the floor is %" PRIu64,
+               log_->sh->forgotten_id, floor_id);
 
     if (n_events && unit_once_in(60)) {
 
@@ -626,6 +641,12 @@ model_ask(model_reader_t *r, ngx_msgbus_view_t *view, u_char **last)
         model_meanwhile();
     }
 
+    if (unit_once_in(2)) {
+        ngx_msgbus_log_lock(log_);
+        ngx_msgbus_log_forgotten_locked(log_, page.examined.gone);
+        ngx_msgbus_log_unlock(log_);
+    }
+
     size = ngx_msgbus_handover_size(view, &page);
 
     rc = ngx_msgbus_handover_take(view, &page, text, last, now);
@@ -662,7 +683,7 @@ model_store(ngx_msgbus_history_t *question, ngx_msgbus_past_t *page)
     page->events = malloc(max * sizeof(ngx_msgbus_past_event_t));
     page->n = 0;
 
-    page->examined.floor = 0;
+    page->examined.gone = floor_id;
     page->examined.lost = 0;
     page->examined.examined = question->newest_first ? question->after + 1
                                                      : question->upto;

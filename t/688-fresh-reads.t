@@ -13,6 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use Msgbus::Fake;
+use Msgbus::Http2;
 use Msgbus::Stream;
 
 
@@ -32,7 +33,7 @@ my ($posts, $rounds) = (40, 3);
 sub nodes {
     my ($make) = @_;
 
-    my @nodes = map { $make->()->start } 1 .. 2;
+    my @nodes = map { $make->($_)->start } 1 .. 2;
 
     for my $node (@nodes) {
         $node->until(15, 'the bus to be up', sub {
@@ -111,8 +112,12 @@ sub writes_are_read {
 
 
 my $fake = Msgbus::Fake->new->start;
+my $port = Msgbus::Nginx::free_port();
 my ($here, $there) = nodes(sub {
-    return $fake->node(location => $location, size => '8m', workers => 2,
+    my ($n) = @_;
+
+    return $fake->node($n == 2 ? (listen => ["127.0.0.1:$port http2"]) : (),
+                       location => $location, size => '8m', workers => 2,
                        more => 'poll off; retry tries=4 delay=250ms;');
 });
 
@@ -170,6 +175,37 @@ is($news, 3, 'nobody gets what a look saw that began before he came');
 $fake->set(late => 0);
 
 
+# over HTTP/2, and with a body that is late: it is nobody's, but to be read
+
+my $h2 = Msgbus::Http2->new(to => "127.0.0.1:$port");
+
+$id = $here->client->post('/a', '{"n":"h2"}')->id;
+
+my $r = $h2->answer($h2->request(
+    GET => '/fresh/a?echo=true&last-known-id=' . ($id - 1)));
+
+is($r->{status}, 200, 'over HTTP/2');
+like($r->{body}, qr/"id":$id,/, 'it is as new');
+
+my $late = $there->client;
+my $uri = '/fresh/a?echo=true&last-known-id=';
+
+$id = $here->client->post('/a', '{"n":"body"}')->id;
+$late->connect;
+$late->send($late->format(GET => $uri . ($id - 1), undef,
+                          'Content-Length' => 3));
+is($late->response->last_id, $id, 'before a body that is late has come');
+
+$id = $here->client->post('/a', '{"n":"wait"}')->id;
+$late->send('abc' . $late->format(GET => "$uri$id&wait=1", undef,
+                                  'Content-Length' => 3));
+is($late->response->status, 204, 'and with a wait behind it');
+
+$late->send('abc');
+is($late->get("/a?last-known-id=$id")->status, 204,
+   'the connection is as good as ever');
+
+
 # the store is away
 
 my $client = $there->client;
@@ -177,7 +213,7 @@ my $client = $there->client;
 $fake->set(away => 1);
 
 my $begin = Msgbus::Client::now();
-my $r = $client->get('/fresh/a?echo=true&last-known-id=0');
+$r = $client->get('/fresh/a?echo=true&last-known-id=0');
 my $took = Msgbus::Client::now() - $begin;
 
 is($r->status, 503, 'without the store a fresh read is refused');
@@ -227,6 +263,27 @@ is($r->status, 200,
 $fake->wait_until_up($there);
 $r = $there->client->get('/fresh/a?echo=true&last-known-id=latest');
 is($r->status, 204, 'the new workers look, too');
+
+
+# likewise over HTTP/2
+
+$fake->set(away => 1);
+$from = $there->log_size;
+$h2 = Msgbus::Http2->new(to => "127.0.0.1:$port");
+
+my @streams = map { $h2->request(GET => '/fresh/a?echo=true') } 1 .. 5;
+
+sleep 0.2;
+$h2->reset($_) for @streams;
+
+$there->until(10, 'those whose streams were reset to be told', sub {
+    my @left = $there->log($from, 'info', 'client left while');
+
+    return @left == @streams;
+});
+
+$fake->set(away => 0);
+$fake->wait_until_up($there);
 
 
 # a committer that dies

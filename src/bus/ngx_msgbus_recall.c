@@ -42,6 +42,9 @@
 /* how often an exit looks whether the thread has ended, ms */
 #define NGX_MSGBUS_RECALL_JOIN   2
 
+/* how far the wall clock may gain on the other one, ms */
+#define NGX_MSGBUS_RECALL_AHEAD  60000
+
 /* a store that stays away is told of this often, us */
 #define NGX_MSGBUS_RECALL_AWAY   60000000
 
@@ -56,6 +59,8 @@ struct ngx_msgbus_recall_s {
     ngx_msgbus_store_t      *store;
     ngx_msgbus_store_conf_t *conf;
     uint64_t                ttl;       /* ms */
+    uint64_t                wall;      /* when it was made, ms, by both */
+    uint64_t                monotonic; /*   clocks */
     ngx_msgbus_notify_t    *notify;
     ngx_log_t              *log;       /* the event loop's */
 
@@ -107,6 +112,7 @@ static void ngx_msgbus_recall_answer(ngx_msgbus_recall_t *recall,
     ngx_msgbus_asked_t *asked);
 static ngx_int_t ngx_msgbus_recall_read(ngx_msgbus_recall_t *recall,
     ngx_msgbus_asked_t *asked);
+static uint64_t ngx_msgbus_recall_now(ngx_msgbus_recall_t *recall);
 static void ngx_msgbus_recall_failed(ngx_msgbus_recall_t *recall,
     ngx_int_t rc);
 static void ngx_msgbus_recall_detach(ngx_msgbus_recall_t *recall);
@@ -127,6 +133,8 @@ ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     recall->store = store;
     recall->conf = conf;
     recall->ttl = ttl;
+    recall->wall = ngx_msgbus_time_wall();
+    recall->monotonic = ngx_msgbus_time_monotonic() / 1000;
     recall->reader.store = store;
     recall->reader.seed = seed;
     recall->notify = notify;
@@ -806,12 +814,29 @@ ngx_msgbus_recall_read(ngx_msgbus_recall_t *recall,
     }
 
     h = asked->h;
-    now = ngx_msgbus_time_wall();
+    now = ngx_msgbus_recall_now(recall);
     h.since = now > recall->ttl ? now - recall->ttl : 0;
 
     asked->page = ngx_msgbus_past_read(&recall->reader, &h, &rc);
 
     return rc;
+}
+
+
+/*
+ * The wall clock, but for one that is set ahead: by that all would be forgotten
+ * at once, and not come back when it is set right.  One that was behind makes
+ * no harm: what has left the store is looked up there.
+ */
+static uint64_t
+ngx_msgbus_recall_now(ngx_msgbus_recall_t *recall)
+{
+    uint64_t  passed, wall;
+
+    wall = ngx_msgbus_time_wall();
+    passed = ngx_msgbus_time_monotonic() / 1000 - recall->monotonic;
+
+    return ngx_min(wall, recall->wall + passed + NGX_MSGBUS_RECALL_AHEAD);
 }
 
 

@@ -26,6 +26,7 @@
 #define SILENCE  200
 #define DELAY    100
 #define SLACK    500
+#define TTL      1000000
 
 
 /* one who asks */
@@ -62,6 +63,7 @@ static void check_full(void);
 static void check_forgotten(void);
 static void check_failed(void);
 static void check_hung(void);
+static void check_clock(void);
 static void check_exit(void);
 static void check_not_shown(void);
 static void check_many(ngx_uint_t seconds);
@@ -99,6 +101,7 @@ static pthread_cond_t         cond = PTHREAD_COND_INITIALIZER;
 static ngx_uint_t             shut, calls, wild;
 static ngx_int_t              outcome = NGX_OK;
 static char                   last_hide[100];
+static uint64_t               last_since, wall = 1325376000000;
 
 
 int
@@ -117,6 +120,7 @@ main(int argc, char **argv)
     check_failed();
     check_hung();
     check_not_shown();
+    check_clock();
     check_exit();
     check_many(strtoul(argv[1], NULL, 10));
 
@@ -181,6 +185,7 @@ store_history(ngx_msgbus_db_t *db, ngx_msgbus_history_t *h,
     (void) pthread_mutex_lock(&mutex);
 
     calls++;
+    last_since = h->since;
     sprintf(last_hide, "%.*s", (int) h->hide.len, h->hide.data);
     (void) pthread_cond_broadcast(&cond);
 
@@ -291,7 +296,7 @@ begin(void)
     total = 0;
     memset(askers, 0, sizeof(askers));
 
-    recall = ngx_msgbus_recall_create(&store, &conf, 1000000, 1, &notify,
+    recall = ngx_msgbus_recall_create(&store, &conf, TTL, 1, &notify,
                                       &quiet);
     unit_check(recall != NULL, "no memory");
 }
@@ -719,6 +724,34 @@ check_not_shown(void)
 }
 
 
+/* what is older than the ttl is forgotten, but not for a clock set ahead */
+static void
+check_clock(void)
+{
+    begin();
+
+    (void) ask(&askers[0], "/c1", 0, 10, NULL);
+    run_until(1);
+    unit_check(last_since == wall - TTL, "older than %" PRIu64, last_since);
+
+    (void) pthread_mutex_lock(&mutex);
+    wall += (uint64_t) 86400000 * 365;
+    (void) pthread_mutex_unlock(&mutex);
+
+    (void) ask(&askers[1], "/c1", 0, 10, NULL);
+    run_until(2);
+
+    (void) pthread_mutex_lock(&mutex);
+    wall -= (uint64_t) 86400000 * 365;
+    (void) pthread_mutex_unlock(&mutex);
+
+    unit_check(last_since < wall - TTL + 100000, "older than %" PRIu64
+               " by a clock that is set ahead", last_since);
+
+    end();
+}
+
+
 /* a worker does not wait for a store that hangs, and ends when it may */
 static void
 check_exit(void)
@@ -906,7 +939,13 @@ ngx_msgbus_time_monotonic(void)
 uint64_t
 ngx_msgbus_time_wall(void)
 {
-    return 1325376000000;
+    uint64_t  now;
+
+    (void) pthread_mutex_lock(&mutex);
+    now = wall;
+    (void) pthread_mutex_unlock(&mutex);
+
+    return now;
 }
 
 

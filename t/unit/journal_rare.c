@@ -27,6 +27,7 @@
 
 typedef struct {
     uint64_t               us;
+    uint64_t               cpu;        /* us of it */
     uint64_t               preads;
     uint64_t               bytes;
     ngx_uint_t             events;
@@ -38,6 +39,7 @@ static void fill(uint64_t size);
 static void put(ngx_uint_t n, const char *channel, size_t len);
 static void ask(const char *name, const char *channel, ngx_uint_t below,
     ngx_uint_t back, ngx_uint_t max, cost_t *cost);
+static uint64_t cpu(void);
 static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
 static ssize_t disk_pread(void *data, int fd, void *p, size_t len,
     uint64_t offset);
@@ -210,7 +212,7 @@ static void
 ask(const char *name, const char *channel, ngx_uint_t below, ngx_uint_t back,
     ngx_uint_t max, cost_t *cost)
 {
-    uint64_t                begin, p, b;
+    uint64_t                begin, used, p, b;
     ngx_int_t               rc;
     ngx_msgbus_scope_t      scope;
     ngx_msgbus_history_t    h;
@@ -233,6 +235,7 @@ ask(const char *name, const char *channel, ngx_uint_t below, ngx_uint_t back,
     p = preads;
     b = bytes;
     begin = disk.monotonic(NULL);
+    used = cpu();
 
     do {
         rc = ngx_msgbus_journal_history(&reader, &h, take, &cost->events,
@@ -251,13 +254,25 @@ ask(const char *name, const char *channel, ngx_uint_t below, ngx_uint_t back,
     } while (h.after < h.upto && cost->events < max);
 
     cost->us = disk.monotonic(NULL) - begin;
+    cost->cpu = cpu() - used;
     cost->preads = preads - p;
     cost->bytes = bytes - b;
 
-    printf("%s: %lu events, %lu pages, %.1f ms, %" PRIu64 " reads, %" PRIu64
-           " KB\n", name, (unsigned long) cost->events,
-           (unsigned long) cost->pages, cost->us / 1000.0, cost->preads,
-           cost->bytes / 1024);
+    printf("%s: %lu events, %lu pages, %.1f ms, %.1f of them busy, %" PRIu64
+           " reads, %" PRIu64 " KB\n", name, (unsigned long) cost->events,
+           (unsigned long) cost->pages, cost->us / 1000.0,
+           cost->cpu / 1000.0, cost->preads, cost->bytes / 1024);
+}
+
+
+static uint64_t
+cpu(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 

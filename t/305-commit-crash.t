@@ -18,7 +18,7 @@ use Crash;
 
 Crash::test('commit_crash',
     rooms  => [qw( number channel filing log pending ledger pace commit sync
-                   undo )],
+                   foreign undo )],
     with   => [qw( check_log check_pending )],
     before => sub {
         my $said = $_[0]->run('doubt')->{said};

@@ -83,10 +83,10 @@ sub load {
 }
 
 
-# --- 0.85 of what the path can carry, and a stall of 5 s
+# --- 0.9 of what the path can carry, and a stall of 5 s
 
 my $back;
-my @posts = load(0.85 * $rate / $size, 17,
+my @posts = load(0.9 * $rate / $size, 17,
                  3 => sub { $fake->set(away => 1) },
                  8 => sub { $fake->set(away => 0); $back = now() });
 
@@ -94,9 +94,7 @@ my @late = grep { $_->[0] > $back + 5 } @posts;
 my @lost = grep { $_->[2] != 201 } @late;
 
 cmp_ok(scalar @late, '>', 50, 'posts from 5 s after its return on');
-# a busy machine's path is at times narrower than that
-
-cmp_ok(scalar @lost, '<=', @late / 30, 'all of them are stored');
+is(scalar @lost, 0, 'all of them are stored');
 
 # --- twice what it can carry
 

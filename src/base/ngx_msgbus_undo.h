@@ -109,7 +109,7 @@ ngx_msgbus_undo_done(ngx_msgbus_undo_t *undo)
 /* notes and stores */
 #define ngx_msgbus_undo_set(undo, field, value)                               \
     do {                                                                      \
-        ngx_msgbus_undo_note(undo, &(field));                                 \
+        ngx_msgbus_undo_note(undo, (void *) &(field));                        \
         (field) = (value);                                                    \
     } while (0)
 

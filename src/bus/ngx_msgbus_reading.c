@@ -55,7 +55,7 @@ ngx_msgbus_asked(ngx_msgbus_t *bus, ngx_msgbus_query_t *query)
 {
     uint64_t  last_id;
 
-    last_id = *(volatile uint64_t *) &bus->log.sh->last_id;
+    last_id = bus->log.sh->last_id;
 
     if (query->asked == 0 && query->after > last_id) {
         query->asked = ngx_msgbus_time_monotonic();

@@ -388,7 +388,7 @@ ngx_msgbus_fresh_wake(ngx_msgbus_t *bus)
 
     /* what it has seen is in the log before it is said */
 
-    looked = *(volatile uint64_t *) &bus->log.sh->looked;
+    looked = bus->log.sh->looked;
 
     return ngx_msgbus_fresh_call(&bus->fresh, looked, NGX_MSGBUS_WAKES);
 }

@@ -197,6 +197,7 @@ ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c)
     c->n = 0;
     c->bytes = 0;
     c->more = 0;
+    c->shed = c->patience;
 
     ngx_msgbus_ledger_lock(c);
 
@@ -316,8 +317,16 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 
     if (e->state == NGX_MSGBUS_QUEUED && age + c->pace.took > c->patience) {
 
-        /* its poster would not wait for the answer: rather not at all */
+        /*
+         * Its poster would not wait for the answer: rather not at all.  And
+         * with it go those that came up to half of its patience later, or all
+         * that follow would be stored in the last moment, or a moment later.
+         */
 
+        c->shed = c->patience / 2;
+    }
+
+    if (e->state == NGX_MSGBUS_QUEUED && age > c->shed) {
         ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
         return 0;
     }

@@ -92,12 +92,28 @@ ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c)
 ngx_uint_t
 ngx_msgbus_ledger_has_time(ngx_msgbus_ledger_t *c, ngx_msec_t ms)
 {
-    uint64_t  rate, bytes;
+    uint64_t  rate, need;
 
-    rate = *(volatile uint64_t *) &c->sh->rate;
-    bytes = *(volatile uint64_t *) &c->pending.sh->bytes;
+    rate = c->sh->rate;
+    need = rate ? c->pending.sh->bytes * 1000 / rate : 0;
 
-    return rate == 0 || bytes * 1000 / rate < ms;
+    /*
+     * An estimate, and so not to the last moment.  As much is stored whoever
+     * waits; with a shorter queue, from where it has turned out to be too long,
+     * there is a way back when less is posted.
+     */
+
+    if (need < ms / 2) {
+
+        if (c->sh->crowded) {
+            c->sh->crowded = 0;
+        }
+
+    } else if (need >= ms / 4 * 3 && !c->sh->crowded) {
+        c->sh->crowded = 1;
+    }
+
+    return !c->sh->crowded;
 }
 
 

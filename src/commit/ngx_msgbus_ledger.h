@@ -40,10 +40,11 @@
  * the shared zone.
  *
  * Lock      the zone's, but for "role", "idle" and "loaded", which are
- *           atomic words and change under it too; the committer alone reads
- *           what only it writes without it
+ *           atomic words and change under it too, and "rate" and "crowded",
+ *           which do without; the committer alone reads what only it writes
+ *           without it
  * Writers   the committer; role: who becomes it; idle: whoever wakes it;
- *           wanted: any worker
+ *           wanted, crowded: any worker
  * Readers   any worker: health
  * Lifetime  as the zone's
  * Crash     each field is one word, or text for a report; a dead committer's
@@ -58,8 +59,10 @@ typedef struct {
     uint64_t               wanted;     /* somebody waits for a look that begins
                                           after this, monotonic, us */
 
-    uint64_t               rate;       /* bytes a second that the store takes
+    ngx_atomic_t           rate;       /* bytes a second that the store takes
                                           at most; 0: not known */
+    ngx_atomic_t           crowded;    /* no post is taken until half of its
+                                          patience is enough */
     uint64_t               ceiling;    /* no id above it may be given out */
     uint64_t               newest;     /* created_at of the newest event, ms, */
     int64_t                young;      /*   and when it was now, since boot */
@@ -99,6 +102,7 @@ typedef struct {
     uint64_t                     look;     /* between two looks, us */
     uint64_t                     looked;   /* when the last one began, us */
     uint64_t                     patience; /* with a post, us */
+    uint64_t                     shed;     /* older ones get no try, us */
     ngx_msec_t                   delay;    /* after a failure */
 
     ngx_msgbus_entry_t         **entries;  /* of the batch, */
@@ -141,8 +145,8 @@ void ngx_msgbus_ledger_destroy(ngx_msgbus_ledger_t *c);
 void ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c);
 
 /*
- * Will what is queued now be stored within ms, as far as is known?  Reads words
- * of the zone without the lock.
+ * Will what is queued now be stored within ms, as far as is known?  Without the
+ * lock.
  */
 ngx_uint_t ngx_msgbus_ledger_has_time(ngx_msgbus_ledger_t *c, ngx_msec_t ms);
 

@@ -9,9 +9,12 @@
  *
  * A batch that the path to the store can not carry within its time-out fails
  * as a whole, however often it is sent again.  So a batch that fails is halved,
- * and one that is done early makes room for twice as much; what takes about a
+ * or quartered where that was not enough, and one that is done early makes room
+ * for twice as much, or four times where it was very early; what takes about a
  * quarter of the time that it may is right: there is little to gain beyond
- * that, and a path that becomes four times slower does not break.
+ * that, and a path that becomes four times slower does not break.  Only what
+ * was carried makes room for more: of many small events the batch may be full
+ * by their number.
  *
  * It knows bytes and time alone: not what is sent, nor to whom.
  */
@@ -33,6 +36,7 @@ ngx_msgbus_pace_init(ngx_msgbus_pace_t *pace, uint64_t time)
     pace->time = time;
     pace->took = 0;
     pace->rate = 0;
+    pace->failed = 0;
 }
 
 
@@ -40,16 +44,19 @@ void
 ngx_msgbus_pace_done(ngx_msgbus_pace_t *pace, size_t bytes, uint64_t took,
     ngx_uint_t full)
 {
+    size_t    more;
     uint64_t  rate;
 
     pace->took = pace->took ? (3 * pace->took + took) / 4 : took;
+    pace->failed = 0;
 
     if (pace->time == 0) {
         return;
     }
 
     if (took > pace->time / 2) {
-        pace->bytes = ngx_max(bytes / 4 * 3, NGX_MSGBUS_PACE_LEAST);
+        more = ngx_max(bytes / 4 * 3, NGX_MSGBUS_PACE_LEAST);
+        pace->bytes = ngx_min(pace->bytes, more);
     }
 
     if (!full) {
@@ -57,16 +64,21 @@ ngx_msgbus_pace_done(ngx_msgbus_pace_t *pace, size_t bytes, uint64_t took,
         return;
     }
 
-    if (took < pace->time / 4 && pace->bytes < NGX_MSGBUS_PACE_MOST) {
-        pace->bytes = ngx_min(2 * pace->bytes, NGX_MSGBUS_PACE_MOST);
-        return;
+    if (took < pace->time / 4) {
+        more = took < pace->time / 16 ? 4 * bytes : 2 * bytes;
+        more = ngx_min(more, NGX_MSGBUS_PACE_MOST);
+
+        if (more > pace->bytes) {
+            pace->bytes = more;
+            return;
+        }
     }
 
     /* it is not by being careful that no more was stored in this time */
 
     rate = (uint64_t) bytes * 1000000 / ngx_max(took, 1);
 
-    pace->rate = pace->rate ? (3 * pace->rate + rate) / 4 : rate;
+    pace->rate = pace->rate ? (7 * pace->rate + rate) / 8 : rate;
 }
 
 
@@ -77,7 +89,9 @@ ngx_msgbus_pace_failed(ngx_msgbus_pace_t *pace, size_t bytes)
         return;
     }
 
-    bytes = ngx_min(bytes, pace->bytes) / 2;
+    /* each one costs a whole time-out; to grow again costs next to nothing */
+
+    bytes = ngx_min(bytes, pace->bytes) / (pace->failed++ ? 4 : 2);
 
     pace->bytes = ngx_max(bytes, NGX_MSGBUS_PACE_LEAST);
     pace->rate = 0;

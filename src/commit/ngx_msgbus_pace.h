@@ -12,9 +12,12 @@
 #include <ngx_core.h>
 
 
-/* bytes of one insert at most, less than one message of the wire; at least */
+/*
+ * Bytes of one insert at most, less than one message of the wire; at least: an
+ * event or a few, whatever they are, for a path that hardly carries any more
+ */
 #define NGX_MSGBUS_PACE_MOST   (8 * 1024 * 1024)
-#define NGX_MSGBUS_PACE_LEAST  (64 * 1024)
+#define NGX_MSGBUS_PACE_LEAST  1024
 
 
 /* how much a store is given at once; a committer's own */
@@ -24,6 +27,7 @@ typedef struct {
     uint64_t               took;       /* us that batches take */
     uint64_t               rate;       /* bytes a second that it takes; 0: more
                                           than is there for it, or unknown */
+    ngx_uint_t             failed;     /* batches in a row */
 } ngx_msgbus_pace_t;
 
 

@@ -83,9 +83,10 @@ typedef struct {
  *     ring:   ...settled | sent sent sent | queued queued ...|
  *             ^head                                          ^tail
  *
- * Lock      the zone's, for all; the committer alone reads entries that it
- *           has marked as sent without it: nobody else changes more of them
- *           than "cell", nor moves the head
+ * Lock      the zone's, for all; "bytes" is read without it as well, by who
+ *           asks whether a post has time; and the committer alone reads entries
+ *           that it has marked as sent without it: nobody else changes more of
+ *           them than "cell", nor moves the head
  * Writers   entries, tail: who posts; states, head: the committer, and who
  *           gives up a post of its own
  * Readers   any worker of the node
@@ -100,7 +101,7 @@ typedef struct {
     size_t                 head;       /* offset of the oldest entry */
     size_t                 tail;       /* past the newest; head: none */
     uint64_t               entries;    /* not settled yet, */
-    uint64_t               bytes;      /*   and what they take */
+    volatile uint64_t      bytes;      /*   and what they take */
     uint32_t               free;
     uint32_t               done[NGX_MSGBUS_SLOTS];
 } ngx_msgbus_pending_sh_t;

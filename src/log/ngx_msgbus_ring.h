@@ -83,7 +83,8 @@ typedef struct {
 /*
  * Head of the event log; lives in the shared zone.
  *
- * Lock      the zone's, for all fields not marked constant
+ * Lock      the zone's, for all fields not marked constant; volatile ones are
+ *           read without it as well
  * Writers   any worker, in the functions *_locked() of the log's rooms
  * Readers   any worker; copy out under the lock, keep no pointers
  * Lifetime  made by the first cycle to declare the zone; kept over reload;
@@ -105,7 +106,7 @@ typedef struct {
                                              head only when none is there */
     uint64_t               head_serial;   /* of the oldest record */
     uint64_t               next_serial;   /* of the next record; from 1 on */
-    uint64_t               last_id;       /* newest ever; at first: the id
+    volatile uint64_t      last_id;       /* newest ever; at first: the id
                                              before the first one */
     uint64_t               evicted_id;    /* newest that has left; at first:
                                              as last_id */
@@ -128,7 +129,7 @@ typedef struct {
     uint64_t               lapsed_id;     /* newest that may have passed the
                                              log by: it was cut off, or the
                                              event is too large for it */
-    uint64_t               looked;        /* likewise, of one that has seen
+    volatile uint64_t      looked;        /* likewise, of one that has seen
                                              all that was there */
 
     ngx_msgbus_nodes_sh_t  nodes;

@@ -253,6 +253,28 @@ ngx_msgbus_journal_index_places(ngx_msgbus_journal_index_t *index,
 }
 
 
+ngx_int_t
+ngx_msgbus_journal_index_whole(ngx_msgbus_journal_index_t *index,
+    ngx_msgbus_disk_t *disk, int fd)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    for (i = 0; i < index->nchannels; i++) {
+        rc = ngx_msgbus_journal_index_places(index, disk, fd,
+                                             &index->channels[i]);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        ngx_free(index->channels[i].records);
+        index->channels[i].records = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_uint_t
 ngx_msgbus_journal_wanted(ngx_msgbus_scope_t *scope,
     ngx_str_t *channel)

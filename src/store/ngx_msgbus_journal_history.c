@@ -405,6 +405,26 @@ ngx_msgbus_journal_history_window(ngx_msgbus_journal_past_t *p,
                                        p->h->scopes, p->h->nscopes,
                                        index->steps[first].offset, end,
                                        &p->places, &p->nplaces);
+
+    if (rc == NGX_DECLINED && index->loaded) {
+
+        /* a channel's part of it is bad, the frames may be good */
+
+        rc = ngx_msgbus_journal_reindex(p->r, p->o, p->i);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        p->o->window.end = index->end.offset;
+
+        rc = first < index->nsteps
+             ? ngx_msgbus_journal_index_find(index, p->r->disk, p->o->fd,
+                   p->h->scopes, p->h->nscopes, index->steps[first].offset,
+                   end, &p->places, &p->nplaces)
+             : NGX_DECLINED;
+    }
+
     if (rc != NGX_OK) {
         return ngx_msgbus_journal_read_bad(p->r, p->i, index->end.offset,
                                            rc == NGX_ERROR ? ngx_errno : 0);

@@ -99,6 +99,10 @@ ngx_int_t ngx_msgbus_journal_index_load(ngx_msgbus_journal_index_t *index,
     ngx_msgbus_disk_t *disk, int fd, ngx_msgbus_journal_header_t *h,
     uint64_t end);
 
+/* is all of one good that was loaded?  NGX_OK, NGX_DECLINED, NGX_ERROR */
+ngx_int_t ngx_msgbus_journal_index_whole(ngx_msgbus_journal_index_t *index,
+    ngx_msgbus_disk_t *disk, int fd);
+
 /* the last step that is not behind an id; or a time */
 ngx_msgbus_journal_step_t *ngx_msgbus_journal_index_step(
     ngx_msgbus_journal_index_t *index, uint64_t id);

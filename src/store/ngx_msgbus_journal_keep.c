@@ -332,9 +332,11 @@ ngx_msgbus_journal_make_index(ngx_msgbus_journal_keeper_t *k,
     int                           fd;
     char                          name[NGX_MSGBUS_JOURNAL_NAME_LEN];
     ngx_int_t                     rc;
-    ngx_uint_t                    damaged;
+    ngx_uint_t                    damaged, bad;
     ngx_msgbus_journal_index_t    index;
     ngx_msgbus_journal_window_t   w;
+
+    bad = 0;
 
     fd = ngx_msgbus_journal_segment_open(k->disk, k->folder, seg,
                                          NGX_MSGBUS_DISK_WRITE, k->error,
@@ -345,7 +347,17 @@ ngx_msgbus_journal_make_index(ngx_msgbus_journal_keeper_t *k,
 
     rc = ngx_msgbus_journal_index_load(&index, k->disk, fd, &seg->header, end);
 
+    if (rc == NGX_OK) {
+        rc = ngx_msgbus_journal_index_whole(&index, k->disk, fd);
+    }
+
     if (rc == NGX_DECLINED) {
+
+        ngx_msgbus_journal_index_free(&index);
+
+        /* a file that has never had one has the size that it was made with */
+
+        bad = seg->bytes != seg->header.size;
 
         ngx_msgbus_journal_index_init(&index, &seg->header);
         ngx_msgbus_journal_window_init(&w, k->disk, fd, end);
@@ -357,6 +369,7 @@ ngx_msgbus_journal_make_index(ngx_msgbus_journal_keeper_t *k,
         if (rc == NGX_OK) {
             rc = ngx_msgbus_journal_index_save(&index, k->disk, fd);
             k->made++;
+            k->bad += bad;
         }
     }
 

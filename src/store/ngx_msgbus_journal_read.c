@@ -39,6 +39,9 @@ static void ngx_msgbus_journal_closed(ngx_msgbus_journal_reader_t *r,
 static ngx_int_t ngx_msgbus_journal_opened_index(
     ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_opened_t *o,
     ngx_uint_t i);
+static ngx_int_t ngx_msgbus_journal_opened_made(
+    ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_opened_t *o,
+    ngx_uint_t i);
 static ngx_int_t ngx_msgbus_journal_read_all(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_read_t *rd, ngx_uint_t i);
 static ngx_int_t ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
@@ -340,12 +343,37 @@ ngx_msgbus_journal_opened_index(ngx_msgbus_journal_reader_t *r,
         ngx_msgbus_journal_index_init(&o->index, h);
     }
 
+    return ngx_msgbus_journal_opened_made(r, o, i);
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_reindex(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, ngx_uint_t i)
+{
+    r->rebuilt++;
+
+    ngx_msgbus_journal_index_free(&o->index);
+    ngx_msgbus_journal_index_init(&o->index, &r->list.elts[i].header);
+
+    return ngx_msgbus_journal_opened_made(r, o, i);
+}
+
+
+/* from the frames */
+static ngx_int_t
+ngx_msgbus_journal_opened_made(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, ngx_uint_t i)
+{
+    ngx_int_t  rc;
+
     /* what is in the window may be from before that was written */
 
     o->window.len = 0;
     o->window.err = 0;
 
-    rc = ngx_msgbus_journal_index_extend(&o->index, &o->window, end);
+    rc = ngx_msgbus_journal_index_extend(&o->index, &o->window,
+                                         ngx_msgbus_journal_end(r, i));
 
     if (rc == NGX_DECLINED && r->offline && i + 1 == r->list.n) {
 

@@ -141,6 +141,13 @@ ngx_msgbus_journal_opened_t *ngx_msgbus_journal_opened(
     ngx_msgbus_journal_reader_t *r, ngx_uint_t i, ngx_int_t *rc);
 
 /*
+ * Makes the index of one that is open from its frames, in place of one that
+ * was loaded and is bad.  As read().
+ */
+ngx_int_t ngx_msgbus_journal_reindex(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_opened_t *o, ngx_uint_t i);
+
+/*
  * The record at an offset before o->window.end; NGX_OK; NGX_ERROR: it is none,
  * or o->window.err
  */

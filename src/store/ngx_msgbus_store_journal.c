@@ -72,6 +72,7 @@ typedef struct {
     ngx_uint_t                   stop;       /* atomic, too */
     ngx_uint_t                   due;        /* a segment has begun */
     ngx_uint_t                   clock;
+    uint64_t                     bad;        /* indexes */
     char                         kept[NGX_MSGBUS_JOURNAL_ERROR_LEN];
 } ngx_msgbus_journal_db_t;
 
@@ -405,6 +406,11 @@ ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db)
     if (jd->clock) {
         p = ngx_msgbus_journal_warning(p, last, "the clock was set, no segment "
                                        "is removed for its age");
+    }
+
+    if (jd->bad) {
+        p = ngx_msgbus_journal_warning(p, last, "an index was bad, or half "
+                                       "written, and was made again");
     }
 
     if (jd->kept[0]) {
@@ -855,6 +861,7 @@ ngx_msgbus_journal_cycle(void *data)
         (void) pthread_mutex_lock(&jd->mutex);
 
         jd->clock = k.clock;
+        jd->bad = k.bad;
         jd->kept[0] = '\0';
 
         if (rc == NGX_ERROR) {

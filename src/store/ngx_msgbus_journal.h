@@ -90,6 +90,7 @@ typedef struct {
     unsigned                     failed:1;   /* the file is not trusted: what
                                                 is kept goes to a new one */
     unsigned                     crowded:1;  /* others write, too */
+    unsigned                     apart:1;    /* others do not know of us */
     unsigned                     begins:1;   /* a frame is about to be
                                                 written */
     unsigned                     lost:1;     /* a hole is due */
@@ -153,6 +154,9 @@ ngx_int_t ngx_msgbus_journal_flush(ngx_msgbus_journal_t *j, ngx_uint_t now);
  */
 ngx_int_t ngx_msgbus_journal_enter(ngx_msgbus_journal_t *j);
 void ngx_msgbus_journal_leave(ngx_msgbus_journal_t *j);
+
+/* tells others that there is one more writer; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_msgbus_journal_join(ngx_msgbus_journal_t *j);
 
 /* goes on where the mark says that others have come to; under the lock */
 ngx_int_t ngx_msgbus_journal_adopt(ngx_msgbus_journal_t *j);

@@ -101,6 +101,15 @@ ngx_msgbus_journal_enter(ngx_msgbus_journal_t *j)
 {
     ngx_int_t  rc;
 
+    if (j->apart) {
+
+        if (ngx_msgbus_journal_join(j) != NGX_OK) {
+            return NGX_BUSY;
+        }
+
+        j->apart = 0;
+    }
+
     rc = ngx_msgbus_journal_lock(j);
 
     if (rc != NGX_OK) {
@@ -274,7 +283,46 @@ ngx_msgbus_journal_crowd(ngx_msgbus_journal_t *j, uint64_t now)
     j->crowded = j->disk->lock(j->disk->disk, j->nodes_fd,
                                NGX_MSGBUS_DISK_EXCLUSIVE) != NGX_OK;
 
-    (void) j->disk->lock(j->disk->disk, j->nodes_fd, NGX_MSGBUS_DISK_SHARED);
+    /* it is lost in the attempt, and another may make one */
+
+    j->apart = ngx_msgbus_journal_join(j) != NGX_OK;
+}
+
+
+/*
+ * A sign for others that there is another writer.  They may try for a moment
+ * whether there is; who has it for longer wants to be alone.
+ */
+ngx_int_t
+ngx_msgbus_journal_join(ngx_msgbus_journal_t *j)
+{
+    uint64_t   until;
+    ngx_int_t  rc;
+
+    until = j->disk->monotonic(j->disk->disk) + j->conf.patience;
+
+    for ( ;; ) {
+        rc = j->disk->lock(j->disk->disk, j->nodes_fd,
+                           NGX_MSGBUS_DISK_SHARED);
+
+        if (rc == NGX_OK) {
+            return NGX_OK;
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_msgbus_journal_error(j->error, ngx_errno, "can not lock",
+                                     j->conf.path);
+            return NGX_ERROR;
+        }
+
+        if (j->disk->monotonic(j->disk->disk) >= until) {
+            ngx_msgbus_journal_error(j->error, 0, "msgbus-journal is at work "
+                                     "on", j->conf.path);
+            return NGX_ERROR;
+        }
+
+        j->disk->pause(j->disk->disk, NGX_MSGBUS_JOURNAL_MAX_PAUSE);
+    }
 }
 
 

@@ -19,6 +19,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_journal_crc.h"
 #include "ngx_msgbus_journal_index.h"
 #include "ngx_msgbus_journal_keep.h"
 #include "ngx_msgbus_journal_rule.h"
@@ -29,7 +30,12 @@
 /* how far the clock may have been moved since the start, ms */
 #define NGX_MSGBUS_JOURNAL_DRIFT   60000
 
+/* what stands in the keepers' file */
+#define NGX_MSGBUS_JOURNAL_KEEP        48
+#define NGX_MSGBUS_JOURNAL_KEEP_MAGIC  "MSGBUSK\n"
 
+
+static void ngx_msgbus_journal_keep_since(ngx_msgbus_journal_keeper_t *k);
 static ngx_int_t ngx_msgbus_journal_keep(ngx_msgbus_journal_keeper_t *k,
     ngx_msgbus_journal_list_t *list);
 static ngx_int_t ngx_msgbus_journal_keep_list(ngx_msgbus_journal_keeper_t *k,
@@ -82,10 +88,53 @@ ngx_msgbus_journal_keeper_open(ngx_msgbus_journal_keeper_t *k,
         return NGX_ERROR;
     }
 
-    k->wall = disk->wall(disk->disk);
-    k->monotonic = disk->monotonic(disk->disk);
+    ngx_msgbus_journal_keep_since(k);
 
     return NGX_OK;
+}
+
+
+/*
+ * Since when the clock is looked after: since the first keeper after a start
+ * of nginx, for a reload, or another worker, is no reason to trust a clock
+ * that was set.
+ */
+static void
+ngx_msgbus_journal_keep_since(ngx_msgbus_journal_keeper_t *k)
+{
+    u_char  bytes[NGX_MSGBUS_JOURNAL_KEEP];
+
+    if (k->disk->pread(k->disk->disk, k->keep_fd, bytes,
+                       NGX_MSGBUS_JOURNAL_KEEP, 0)
+        == NGX_MSGBUS_JOURNAL_KEEP
+        && ngx_memcmp(bytes, NGX_MSGBUS_JOURNAL_KEEP_MAGIC, 8) == 0
+        && ngx_memcmp(bytes + 16, k->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN) == 0
+        && ngx_msgbus_journal_get(bytes + 8, 4)
+           == ngx_msgbus_journal_crc(0, bytes + 12,
+                                     NGX_MSGBUS_JOURNAL_KEEP - 12))
+    {
+        k->wall = ngx_msgbus_journal_get(bytes + 32, 8);
+        k->monotonic = ngx_msgbus_journal_get(bytes + 40, 8);
+
+        return;
+    }
+
+    k->wall = k->disk->wall(k->disk->disk);
+    k->monotonic = k->disk->monotonic(k->disk->disk);
+
+    ngx_memcpy(bytes, NGX_MSGBUS_JOURNAL_KEEP_MAGIC, 8);
+    ngx_msgbus_journal_put(bytes + 12, 4, NGX_MSGBUS_JOURNAL_VERSION);
+    ngx_memcpy(bytes + 16, k->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN);
+    ngx_msgbus_journal_put(bytes + 32, 8, k->wall);
+    ngx_msgbus_journal_put(bytes + 40, 8, k->monotonic);
+    ngx_msgbus_journal_put(bytes + 8, 4,
+                           ngx_msgbus_journal_crc(0, bytes + 12,
+                               NGX_MSGBUS_JOURNAL_KEEP - 12));
+
+    /* who can not write it knows it alone */
+
+    (void) k->disk->pwrite(k->disk->disk, k->keep_fd, bytes,
+                           NGX_MSGBUS_JOURNAL_KEEP, 0);
 }
 
 

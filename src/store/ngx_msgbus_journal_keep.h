@@ -32,7 +32,7 @@ typedef struct {
                                                 takes long is given up; or
                                                 NULL */
 
-    uint64_t                     wall;       /* when it was opened, ms */
+    uint64_t                     wall;       /* when nginx was started, ms */
     uint64_t                     monotonic;  /* likewise, us */
     uint64_t                     indexed;    /* segments up to it are */
 

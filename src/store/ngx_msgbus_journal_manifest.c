@@ -71,7 +71,18 @@ ngx_msgbus_journal_prepare(ngx_msgbus_store_conf_t *conf,
                         "size %O\n", zone->zone, zone->ttl, jb->segment,
                         jb->size);
 
-    return ngx_msgbus_journal_compare(jb, zone, want, last);
+    wrong = ngx_msgbus_journal_compare(jb, zone, want, last);
+
+    if (wrong == NULL && !zone->test && !zone->adopted
+        && !ngx_msgbus_journal_is_used(jb))
+    {
+        /* a start: from now on the clock is to go on as the machine's time */
+
+        (void) unlink((char *) ngx_msgbus_journal_path(jb,
+                                   NGX_MSGBUS_JOURNAL_KEEP_FILE));
+    }
+
+    return wrong;
 }
 
 

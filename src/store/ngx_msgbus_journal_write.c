@@ -21,11 +21,7 @@
 /* 2012-01-01 00:00:00 UTC, ms */
 #define NGX_MSGBUS_JOURNAL_EPOCH      1325376000000
 
-/* between two tries to be one of the writers, us */
-#define NGX_MSGBUS_JOURNAL_JOIN       1000
 
-
-static ngx_int_t ngx_msgbus_journal_join(ngx_msgbus_journal_t *j);
 static ngx_int_t ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j,
     size_t len, uint64_t last_id);
 static ngx_int_t ngx_msgbus_journal_append(ngx_msgbus_journal_t *j,
@@ -75,43 +71,6 @@ ngx_msgbus_journal_open(ngx_msgbus_journal_t *j,
     }
 
     return ngx_msgbus_journal_join(j);
-}
-
-
-/*
- * A sign for others that there is another writer.  They may try for a moment
- * whether there is; who has it for longer wants to be alone.
- */
-static ngx_int_t
-ngx_msgbus_journal_join(ngx_msgbus_journal_t *j)
-{
-    uint64_t   until;
-    ngx_int_t  rc;
-
-    until = j->disk->monotonic(j->disk->disk) + j->conf.patience;
-
-    for ( ;; ) {
-        rc = j->disk->lock(j->disk->disk, j->nodes_fd,
-                           NGX_MSGBUS_DISK_SHARED);
-
-        if (rc == NGX_OK) {
-            return NGX_OK;
-        }
-
-        if (rc == NGX_ERROR) {
-            ngx_msgbus_journal_error(j->error, ngx_errno, "can not lock",
-                                     j->conf.path);
-            return NGX_ERROR;
-        }
-
-        if (j->disk->monotonic(j->disk->disk) >= until) {
-            ngx_msgbus_journal_error(j->error, 0, "msgbus-journal is at work "
-                                     "on", j->conf.path);
-            return NGX_ERROR;
-        }
-
-        j->disk->pause(j->disk->disk, NGX_MSGBUS_JOURNAL_JOIN);
-    }
 }
 
 

@@ -121,7 +121,7 @@ all:
 
 TOOL         = msgbus-journal
 TOOL_SRCS    = $(wildcard tools/journal/*.c) \
-               $(filter-out %_keep.c %_manifest.c, \
+               $(filter-out %_keep.c %_manifest.c %_thread.c, \
                             $(wildcard src/store/ngx_msgbus_journal_*.c))
 
 $(BUILD)/$(TOOL): $(TOOL_SRCS) $(wildcard tools/journal/*.h \

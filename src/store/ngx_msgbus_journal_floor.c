@@ -203,6 +203,7 @@ ngx_msgbus_journal_begin_in(ngx_msgbus_journal_reader_t *r,
     uint64_t                     offset;
     ngx_int_t                    rc;
     ngx_uint_t                   k;
+    ngx_msgbus_journal_event_t   ev;
     ngx_msgbus_journal_frame_t   f;
 
     o->window.end = o->index.end.offset;
@@ -221,8 +222,12 @@ ngx_msgbus_journal_begin_in(ngx_msgbus_journal_reader_t *r,
 
         p = f.records;
 
-        for (k = 0; passed && k < f.count; k++, passed--) {
-            *id = ngx_msgbus_journal_get(p + 8, 8);
+        for (k = 0; passed && k < f.count; k++) {
+            (void) ngx_msgbus_journal_record_read(&ev, p,
+                       (size_t) ngx_msgbus_journal_get(p + 4, 4));
+
+            *id = ev.id;
+            passed -= ev.channel.len != 0;
             p += ngx_msgbus_journal_get(p + 4, 4);
         }
     }

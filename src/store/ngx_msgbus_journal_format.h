@@ -90,7 +90,7 @@ typedef struct {
 typedef struct {
     uint64_t               id;
     uint64_t               created;    /* ms since 1970 */
-    ngx_str_t              channel;
+    ngx_str_t              channel;    /* empty: its id is taken, no more */
     ngx_str_t              uuid;
     ngx_str_t              user_agent; /* as posted */
     ngx_str_t              data;

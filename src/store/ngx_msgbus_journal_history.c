@@ -508,7 +508,7 @@ ngx_msgbus_journal_history_show(ngx_msgbus_journal_past_t *p,
 
     hide = &p->h->hide;
 
-    if (ev->created >= p->h->since
+    if (ev->created >= p->h->since && ev->channel.len
         && (hide->len == 0 || hide->len != ev->uuid.len
             || ngx_memcmp(hide->data, ev->uuid.data, hide->len) != 0))
     {

@@ -155,8 +155,11 @@ ngx_msgbus_journal_index_frame(ngx_msgbus_journal_index_t *index,
         (void) ngx_msgbus_journal_record_read(&ev, p,
                    (size_t) ngx_msgbus_journal_get(p + 4, 4));
 
-        if (ngx_msgbus_journal_index_record(index, &ev.channel, offset)
-            != NGX_OK)
+        /* a record without a channel only says that its id is taken */
+
+        if (ev.channel.len
+            && ngx_msgbus_journal_index_record(index, &ev.channel, offset)
+               != NGX_OK)
         {
             return NGX_ERROR;
         }

@@ -562,7 +562,7 @@ ngx_msgbus_journal_read_event(ngx_msgbus_journal_read_t *rd,
         return NGX_DONE;
     }
 
-    if (ev->created < rd->since) {
+    if (ev->created < rd->since || ev->channel.len == 0) {
         rd->page->examined = ev->id;
         return NGX_OK;
     }

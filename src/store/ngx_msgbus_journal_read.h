@@ -105,7 +105,8 @@ ngx_int_t ngx_msgbus_journal_reader_look(ngx_msgbus_journal_reader_t *r);
 /*
  * Reads events of all channels with ids above after and up to upto (0: all
  * that look() has seen), at most max, in rising order.  Those that were
- * created before since, ms, are passed over.  NGX_OK, NGX_DECLINED, NGX_ERROR;
+ * created before since, ms, and records without a channel, are passed over.
+ * NGX_OK, NGX_DECLINED, NGX_ERROR;
  * NGX_AGAIN: a segment has left meanwhile: look, and look at the floor.
  */
 ngx_int_t ngx_msgbus_journal_read(ngx_msgbus_journal_reader_t *r,

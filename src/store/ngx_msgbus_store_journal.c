@@ -17,13 +17,12 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <poll.h>
-#include <pthread.h>
 #include "ngx_msgbus_journal.h"
 #include "ngx_msgbus_journal_conf.h"
 #include "ngx_msgbus_journal_history.h"
-#include "ngx_msgbus_journal_keep.h"
 #include "ngx_msgbus_journal_manifest.h"
 #include "ngx_msgbus_journal_read.h"
+#include "ngx_msgbus_journal_thread.h"
 #include "ngx_msgbus_store.h"
 
 
@@ -38,9 +37,6 @@
 /* looks for one page of history, and ms between them */
 #define NGX_MSGBUS_JOURNAL_LOOKS       100
 #define NGX_MSGBUS_JOURNAL_BREAK       10
-
-/* between two turns of the keeper, s */
-#define NGX_MSGBUS_JOURNAL_TURN        1
 
 /* segments that leave one after another while one reads */
 #define NGX_MSGBUS_JOURNAL_TRIES       10
@@ -63,17 +59,9 @@ typedef struct {
     void                        *data;
     uint64_t                     last;
 
-    /* the keeper's thread; what follows is under the mutex */
-    pthread_t                    thread;
-    ngx_uint_t                   started;
-    uint64_t                     keep;       /* for which writer */
-    pthread_mutex_t              mutex;
-    pthread_cond_t               cond;
-    ngx_uint_t                   stop;       /* atomic, too */
-    ngx_uint_t                   due;        /* a segment has begun */
-    ngx_uint_t                   clock;
-    uint64_t                     bad;        /* indexes */
-    char                         kept[NGX_MSGBUS_JOURNAL_ERROR_LEN];
+    char                        *warned;     /* end of the warnings */
+
+    ngx_msgbus_journal_thread_t  keeper;
 } ngx_msgbus_journal_db_t;
 
 
@@ -83,7 +71,6 @@ static ngx_uint_t ngx_msgbus_journal_same(ngx_msgbus_store_conf_t *one,
     ngx_msgbus_store_conf_t *two);
 static ngx_msgbus_db_t *ngx_msgbus_journal_create(
     ngx_msgbus_store_conf_t *conf, uint64_t ttl, ngx_log_t *log);
-static ngx_int_t ngx_msgbus_journal_cond(pthread_cond_t *cond);
 static void ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_journal_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
@@ -93,8 +80,7 @@ static void ngx_msgbus_journal_shut(ngx_msgbus_journal_db_t *jd);
 static const char *ngx_msgbus_journal_db_error(ngx_msgbus_db_t *db);
 static const char *ngx_msgbus_journal_version(ngx_msgbus_db_t *db);
 static const char *ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db);
-static char *ngx_msgbus_journal_warning(char *p, char *last,
-    const char *text);
+static void ngx_msgbus_journal_warning(void *data, const char *text);
 static ngx_int_t ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db,
     ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db,
@@ -118,9 +104,6 @@ static ngx_int_t ngx_msgbus_journal_db_history(ngx_msgbus_db_t *db,
     ngx_msgbus_history_t *h, ngx_msgbus_doc_pt handler, void *data,
     ngx_msgbus_examined_t *page);
 static uint64_t ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd);
-static ngx_int_t ngx_msgbus_journal_start(ngx_msgbus_journal_db_t *jd);
-static void *ngx_msgbus_journal_cycle(void *data);
-static void ngx_msgbus_journal_rest(ngx_msgbus_journal_db_t *jd);
 
 
 ngx_msgbus_store_t  ngx_msgbus_store_journal = {
@@ -198,13 +181,7 @@ ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
         return NULL;
     }
 
-    if (pthread_mutex_init(&jd->mutex, NULL) != 0) {
-        ngx_free(jd);
-        return NULL;
-    }
-
-    if (ngx_msgbus_journal_cond(&jd->cond) != NGX_OK) {
-        (void) pthread_mutex_destroy(&jd->mutex);
+    if (ngx_msgbus_journal_thread_init(&jd->keeper, &jd->conf) != NGX_OK) {
         ngx_free(jd);
         return NULL;
     }
@@ -224,29 +201,6 @@ ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
 }
 
 
-/* its waits are told by the clock that nobody sets */
-static ngx_int_t
-ngx_msgbus_journal_cond(pthread_cond_t *cond)
-{
-    int                 err;
-    pthread_condattr_t  attr;
-
-    if (pthread_condattr_init(&attr) != 0) {
-        return NGX_ERROR;
-    }
-
-    err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-
-    if (err == 0) {
-        err = pthread_cond_init(cond, &attr);
-    }
-
-    (void) pthread_condattr_destroy(&attr);
-
-    return err ? NGX_ERROR : NGX_OK;
-}
-
-
 static void
 ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db)
 {
@@ -260,10 +214,8 @@ ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db)
         ngx_msgbus_journal_shut(jd);
     }
 
-    ngx_msgbus_journal_rest(jd);
-
-    (void) pthread_cond_destroy(&jd->cond);
-    (void) pthread_mutex_destroy(&jd->mutex);
+    ngx_msgbus_journal_thread_join(&jd->keeper);
+    ngx_msgbus_journal_thread_free(&jd->keeper);
 
     ngx_free(jd);
 }
@@ -273,6 +225,8 @@ static ngx_int_t
 ngx_msgbus_journal_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
 {
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    ngx_err_t  err;
 
     limits->events = NGX_MSGBUS_JOURNAL_EVENTS_MAX;
     limits->bytes = NGX_MSGBUS_JOURNAL_BYTES_MAX;
@@ -308,7 +262,16 @@ ngx_msgbus_journal_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
         return NGX_ERROR;
     }
 
-    return jd->started && !jd->stop ? NGX_OK : ngx_msgbus_journal_start(jd);
+    err = ngx_msgbus_journal_thread_start(&jd->keeper, jd->writer.writer);
+
+    if (err) {
+        jd->error = jd->text;
+        ngx_msgbus_journal_error(jd->text, err, "pthread_create() failed",
+                                 NULL);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -361,12 +324,7 @@ ngx_msgbus_journal_disconnect(ngx_msgbus_db_t *db)
 static void
 ngx_msgbus_journal_shut(ngx_msgbus_journal_db_t *jd)
 {
-    /* it is not waited for: somebody else is to have the role */
-
-    (void) pthread_mutex_lock(&jd->mutex);
-    __atomic_store_n(&jd->stop, 1, __ATOMIC_RELAXED);
-    (void) pthread_cond_signal(&jd->cond);
-    (void) pthread_mutex_unlock(&jd->mutex);
+    ngx_msgbus_journal_thread_stop(&jd->keeper);
 
     ngx_msgbus_journal_reader_close(&jd->reader);
     ngx_msgbus_journal_close(&jd->writer);
@@ -396,47 +354,37 @@ ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db)
 {
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
 
-    char  *p, *last;
+    jd->warned = jd->warnings;
 
-    p = jd->warnings;
-    last = p + NGX_MSGBUS_WARNINGS_LEN - 1;
-
-    (void) pthread_mutex_lock(&jd->mutex);
-
-    if (jd->clock) {
-        p = ngx_msgbus_journal_warning(p, last, "the clock was set, no segment "
-                                       "is removed for its age");
-    }
-
-    if (jd->bad) {
-        p = ngx_msgbus_journal_warning(p, last, "an index was bad, or half "
-                                       "written, and was made again");
-    }
-
-    if (jd->kept[0]) {
-        p = ngx_msgbus_journal_warning(p, last, jd->kept);
-    }
-
-    (void) pthread_mutex_unlock(&jd->mutex);
+    ngx_msgbus_journal_thread_warn(&jd->keeper, ngx_msgbus_journal_warning,
+                                   jd);
 
     if (jd->writer.healed) {
-        p = ngx_msgbus_journal_warning(p, last, "a write or a sync has failed, "
-                                       "and was made good in a new file: look "
-                                       "after the disk");
+        ngx_msgbus_journal_warning(jd, "a write or a sync has failed, and was "
+                                   "made good in a new file: look after the "
+                                   "disk");
     }
 
-    *p = '\0';
+    *jd->warned = '\0';
 
     return jd->warnings;
 }
 
 
 /* what is in quotes in it, is not in JSON */
-static char *
-ngx_msgbus_journal_warning(char *p, char *last, const char *text)
+static void
+ngx_msgbus_journal_warning(void *data, const char *text)
 {
-    if ((size_t) (last - p) <= ngx_strlen(text)) {
-        return p;
+    ngx_msgbus_journal_db_t *jd = data;
+
+    char  *p;
+
+    p = jd->warned;
+
+    if ((size_t) (jd->warnings + NGX_MSGBUS_WARNINGS_LEN - 1 - p)
+        <= ngx_strlen(text))
+    {
+        return;
     }
 
     for ( /* void */ ; *text; text++) {
@@ -446,7 +394,7 @@ ngx_msgbus_journal_warning(char *p, char *last, const char *text)
 
     *p++ = '\0';
 
-    return p;
+    jd->warned = p;
 }
 
 
@@ -482,12 +430,7 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 
     if (segments != jd->writer.segments) {
 
-        /* the next one is to be made ready */
-
-        (void) pthread_mutex_lock(&jd->mutex);
-        jd->due = 1;
-        (void) pthread_cond_signal(&jd->cond);
-        (void) pthread_mutex_unlock(&jd->mutex);
+        ngx_msgbus_journal_thread_due(&jd->keeper);
     }
 
     switch (rc) {
@@ -788,120 +731,4 @@ ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd)
     now = ngx_msgbus_disk.wall(ngx_msgbus_disk.disk);
 
     return now > jd->conf.ttl ? now - jd->conf.ttl : 0;
-}
-
-
-static ngx_int_t
-ngx_msgbus_journal_start(ngx_msgbus_journal_db_t *jd)
-{
-    int  err;
-
-    ngx_msgbus_journal_rest(jd);
-
-    jd->stop = 0;
-    jd->due = 0;
-    jd->kept[0] = '\0';
-    jd->keep = jd->writer.writer;
-
-    /* signals are blocked in this thread, and so in that one */
-
-    err = pthread_create(&jd->thread, NULL, ngx_msgbus_journal_cycle, jd);
-
-    if (err) {
-        jd->error = jd->text;
-        ngx_msgbus_journal_error(jd->text, err, "pthread_create() failed",
-                                 NULL);
-        return NGX_ERROR;
-    }
-
-    jd->started = 1;
-
-    return NGX_OK;
-}
-
-
-/* the keeper */
-static void *
-ngx_msgbus_journal_cycle(void *data)
-{
-    ngx_msgbus_journal_db_t *jd = data;
-
-    ngx_int_t                    rc;
-    ngx_uint_t                   open;
-    struct timespec              ts;
-    ngx_msgbus_journal_keeper_t  k;
-
-    open = 0;
-
-    (void) pthread_mutex_lock(&jd->mutex);
-
-    while (!jd->stop) {
-
-        (void) pthread_mutex_unlock(&jd->mutex);
-
-        rc = NGX_OK;
-
-        if (!open) {
-            rc = ngx_msgbus_journal_keeper_open(&k, &jd->conf,
-                                                &ngx_msgbus_disk, jd->keep);
-            open = rc == NGX_OK;
-
-            if (open) {
-                k.stop = &jd->stop;
-
-            } else {
-                ngx_msgbus_journal_keeper_close(&k);
-            }
-        }
-
-        if (open) {
-            rc = ngx_msgbus_journal_keeper_turn(&k);
-        }
-
-        (void) pthread_mutex_lock(&jd->mutex);
-
-        jd->clock = k.clock;
-        jd->bad = k.bad;
-        jd->kept[0] = '\0';
-
-        if (rc == NGX_ERROR) {
-            (void) ngx_cpystrn((u_char *) jd->kept, (u_char *) k.error,
-                               NGX_MSGBUS_JOURNAL_ERROR_LEN);
-        }
-
-        if (rc == NGX_AGAIN || jd->due) {
-            jd->due = 0;
-            continue;
-        }
-
-        /* a clock that is set back is no reason to wait for a year */
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += NGX_MSGBUS_JOURNAL_TURN;
-
-        while (!jd->stop && !jd->due
-               && pthread_cond_timedwait(&jd->cond, &jd->mutex, &ts) == 0)
-        {
-            /* void */
-        }
-    }
-
-    (void) pthread_mutex_unlock(&jd->mutex);
-
-    if (open) {
-        ngx_msgbus_journal_keeper_close(&k);
-    }
-
-    return NULL;
-}
-
-
-/* waits for a keeper that was told to stop */
-static void
-ngx_msgbus_journal_rest(ngx_msgbus_journal_db_t *jd)
-{
-    if (jd->started) {
-        (void) pthread_join(jd->thread, NULL);
-        jd->started = 0;
-    }
 }

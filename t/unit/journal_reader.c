@@ -101,7 +101,8 @@ static ngx_int_t disk_boot(void *data, u_char *id);
 
 static const char *channels[] = {
     "a", "a/b", "a/b/c", "a/b/d", "a-b", "a!", "ab", "b", "b/x", "b/xy", "b0",
-    "c/deep/down", "rare", "long/long/long/long/long/long/long/long/name"
+    "c/deep/down", "rare", "long/long/long/long/long/long/long/long/name",
+    ""
 };
 
 /* that are asked for besides those */
@@ -363,7 +364,7 @@ post(void)
 
         ev->id = id;
         ev->created = created;
-        ev->channel = unit_once_in(60) ? CHANNELS - 2
+        ev->channel = unit_once_in(60) ? CHANNELS - 3
                       : unit_below(CHANNELS);
         ev->poster = unit_below(POSTERS);
         ev->len = 8 + (unit_once_in(8) ? unit_below(TEXT - 8)
@@ -719,8 +720,8 @@ some_scope(ngx_msgbus_scope_t *scope)
         return;
     }
 
-    i = unit_below(CHANNELS + OTHERS);
-    name = i < CHANNELS ? channels[i] : others[i - CHANNELS];
+    i = unit_below(CHANNELS - 1 + OTHERS);
+    name = i < CHANNELS - 1 ? channels[i] : others[i - CHANNELS + 1];
 
     scope->channel.data = (u_char *) name;
     scope->channel.len = strlen(name);
@@ -747,6 +748,10 @@ asked(question_t *q, event_t *ev)
     }
 
     name = channels[ev->channel];
+
+    if (name[0] == '\0') {
+        return 0;
+    }
 
     for (i = 0; i < q->nscopes; i++) {
         len = q->scopes[i].channel.len;
@@ -879,7 +884,9 @@ ask_begin(ngx_msgbus_journal_reader_t *r)
 
     for (i = 0; i < nevents; i++) {
 
-        if (events[i].id > r->oldest && events[i].id <= r->newest) {
+        if (events[i].id > r->oldest && events[i].id <= r->newest
+            && channels[events[i].channel][0])
+        {
             all++;
             have += events[i].id > id;
         }

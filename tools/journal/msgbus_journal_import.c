@@ -252,7 +252,10 @@ text(yajl_val doc, const char *name, ngx_str_t *s)
 }
 
 
-/* {"$binary":{"base64":"...","subType":"00"}}; is there a token? */
+/*
+ * {"$binary":{"base64":"...","subType":"00"}}, as older tools have it
+ * {"$binary":"...","$type":"00"}; is there a token?
+ */
 static ngx_uint_t
 binary(yajl_val doc, u_char *token)
 {
@@ -264,8 +267,13 @@ binary(yajl_val doc, u_char *token)
     static const char   chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz0123456789+/";
     static const char  *path[] = { "token", "$binary", "base64", NULL };
+    static const char  *older[] = { "token", "$binary", NULL };
 
     v = yajl_tree_get(doc, path, yajl_t_string);
+
+    if (v == NULL) {
+        v = yajl_tree_get(doc, older, yajl_t_string);
+    }
 
     if (v == NULL || strlen(v->u.string) != 24) {
         return 0;

@@ -14,9 +14,14 @@
 
 static int is_torn_in_the_middle(ngx_msgbus_journal_reader_t *r,
     ngx_uint_t i, ngx_msgbus_journal_step_t *end);
+static ngx_int_t dump_all(ngx_msgbus_journal_reader_t *r,
+    ngx_msgbus_journal_page_t *page);
 static ngx_int_t print_event(void *data, ngx_msgbus_journal_event_t *ev);
 static void print_string(const char *name, ngx_str_t *s);
 static void print_base64(u_char *p, size_t len);
+
+
+static uint64_t  printed;
 
 
 /* each frame of each segment, the chain between them, and the indexes */
@@ -199,8 +204,7 @@ dump(const char *folder, ngx_uint_t offline)
     rc = ngx_msgbus_journal_reader_look(&r);
 
     if (rc == NGX_OK) {
-        rc = ngx_msgbus_journal_read(&r, 0, 0, (ngx_uint_t) -1, 0,
-                                     print_event, &r, &page);
+        rc = dump_all(&r, &page);
         progress(NULL, 0, 0);
     }
 
@@ -227,9 +231,47 @@ dump(const char *folder, ngx_uint_t offline)
 
 
 static ngx_int_t
+dump_all(ngx_msgbus_journal_reader_t *r, ngx_msgbus_journal_page_t *page)
+{
+    ngx_int_t                     rc;
+    ngx_msgbus_journal_event_t    ev;
+    ngx_msgbus_journal_opened_t  *o;
+
+    rc = ngx_msgbus_journal_read(r, 0, 0, (ngx_uint_t) -1, 0, print_event, r,
+                                 page);
+
+    if (rc != NGX_OK || printed >= r->newest) {
+        return rc;
+    }
+
+    /*
+     * Ids above the last event's were given out, or skipped, and readers may
+     * have them as a cursor: an event without a channel, as the module has it
+     * in a database, says so.
+     */
+
+    o = ngx_msgbus_journal_opened(r, r->list.n - 1, &rc);
+
+    if (o == NULL) {
+        return rc;
+    }
+
+    memset(&ev, 0, sizeof(ev));
+
+    ev.id = r->newest;
+    ev.created = o->index.end.created;
+    ngx_str_set(&ev.data, "{}");
+
+    return print_event(r, &ev);
+}
+
+
+static ngx_int_t
 print_event(void *data, ngx_msgbus_journal_event_t *ev)
 {
     ngx_msgbus_journal_reader_t *r = data;
+
+    printed = ev->id;
 
     printf("{\"_id\":{\"$numberLong\":\"%lu\"}", (unsigned long) ev->id);
 

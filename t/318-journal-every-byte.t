@@ -114,7 +114,7 @@ for ($at = 8; $at < $end; $at += $at < 512 ? 61 : 397) {
     `$tool repair $dir/j 2>&1`;
 
     my $code = $? >> 8;
-    my $kept = () = `$tool dump $dir/j 2> /dev/null` =~ /^\{/mg;
+    my $kept = () = `$tool dump $dir/j 2> /dev/null` =~ /"channel":"\/a"/g;
     my ($frame) = grep { $_->[0] <= $at && $at < $_->[1] } @frames;
     my $all = $at < 512 ? 18 : $frame->[2];
 

@@ -1,0 +1,242 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+/*
+ * The thread in which a journal's keeper is at work, beside the committer's:
+ * a turn a second, and one when a segment has begun.
+ *
+ * Who stops it does not wait for it, for what it does may take long, and
+ * somebody else is to commit.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_msgbus_journal_keep.h"
+#include "ngx_msgbus_journal_thread.h"
+
+
+/* between two turns, s */
+#define NGX_MSGBUS_JOURNAL_TURN  1
+
+
+static ngx_int_t ngx_msgbus_journal_thread_cond(pthread_cond_t *cond);
+static void *ngx_msgbus_journal_thread_cycle(void *data);
+static ngx_int_t ngx_msgbus_journal_thread_turn(
+    ngx_msgbus_journal_thread_t *t, ngx_msgbus_journal_keeper_t *k,
+    ngx_uint_t *open);
+
+
+ngx_int_t
+ngx_msgbus_journal_thread_init(ngx_msgbus_journal_thread_t *t,
+    ngx_msgbus_journal_conf_t *conf)
+{
+    ngx_memzero(t, sizeof(ngx_msgbus_journal_thread_t));
+
+    t->conf = conf;
+
+    if (pthread_mutex_init(&t->mutex, NULL) != 0) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_journal_thread_cond(&t->cond) != NGX_OK) {
+        (void) pthread_mutex_destroy(&t->mutex);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* its waits are told by the clock that nobody sets */
+static ngx_int_t
+ngx_msgbus_journal_thread_cond(pthread_cond_t *cond)
+{
+    int                 err;
+    pthread_condattr_t  attr;
+
+    if (pthread_condattr_init(&attr) != 0) {
+        return NGX_ERROR;
+    }
+
+    err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+
+    if (err == 0) {
+        err = pthread_cond_init(cond, &attr);
+    }
+
+    (void) pthread_condattr_destroy(&attr);
+
+    return err ? NGX_ERROR : NGX_OK;
+}
+
+
+void
+ngx_msgbus_journal_thread_free(ngx_msgbus_journal_thread_t *t)
+{
+    (void) pthread_cond_destroy(&t->cond);
+    (void) pthread_mutex_destroy(&t->mutex);
+}
+
+
+ngx_err_t
+ngx_msgbus_journal_thread_start(ngx_msgbus_journal_thread_t *t,
+    uint64_t writer)
+{
+    ngx_err_t  err;
+
+    if (t->started && !t->stop) {
+        return 0;
+    }
+
+    ngx_msgbus_journal_thread_join(t);
+
+    t->stop = 0;
+    t->due = 0;
+    t->error[0] = '\0';
+    t->writer = writer;
+
+    /* signals are blocked in this thread, and so in that one */
+
+    err = pthread_create(&t->thread, NULL, ngx_msgbus_journal_thread_cycle,
+                         t);
+    t->started = err == 0;
+
+    return err;
+}
+
+
+void
+ngx_msgbus_journal_thread_stop(ngx_msgbus_journal_thread_t *t)
+{
+    (void) pthread_mutex_lock(&t->mutex);
+    __atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
+    (void) pthread_cond_signal(&t->cond);
+    (void) pthread_mutex_unlock(&t->mutex);
+}
+
+
+void
+ngx_msgbus_journal_thread_join(ngx_msgbus_journal_thread_t *t)
+{
+    if (t->started) {
+        (void) pthread_join(t->thread, NULL);
+        t->started = 0;
+    }
+}
+
+
+void
+ngx_msgbus_journal_thread_due(ngx_msgbus_journal_thread_t *t)
+{
+    (void) pthread_mutex_lock(&t->mutex);
+    t->due = 1;
+    (void) pthread_cond_signal(&t->cond);
+    (void) pthread_mutex_unlock(&t->mutex);
+}
+
+
+void
+ngx_msgbus_journal_thread_warn(ngx_msgbus_journal_thread_t *t,
+    ngx_msgbus_journal_warning_pt handler, void *data)
+{
+    (void) pthread_mutex_lock(&t->mutex);
+
+    if (t->clock) {
+        handler(data, "the clock was set, no segment is removed for its age");
+    }
+
+    if (t->bad) {
+        handler(data, "an index was bad, or half written, and was made again");
+    }
+
+    if (t->error[0]) {
+        handler(data, t->error);
+    }
+
+    (void) pthread_mutex_unlock(&t->mutex);
+}
+
+
+static void *
+ngx_msgbus_journal_thread_cycle(void *data)
+{
+    ngx_msgbus_journal_thread_t *t = data;
+
+    ngx_int_t                    rc;
+    ngx_uint_t                   open;
+    struct timespec              ts;
+    ngx_msgbus_journal_keeper_t  k;
+
+    open = 0;
+
+    (void) pthread_mutex_lock(&t->mutex);
+
+    while (!t->stop) {
+
+        (void) pthread_mutex_unlock(&t->mutex);
+
+        rc = ngx_msgbus_journal_thread_turn(t, &k, &open);
+
+        (void) pthread_mutex_lock(&t->mutex);
+
+        t->clock = k.clock;
+        t->bad = k.bad;
+        t->error[0] = '\0';
+
+        if (rc == NGX_ERROR) {
+            (void) ngx_cpystrn((u_char *) t->error, (u_char *) k.error,
+                               NGX_MSGBUS_JOURNAL_ERROR_LEN);
+        }
+
+        if (rc == NGX_AGAIN || t->due) {
+            t->due = 0;
+            continue;
+        }
+
+        /* a clock that is set back is no reason to wait for a year */
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        ts.tv_sec += NGX_MSGBUS_JOURNAL_TURN;
+
+        while (!t->stop && !t->due
+               && pthread_cond_timedwait(&t->cond, &t->mutex, &ts) == 0)
+        {
+            /* void */
+        }
+    }
+
+    (void) pthread_mutex_unlock(&t->mutex);
+
+    if (open) {
+        ngx_msgbus_journal_keeper_close(&k);
+    }
+
+    return NULL;
+}
+
+
+/* what can not be opened is tried again */
+static ngx_int_t
+ngx_msgbus_journal_thread_turn(ngx_msgbus_journal_thread_t *t,
+    ngx_msgbus_journal_keeper_t *k, ngx_uint_t *open)
+{
+    if (!*open) {
+
+        if (ngx_msgbus_journal_keeper_open(k, t->conf, &ngx_msgbus_disk,
+                                           t->writer)
+            != NGX_OK)
+        {
+            ngx_msgbus_journal_keeper_close(k);
+            return NGX_ERROR;
+        }
+
+        k->stop = &t->stop;
+        *open = 1;
+    }
+
+    return ngx_msgbus_journal_keeper_turn(k);
+}

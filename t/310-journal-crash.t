@@ -23,8 +23,8 @@ plan skip_all => Unit->lacks if Unit->lacks;
 my $points = $ENV{UNIT_STEPS} || 1_000_000;
 
 
-my @rooms = map { "journal_$_" } qw( crc disk enter error floor format index
-                                     keep mark move read recover segment
+my @rooms = map { "journal_$_" } qw( crc disk enter error find floor format
+                                     index keep mark move read recover segment
                                      write );
 
 sub program {

@@ -25,7 +25,7 @@ WERROR      ?=
 # for valgrind is 10 times slower and hides nginx's processes from the others;
 # and what a worker's thread, which is there with a MongoDB, meets of all sorts
 ASAN_TESTS  ?= $(filter-out t/3% t/900-% t/910-% t/922-%,$(TESTS))
-TSAN_TESTS  ?= $(wildcard t/130-* t/61[01346]-* t/62* t/630-* t/64[0-3]-* t/647-* \
+TSAN_TESTS  ?= $(wildcard t/130-* t/135-* t/150-* t/691-* t/61[01346]-* t/62* t/630-* t/64[0-3]-* t/647-* \
                t/657-*)
 VALGRIND_TESTS ?= $(wildcard t/001-* t/003-* t/013-* t/021-* t/024-* t/026-* \
                t/030-* t/031-* t/042-* t/051-* t/080-* t/081-* t/083-* t/102-*)

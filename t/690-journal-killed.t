@@ -3,7 +3,7 @@
 # between: nothing that was acknowledged is lost, none is there twice, no id
 # comes again, and no reader is told of a gap.
 #
-# JOURNAL_KILLS=30 for more of it.
+# JOURNAL_KILLS=100 for more of it.
 
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ use Msgbus::Law;
 use Msgbus::Nginx;
 
 
-my $kills = $ENV{JOURNAL_KILLS} || 12;
+my $kills = $ENV{JOURNAL_KILLS} || 30;
 
 Msgbus::Nginx->limit(60 + 6 * $kills);
 
@@ -39,7 +39,7 @@ my $law = Msgbus::Law->new(nginx => $nginx, posters => 6, channels => 12,
 my $workers = 0;
 
 for my $i (1 .. $kills) {
-    sleep 0.5 + rand 0.5;
+    sleep 0.2 + rand 0.3;
 
     if ($i % 3 == 0) {
         $nginx->reload(wait => 0);

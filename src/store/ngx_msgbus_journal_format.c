@@ -135,10 +135,13 @@ ngx_msgbus_journal_mark_read(ngx_msgbus_journal_mark_t *m, const u_char *p)
 {
     if (ngx_memcmp(p, NGX_MSGBUS_JOURNAL_MARK_MAGIC, 8) != 0
         || ngx_msgbus_journal_get(p + 8, 4)
-           != ngx_msgbus_journal_crc(0, p + 12, NGX_MSGBUS_JOURNAL_MARK - 12)
-        || ngx_msgbus_journal_get(p + 12, 4) != NGX_MSGBUS_JOURNAL_VERSION)
+           != ngx_msgbus_journal_crc(0, p + 12, NGX_MSGBUS_JOURNAL_MARK - 12))
     {
         return NGX_ERROR;
+    }
+
+    if (ngx_msgbus_journal_get(p + 12, 4) != NGX_MSGBUS_JOURNAL_VERSION) {
+        return NGX_DECLINED;
     }
 
     m->counter = ngx_msgbus_journal_get64(p + 16);

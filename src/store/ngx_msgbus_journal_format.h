@@ -138,7 +138,7 @@ void ngx_msgbus_journal_header_write(ngx_msgbus_journal_header_t *h,
 ngx_int_t ngx_msgbus_journal_header_read(ngx_msgbus_journal_header_t *h,
     const u_char *p);
 
-/* writes MARK bytes, and reads them; NGX_OK or NGX_ERROR */
+/* writes MARK bytes; and reads them, as header_read() does */
 void ngx_msgbus_journal_mark_write(ngx_msgbus_journal_mark_t *m, u_char *p);
 ngx_int_t ngx_msgbus_journal_mark_read(ngx_msgbus_journal_mark_t *m,
     const u_char *p);

@@ -26,6 +26,7 @@ ngx_msgbus_journal_mark_load(ngx_msgbus_disk_t *disk, int fd,
 {
     u_char                     bytes[2 * NGX_MSGBUS_JOURNAL_SLOT];
     ssize_t                    n;
+    ngx_int_t                  rc;
     ngx_uint_t                 i;
     ngx_msgbus_journal_mark_t  slot;
 
@@ -45,11 +46,18 @@ ngx_msgbus_journal_mark_load(ngx_msgbus_disk_t *disk, int fd,
             break;
         }
 
-        if (ngx_msgbus_journal_mark_read(&slot,
-                                         bytes + i * NGX_MSGBUS_JOURNAL_SLOT)
-            == NGX_OK
-            && slot.counter > m->counter)
-        {
+        rc = ngx_msgbus_journal_mark_read(&slot,
+                                          bytes + i * NGX_MSGBUS_JOURNAL_SLOT);
+
+        if (rc == NGX_DECLINED) {
+
+            /* a later version is there, and this one does not know its ways */
+
+            ngx_set_errno(EPROTONOSUPPORT);
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK && slot.counter > m->counter) {
             *m = slot;
         }
     }

@@ -10,13 +10,15 @@
  *
  * A header, and each byte of a frame, are told of: by those who read it.  An
  * index is made anew from the frames, and changes no answer; the keeper writes
- * it again, byte by byte as it was.  What is left is of nobody.
+ * it again, byte by byte as it was.  What is left is of nobody.  And what a
+ * later version has written is refused, and not touched.
  *
  *     journal_bytes [EACH]
  */
 
 
 #include "journal_sim.h"
+#include "ngx_msgbus_journal_crc.h"
 #include "ngx_msgbus_journal_history.h"
 #include "ngx_msgbus_journal_keep.h"
 #include "ngx_msgbus_journal_rule.h"
@@ -43,6 +45,7 @@ static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
 static void add(uint64_t *digest, const void *p, size_t len);
 static void flip(uint32_t at, u_char by);
 static ngx_uint_t told(answer_t *answer);
+static void later(const char *name, uint32_t at, uint32_t len);
 
 
 ngx_uint_t  ngx_msgbus_journal_left_out;
@@ -54,6 +57,7 @@ static ngx_msgbus_journal_conf_t    conf;
 static ngx_msgbus_journal_t         writer;
 static ngx_msgbus_journal_keeper_t  keeper;
 static sim_file_t                  *file;
+static const char                  *newest = "";
 static uint64_t                     end;
 static answer_t                     wanted[2][QUESTIONS];
 static u_char                       text[300];
@@ -86,6 +90,10 @@ main(int argc, char **argv)
         flip(at, (u_char) (1 << unit_below(8)));
         flip(at, 0xff);
     }
+
+    later("mark", 0, 192);
+    later("mark", 512, 192);
+    later(newest, 0, 512);
 
     printf("bytes: %u\n", file->size);
     printf("damaged: %" PRIu64 "\n", damaged);
@@ -142,6 +150,12 @@ fill(void)
 
         if (strncmp(disk.names[i].name, "0000000001-", 11) == 0) {
             file = sim_find(&disk, disk.names[i].name);
+        }
+
+        if (strstr(disk.names[i].name, ".journal")
+            && strcmp(disk.names[i].name, newest) > 0)
+        {
+            newest = disk.names[i].name;
         }
     }
 
@@ -375,4 +389,60 @@ static ngx_uint_t
 told(answer_t *answer)
 {
     return answer->rc == NGX_DECLINED;
+}
+
+
+/* a mark, or a header, that says that a later version has written it */
+static void
+later(const char *name, uint32_t at, uint32_t len)
+{
+    u_char                       *p, was[512], *before;
+    uint64_t                      n;
+    ngx_uint_t                    i;
+    sim_file_t                   *f;
+    ngx_msgbus_journal_t          j;
+    ngx_msgbus_journal_reader_t   r;
+
+    f = sim_find(&disk, name);
+    p = f->cache + at;
+    memcpy(was, p, len);
+
+    n = ngx_msgbus_journal_get(p + 12, 4);
+    ngx_msgbus_journal_put(p + 12, 4, n + 1);
+    ngx_msgbus_journal_put(p + 8, 4,
+                           ngx_msgbus_journal_crc(0, p + 12, len - 12));
+
+    before = malloc(SIM_FILES * SIM_BYTES);
+    unit_check(before != NULL, "no memory");
+
+    for (i = 0; i < SIM_FILES; i++) {
+        memcpy(before + i * SIM_BYTES, disk.files[i].cache, SIM_BYTES);
+    }
+
+    n = disk.nnames;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &calls) == NGX_OK,
+               "not opened: %s", j.error);
+    unit_check(ngx_msgbus_journal_look(&j) != NGX_OK && !j.damaged,
+               "a later version's %s is written to, or taken for damage",
+               name);
+    ngx_msgbus_journal_close(&j);
+
+    unit_check(ngx_msgbus_journal_reader_open(&r, conf.path, &calls)
+               == NGX_OK
+               && ngx_msgbus_journal_reader_look(&r) != NGX_OK,
+               "a later version's %s is read", name);
+    ngx_msgbus_journal_reader_close(&r);
+
+    unit_check(n == disk.nnames, "a file more, or less");
+
+    for (i = 0; i < SIM_FILES; i++) {
+        unit_check(memcmp(before + i * SIM_BYTES, disk.files[i].cache,
+                          SIM_BYTES)
+                   == 0,
+                   "a file has changed");
+    }
+
+    free(before);
+    memcpy(p, was, len);
 }

@@ -21,7 +21,6 @@ Msgbus::Nginx->limit(60);
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:1m first_id=1;
-                 msgbus_park on;
                  limit_conn_zone $uri zone=conn:1m;',
     location => '
         msgbus_require_uuid off;
@@ -90,7 +89,7 @@ sub has {
 }
 
 
-# who is parked
+# who is parked, where nothing else is said
 
 my @parked = map { stream('/c', sse => $_ % 2) } 1 .. 10;
 

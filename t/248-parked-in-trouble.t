@@ -140,11 +140,14 @@ for my $reload (1 .. 10) {
     $nginx->reload(wait => 0);
     $nginx->client(agent => 'p')->post('/c', '[' . ++$n . ']');
 
+    # one may have both from a worker that is about to go
+
     Msgbus::Stream->read_until(15, sub {
-        !grep { $_->{n} < $n || !$_->{head} } @streams;
+        !grep({ $_->{n} < $n || !$_->{head} } @streams)
+        && $nginx->report->body =~ /"waiting_readers":20\b/
+        && $nginx->worker_pids == $nginx->child_pids;
     }, @streams);
 
-    $nginx->wait_for_readers(20);
     push @memory, $nginx->memory(($nginx->worker_pids)[-1], 'RssAnon');
 }
 

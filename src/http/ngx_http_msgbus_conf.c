@@ -187,7 +187,7 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->park_after = prev->park_after;
     }
 
-    ngx_conf_merge_value(conf->park, prev->park, 0);
+    ngx_conf_merge_value(conf->park, prev->park, 1);
     ngx_conf_init_msec_value(conf->park_after, NGX_HTTP_MSGBUS_PARK_AFTER);
     ngx_conf_merge_size_value(conf->stream_buffer, prev->stream_buffer,
                               256 * 1024);

@@ -109,7 +109,7 @@ ngx_msgbus_ledger_has_time(ngx_msgbus_ledger_t *c, ngx_msec_t ms)
             c->sh->crowded = 0;
         }
 
-    } else if (need >= ms / 4 * 3 && !c->sh->crowded) {
+    } else if (need >= ms / 8 * 7 && !c->sh->crowded) {
         c->sh->crowded = 1;
     }
 

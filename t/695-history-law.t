@@ -107,13 +107,14 @@ for my $form (qw( page wait sse ndjson )) {
 
 $past->post(2, sub { return (channel_of($_[1] * 13 + $_[0]), '{"new":1}') });
 
-# one of the workers dies while they read, and again
+# one of the workers dies while they read, and again; and a reload
 
 for (1 .. 3) {
     my @pids = $nginx->worker_pids;
 
     sleep 0.7;
     $nginx->kill_worker($pids[rand @pids]) if @pids;
+    $nginx->reload(wait => 0) if $_ == 2;
 }
 
 sleep 1;

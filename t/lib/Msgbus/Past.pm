@@ -25,6 +25,10 @@ use Msgbus::Client;
 use Msgbus::Stream;
 
 
+my $owner = $$;
+my %children;
+
+
 sub new {
     my ($class, %o) = @_;
 
@@ -62,7 +66,10 @@ sub child {
 
     my $pid = fork // die "fork: $!\n";
 
-    return $pid if $pid;
+    if ($pid) {
+        $children{$pid} = 1;
+        return $pid;
+    }
 
     $SIG{$_} = 'DEFAULT' for qw(ALRM INT TERM HUP);
     $SIG{PIPE} = 'IGNORE';
@@ -81,6 +88,8 @@ sub child {
 
 sub final {
     my ($self) = @_;
+
+    die "the test has ended\n" if getppid() != $owner;
 
     open my $in, '<', "$self->{dir}/final" or return undef;
 
@@ -169,7 +178,10 @@ sub post {
             my $client = Msgbus::Client->new(to => $self->address($p),
                                              agent => "poster/1.0 uuid/$p");
 
-            for (my $i = 1; !-e "$self->{dir}/stop"; $i++) {
+            for (my $i = 1;
+                 !-e "$self->{dir}/stop" && getppid() == $owner;
+                 $i++)
+            {
                 my ($channel, $data) = $event->($p, $i);
                 my $r = $client->post($channel, $data);
 
@@ -191,7 +203,10 @@ sub end {
     open my $stop, '>', "$self->{dir}/stop";
     close $stop;
 
-    waitpid $_, 0 for @{ $self->{posters} };
+    for my $pid (@{ $self->{posters} }) {
+        waitpid $pid, 0;
+        delete $children{$pid};
+    }
 
     my $client = Msgbus::Client->new(to => $self->{to}[0], agent => 'end/1.0');
     my $id;
@@ -216,12 +231,14 @@ sub end {
         my $pid = waitpid -1, POSIX::WNOHANG();
 
         delete $left{$pid} if $pid > 0;
+        delete $children{$pid} if $pid > 0;
         sleep 0.02 if $pid <= 0;
     }
 
     for my $pid (keys %left) {
         kill KILL => $pid;
         waitpid $pid, 0;
+        delete $children{$pid};
         $left{$pid}{late} = 1;
     }
 
@@ -279,6 +296,19 @@ sub first_difference {
            . join(' ', map { $_ // 'none' } @$got[$i .. $i + 3])
            . ' in place of '
            . join(' ', map { $_ // 'none' } @$due[$i .. $i + 3]);
+}
+
+
+# a test that dies leaves nobody behind
+
+END {
+    if ($$ == $owner && %children) {
+        my $status = $?;
+
+        kill KILL => keys %children;
+        waitpid $_, 0 for keys %children;
+        $? = $status;
+    }
 }
 
 

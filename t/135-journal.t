@@ -148,7 +148,12 @@ unlink "$nginx->{dir}/journal/mark";
 
 $nginx->start;
 
-my $r = $nginx->client->get('/health?verbose=true');
+my $r;
+
+$nginx->until(10, 'a look at the journal', sub {
+    $r = $nginx->client->get('/health?verbose=true');
+    return $r->body !~ /has not answered yet/;
+});
 
 is($r->status, 503, 'a byte that has changed is told of');
 like($r->{body}, qr/damaged at offset \d+ of \\"\d+-\d+\.journal\\"/,

@@ -124,7 +124,7 @@ typedef struct {
     uint64_t               squeezed_at;   /*   the last of them was, ms */
     uint64_t               repairs;       /* steps that were taken back */
 
-    uint64_t               caught_up;     /* monotonic us: when the last look
+    volatile uint64_t      caught_up;     /* monotonic us: when the last look
                                              at a database began */
     uint64_t               lapsed_id;     /* newest that may have passed the
                                              log by: it was cut off, or the

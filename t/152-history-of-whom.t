@@ -22,6 +22,7 @@ my $nginx = Msgbus::Nginx->new(
                  msgbus_require_uuid off; msgbus_jsonp on;
                  msgbus_scope exact parent all;',
     location => 'location / { msgbus bus; }
+                 location /held/ { msgbus bus; msgbus_park off; }
                  location /include {
                      ssi on; ssi_types *; default_type text/html;
                      return 200 \'<!--# include virtual="/in?last-known-id=0&echo=true" -->|<!--# include virtual="/in?last-known-id=0&echo=true&max-events=2" -->|<!--# include virtual="/in?echo=true" -->\';
@@ -116,6 +117,35 @@ my @many = $client->pipeline(map { [GET => $_] }
 is(join(', ', map { scalar(my @n = $_->body =~ /"data"/g) } @many)
        =~ s/, \d+,/, N,/r,
    '60, N, 3, 60', 'requests in a row');
+
+# more comes at once than memory keeps: what has left it again is there, too
+
+my $newest = $client->get('/burst?echo=true&last-known-id=latest')->last_id;
+
+for my $way ('', '/held') {
+    my $burst = $nginx->client(agent => 'reader/1.0');
+
+    $burst->connect;
+    $burst->send($burst->format(GET => "$way/burst?wait=20&echo=true"
+                                       . "&last-known-id=$newest"));
+    $nginx->wait_for_readers(1);
+
+    $r = $client->post('/burst', join('', map { "[$_]\n" } 1 .. 50),
+                       'Content-Type' => 'application/x-ndjson');
+    $newest = $r->json->{ids}[-1];
+    $r = $burst->response('GET');
+
+    like(in_text($r->body), qr/\A\[1\] \[2\] \[3\]/,
+         'a long-poll begins with the first of a burst'
+         . ($way ? ', held' : ''));
+    is($r->gap, 0, '    without a gap');
+
+    my $rest = $client->get('/burst?echo=true&last-known-id=' . $r->last_id);
+    my $all = in_text($r->body)
+              . ($rest->status == 200 ? ' ' . in_text($rest->body) : '');
+
+    is($all, join(' ', map { "[$_]" } 1 .. 50), '    and misses none');
+}
 
 $nginx->no_alerts;
 

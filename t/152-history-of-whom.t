@@ -23,6 +23,7 @@ my $nginx = Msgbus::Nginx->new(
                  msgbus_scope exact parent all;',
     location => 'location / { msgbus bus; }
                  location /held/ { msgbus bus; msgbus_park off; }
+                 location /fresh/ { msgbus bus; msgbus_fresh_reads on; }
                  location /include {
                      ssi on; ssi_types *; default_type text/html;
                      return 200 \'<!--# include virtual="/in?last-known-id=0&echo=true" -->|<!--# include virtual="/in?last-known-id=0&echo=true&max-events=2" -->|<!--# include virtual="/in?echo=true" -->\';
@@ -93,6 +94,8 @@ is($r->gap, 0, '    without a gap');
 
 like($client->get("$old&callback=f")->body, qr/\Af\(\{.*\[60\].*\}\);\z/s,
      'JSONP');
+
+is(in_text($client->get("/fresh$old")->body), $all, 'a fresh read');
 
 is(in_text($client->get('/lost/x?echo=true&last-known-id=0')->body), $all,
    'behind an error_page');

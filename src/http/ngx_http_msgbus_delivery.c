@@ -93,6 +93,10 @@ static ngx_http_msgbus_reader_kind_t  ngx_http_msgbus_delivery_kind = {
 };
 
 
+/* of one who needs it no more: most need it for one send(), one by one */
+static ngx_http_msgbus_backlog_t  *ngx_http_msgbus_delivery_spare;
+
+
 ngx_http_msgbus_delivery_t *
 ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
 {
@@ -702,10 +706,20 @@ ngx_http_msgbus_delivery_backlog(ngx_http_msgbus_delivery_t *dl)
         return NGX_OK;
     }
 
-    dl->backlog = ngx_calloc(sizeof(ngx_http_msgbus_backlog_t),
-                             dl->reader.connection->log);
+    dl->backlog = ngx_http_msgbus_delivery_spare;
+    ngx_http_msgbus_delivery_spare = NULL;
 
-    return dl->backlog ? NGX_OK : NGX_ERROR;
+    if (dl->backlog == NULL) {
+        dl->backlog = ngx_alloc(sizeof(ngx_http_msgbus_backlog_t),
+                                dl->reader.connection->log);
+        if (dl->backlog == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_memzero(dl->backlog, sizeof(ngx_http_msgbus_backlog_t));
+
+    return NGX_OK;
 }
 
 
@@ -738,7 +752,13 @@ ngx_http_msgbus_delivery_backlog_free(ngx_http_msgbus_delivery_t *dl)
         ngx_free(dl->backlog->past);
     }
 
-    ngx_free(dl->backlog);
+    if (ngx_http_msgbus_delivery_spare) {
+        ngx_free(dl->backlog);
+
+    } else {
+        ngx_http_msgbus_delivery_spare = dl->backlog;
+    }
+
     dl->backlog = NULL;
 }
 

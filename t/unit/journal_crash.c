@@ -58,6 +58,8 @@ typedef struct {
 static void check_crc(void);
 static void check_room(void);
 static ngx_int_t sync_fails(void *data, int fd);
+static void check_apart(void);
+static ngx_int_t lock_taken(void *data, int fd, ngx_uint_t how);
 static void forge(void);
 static void history(void);
 static void step(void);
@@ -108,6 +110,8 @@ static jmp_buf                    death;
 static u_char                     text[1024];
 static u_char                     forged[8 * 65];
 static ngx_uint_t                 fail_sync;
+static ngx_uint_t                 taken;
+static int                        taken_fd;
 
 static uint64_t                   cuts, kills, failures, moves, histories,
                                   holes, declined, busy, unknown, gone_on,
@@ -135,6 +139,10 @@ main(int argc, char **argv)
 
     check_crc();
     check_room();
+
+    if (ngx_msgbus_journal_left_out == 0) {
+        check_apart();
+    }
 
     while (points < want) {
         history();
@@ -241,6 +249,65 @@ sync_fails(void *data, int fd)
     }
 
     return calls[0].datasync(data, fd);
+}
+
+
+/*
+ * Who has lost its sign of life to somebody who wants to be alone writes nothing
+ * until it has it again.
+ */
+static void
+check_apart(void)
+{
+    ngx_msgbus_disk_t            others;
+    ngx_msgbus_journal_t         j;
+    ngx_msgbus_journal_event_t   ev;
+
+    conf.sync = NGX_MSGBUS_JOURNAL_NEVER;
+    conf.unsynced = 3000;
+
+    others = calls[0];
+    others.lock = lock_taken;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &others) == NGX_OK
+               && ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    memset(&ev, 0, sizeof(ev));
+    ev.data.data = text;
+    ev.data.len = 10;
+
+    /* it is lost where it looks for others */
+
+    taken_fd = j.nodes_fd;
+    taken = 1;
+
+    ev.id = j.at.id + 1;
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    ev.id = j.at.id + 1;
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_ABORT,
+               "written, and others do not know");
+
+    taken = 0;
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    (void) ngx_msgbus_journal_stop(&j);
+    ngx_msgbus_journal_close(&j);
+}
+
+
+static ngx_int_t
+lock_taken(void *data, int fd, ngx_uint_t how)
+{
+    if (taken && fd == taken_fd) {
+        return NGX_BUSY;
+    }
+
+    return calls[0].lock(data, fd, how);
 }
 
 

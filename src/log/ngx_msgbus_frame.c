@@ -280,6 +280,13 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     frame->last_id = view->last_id;
     frame->until = view->events ? view->first : view->last_id;
 
+    if (view->less) {
+
+        /* of what is missing others are to be told: it fits none of them */
+
+        frame->until = frame->from;
+    }
+
     frame->scope = query->scope;
     frame->form = form;
     frame->hash = ngx_msgbus_frame_hash(query);

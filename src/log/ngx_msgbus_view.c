@@ -315,6 +315,9 @@ ngx_msgbus_view_dropped(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
     } else if (seen) {
         view->gap = 1;
+
+    } else {
+        view->less = 1;
     }
 }
 

@@ -67,6 +67,8 @@ typedef struct {
     unsigned               started:1;
     unsigned               cut:1;      /* by a limit of the query */
     unsigned               gap:1;
+    unsigned               less:1;     /* likewise, of which one without a
+                                          cursor is not told */
     unsigned               unsure:1;   /* is the cursor another node's? */
     unsigned               lost:1;     /* the log has not all that is behind
                                           the place */

@@ -500,7 +500,7 @@ ngx_msgbus_mongodb_floor(ngx_msgbus_mongodb_page_t *pg, uint64_t *floor)
         }
     }
 
-    if (rc == NGX_OK && created < since + margin) {
+    if (rc != NGX_ERROR && created < since + margin) {
 
         rc = ngx_msgbus_mongodb_young(db, since + margin, &id);
 

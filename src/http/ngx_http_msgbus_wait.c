@@ -268,7 +268,10 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
 
     pass->query.latest = 0;
     pass->query.after = hold->page.last_id;
-    pass->query.history = pass->history && pass->query.after;
+
+    if (pass->query.after) {
+        pass->query.history = pass->history;
+    }
 
     if (ngx_msgbus_park(bus, &wait->reader.waiter, &pass->query) != NGX_OK) {
         return NGX_ERROR;

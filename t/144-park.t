@@ -45,6 +45,10 @@ my $nginx = Msgbus::Nginx->new(
         location /late/ {
             msgbus_channel /c; msgbus bus; msgbus_park on after=1h;
         }
+        location /short/ {
+            msgbus_channel /c; msgbus bus; msgbus_park on after=1ms;
+            keepalive_timeout 200ms; msgbus_ping 1h;
+        }
         location = /stub { stub_status; }
         location = /done { return 204; }
     ',
@@ -194,6 +198,21 @@ $poster->post('/c', '[5]');
 is(scalar(grep { $_->response('GET')->status == 200 } @polls), 150,
    '    all are answered');
 ok(requests(1), '    and none is left');
+
+# nginx would close a connection that it keeps after keepalive_timeout
+
+my $idle = stream('/short/');
+my $late = poll('/short/');
+
+$nginx->wait_for_readers(2);
+ok(requests(1), 'both are parked');
+sleep 0.6;
+$nginx->wait_for_readers(2);
+$poster->post('/c', '{"n":6}');
+ok(has($idle, qr/"n":6/), 'a parked stream outlives keepalive_timeout');
+is($late->response('GET')->status, 200, '    so does a long-poll');
+$idle->close;
+$nginx->wait_for_readers(0);
 
 # what can not be
 

@@ -66,7 +66,7 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     u_char *buf, u_char **last, uint64_t now)
 {
     ngx_int_t             rc;
-    ngx_uint_t            n, examined;
+    ngx_uint_t            n, gap, examined;
     ngx_msgbus_query_t   *q;
     ngx_msgbus_record_t  *rec;
     ngx_msgbus_source_t  *s, sources[NGX_MSGBUS_CHANNEL_DEPTH];
@@ -78,11 +78,20 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
         return NGX_OK;
     }
 
+    gap = view->gap;
     view->lost = 0;
 
     n = ngx_msgbus_view_open(log, view, sources);
 
     if (view->lost && !q->newest_first) {
+
+        /*
+         * What is missing the store tells: whoever was told before it is asked
+         * would come back behind what it has.
+         */
+
+        view->gap = gap;
+
         return ngx_msgbus_view_ask(view);
     }
 

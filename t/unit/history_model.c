@@ -575,6 +575,10 @@ model_frame(model_reader_t *r, ngx_msgbus_view_t *view)
 
     if (rc == NGX_DECLINED) {
 
+        /* a frame that told of it would lead past what the store has */
+
+        unit_check(!view->gap, "a gap is told before the store is asked");
+
         if (!calm) {
             model_meanwhile();
         }

@@ -256,9 +256,9 @@ ngx_msgbus_recall_ask(ngx_msgbus_recall_t *recall, ngx_msgbus_ask_t *ask)
     ngx_msgbus_asked_t    *asked;
     ngx_msgbus_history_t  *h;
 
-    if (recall->notify->slot == -1 && !recall->started) {
+    if (recall->notify->slot == -1) {
 
-        /* it could not be told of an answer */
+        /* it could not be told of an answer, or has left that to others */
 
         return NGX_BUSY;
     }

@@ -773,6 +773,19 @@ check_exit(void)
                == NGX_AGAIN, "it has ended");
 
     end();
+
+    /* one that has left its slot to others would not hear of the answer */
+
+    begin();
+
+    (void) ask(&askers[0], "/c1", 0, 100, NULL);
+    run_until(1);
+
+    notify.slot = -1;
+    unit_check(ask(&askers[1], "/c1", 0, 100, NULL) == NGX_BUSY,
+               "it waits for what nobody tells");
+
+    end();
 }
 
 

@@ -18,16 +18,19 @@ use Unit;
 
 plan skip_all => Unit->lacks if Unit->lacks;
 
-my $run = Unit->new('pace_model')
+my $program = Unit->new('pace_model')
     ->compile([qw( number channel filing log pending ledger pace commit sync
                    foreign undo )], \@Unit::MODULE)
     ->compile([qw( pace_model unit )], [qw( -g -O2 )])
-    ->link('-lm')
-    ->run(60);
+    ->link('-lm');
+my $run = $program->run(60);
 
 ok($run->{ok}, 'batches go by what the path carries');
 
 cmp_ok($run->{said}{$_} // 0, '>', 50, "$_: $run->{said}{$_}")
     for 'posts', 'inserts', 'failures', 'early';
+
+ok($program->run('stall')->{ok},
+   'and go on after a store has stood still for longer than posts wait');
 
 done_testing;

@@ -36,6 +36,7 @@
 
 
 static ngx_int_t ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c);
+static void ngx_msgbus_commit_pace(ngx_msgbus_ledger_t *c);
 static void ngx_msgbus_commit_gather(ngx_msgbus_ledger_t *c);
 static ngx_int_t ngx_msgbus_commit_gather_locked(ngx_msgbus_ledger_t *c,
     size_t *offset);
@@ -153,7 +154,7 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
         }
 
         if (c->pace.bytes == 0) {
-            ngx_msgbus_pace_init(&c->pace, (uint64_t) c->limits.time * 1000);
+            ngx_msgbus_commit_pace(c);
         }
 
         c->connected = 1;
@@ -184,6 +185,18 @@ ngx_msgbus_commit_prepare(ngx_msgbus_ledger_t *c)
     }
 
     return NGX_OK;
+}
+
+
+/* a batch is to be done long before its posters go, however long it may take */
+static void
+ngx_msgbus_commit_pace(ngx_msgbus_ledger_t *c)
+{
+    uint64_t  time;
+
+    time = (uint64_t) c->limits.time * 1000;
+
+    ngx_msgbus_pace_init(&c->pace, ngx_min(time, c->patience / 2));
 }
 
 
@@ -315,12 +328,16 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
         return 0;
     }
 
-    if (e->state == NGX_MSGBUS_QUEUED && age + c->pace.took > c->patience) {
+    if (e->state == NGX_MSGBUS_QUEUED
+        && age + 2 * c->pace.took > c->patience)
+    {
 
         /*
-         * Its poster would not wait for the answer: rather not at all.  And
+         * Its poster would hardly wait for the answer: rather not at all.  And
          * with it go those that came up to half of its patience later, or all
          * that follow would be stored in the last moment, or a moment later.
+         * The younger ones have a try whatever batches took of late: without
+         * one that would never change.
          */
 
         c->shed = c->patience / 2;

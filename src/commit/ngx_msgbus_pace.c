@@ -55,7 +55,8 @@ ngx_msgbus_pace_done(ngx_msgbus_pace_t *pace, size_t bytes, uint64_t took,
     }
 
     if (took > pace->time / 2) {
-        more = ngx_max(bytes / 4 * 3, NGX_MSGBUS_PACE_LEAST);
+        more = took > pace->time ? bytes / 4 : bytes / 4 * 3;
+        more = ngx_max(more, NGX_MSGBUS_PACE_LEAST);
         pace->bytes = ngx_min(pace->bytes, more);
     }
 

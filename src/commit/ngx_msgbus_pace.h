@@ -31,7 +31,7 @@ typedef struct {
 } ngx_msgbus_pace_t;
 
 
-/* time: us after which an insert counts as failed; 0: never, and no pace */
+/* time: us that an insert may take; 0: whatever it takes, and no pace */
 void ngx_msgbus_pace_init(ngx_msgbus_pace_t *pace, uint64_t time);
 
 /* a batch was stored in so many us; full: there was more behind it */

@@ -9,6 +9,8 @@
  * rooms, with a clock that the model moves and a store at the end of a path.
  *
  *     pace_model RUNS          random paths, loads and events
+ *     pace_model stall         a store without a time-out, as a disk is, stands
+ *                              still for far longer than posts wait
  *
  * The path carries so many bytes a second, each call takes its latency more,
  * and it stands still for a while: what does not come through in time is lost,
@@ -17,8 +19,8 @@
  *
  * A run goes through the phases of a path.  From 5 s after a return on all that
  * is posted at 0.9 of what it can carry is stored, and at a little less from 9 s
- * on after too much was posted; where more is posted, it carries nearly what it can; what
- * does not fit is not sent again as large.
+ * on after too much was posted; where more is posted, it carries nearly what it
+ * can; what does not fit is not sent again as large.
  */
 
 
@@ -36,7 +38,6 @@
 #define MODEL_POSTS     65536              /* that wait; a power of 2 */
 #define MODEL_WALL      1330000000000
 #define MODEL_BEGIN     1000000000         /* us */
-#define MODEL_TIME      2000               /* of a call, ms */
 #define MODEL_TRIES     10
 #define MODEL_DELAY     500                /* ms */
 #define MODEL_PATIENCE  (MODEL_TRIES * MODEL_DELAY * 1000)
@@ -53,7 +54,8 @@ typedef struct {
     double                 factor;     /*   in events so many times as large */
     uint64_t               all;        /* us, after which all of that is
                                           stored; 0: perhaps not */
-    double                 carried;    /* of what it can carry, after 5 s */
+    double                 carried;    /* of what it can carry, */
+    uint64_t               after;      /*   after so long, us */
 } model_phase_t;
 
 
@@ -102,6 +104,8 @@ static double                    size;         /* of an event, */
 static double                    spread;       /*   and how far from it */
 static double                    a_second;     /* events, at rate and load 1 */
 static uint64_t                  hiccup;       /* in a second, us */
+static ngx_uint_t                patient;      /* a call may take 20 s, not 2 */
+static ngx_uint_t                endless;      /* it takes what it takes */
 static uint64_t                  next;         /* post, us */
 static u_char                   *text;
 
@@ -151,7 +155,7 @@ db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
     limits->events = 1000;
     limits->bytes = 40000000;
     limits->each = 0;
-    limits->time = MODEL_TIME;
+    limits->time = endless ? 0 : patient ? 20000 : 2000;
 
     return model_call(100, NULL);
 }
@@ -394,7 +398,8 @@ main(int argc, char **argv)
 
     unit_init();
 
-    runs = argc > 1 ? atoi(argv[1]) : 1;
+    endless = argc > 1 && strcmp(argv[1], "stall") == 0;
+    runs = argc > 1 && !endless ? atoi(argv[1]) : 1;
 
     the_pool.log_ctx = (u_char *) " in a test";
 
@@ -539,6 +544,7 @@ model_add(const char *title, uint64_t time, double rate, double load,
     p->factor = factor;
     p->all = all;
     p->carried = part;
+    p->after = MODEL_SETTLES;
 }
 
 
@@ -546,7 +552,8 @@ static void
 model_path(void)
 {
     double      rate, slow;
-    ngx_uint_t  i;
+    uint64_t    away;
+    ngx_uint_t  i, most;
 
     rate = model_between(30e3, 4e6);
     slow = rate / model_between(2, 15);
@@ -559,18 +566,39 @@ model_path(void)
     spread = unit_once_in(2) ? 0 : 0.8;
     a_second = rate / size;
 
+    patient = unit_once_in(4);
     hiccup = unit_once_in(2) ? 0 : 30000;
     nphases = 0;
+
+    if (endless) {
+        model_add("at first", 6000000, rate, 0.5, 1, 0, 0);
+        model_add("away", 60000000, 0, 0.5, 1, 0, 0);
+        model_add("back", 18000000, rate, 0.5, 1, 5000000, 0);
+        goto added;
+    }
 
     /* a path, and it stands still */
 
     model_add("at first", 6000000, rate, 0.9, 1, 0, 0);
-    model_add("away", 1000000 + unit_below(11000000), 0, 0.9, 1, 0, 0);
-    model_add("back", 18000000, rate, 0.9, 1, 5000000, 0);
+    /*
+     * Nobody has given up after one that is just shorter than posts wait, and
+     * there is as much to catch up with as can be: that may take a little more
+     */
+
+    away = 1000000 + unit_below(11000000);
+    most = away > MODEL_PATIENCE - 2000000 && away < MODEL_PATIENCE + 500000;
+
+    model_add("away", away, 0, 0.9, 1, 0, 0);
+    model_add("back", 18000000, rate, 0.9, 1, most ? 8000000 : 5000000, 0);
 
     /* it is slow, and fast again */
 
-    model_add("slow", 15000000, slow, 0.9 * rate / slow, 1, 0, 0.6);
+    model_add("slow", patient ? 60000000 : 15000000, slow, 0.9 * rate / slow, 1, 0, 0.6);
+
+    /* what is on its way then takes a time-out, or nearly as long as it may */
+
+    phases[nphases - 1].after = patient ? 45000000 : MODEL_SETTLES;
+
     model_add("fast again", 18000000, rate, 0.9, 1, 5000000, 0);
 
     /* more is posted than it carries, and it stands still then */
@@ -584,6 +612,8 @@ model_path(void)
 
     model_add("small ones", 8000000, rate, 1.5, 0.1, 0, 0);
     model_add("large ones", 18000000, rate, 0.8, 3, 9000000, 0);
+
+added:
 
     begins[0] = now;
 
@@ -677,7 +707,7 @@ model_call(size_t bytes, ngx_uint_t *there)
 {
     uint64_t  end, arrived, answered;
 
-    end = now + MODEL_TIME * 1000;
+    end = endless ? (uint64_t) -1 : now + (patient ? 20000000 : 2000000);
     arrived = model_carry(now + latency / 2, bytes);
     answered = model_carry(arrived + latency / 2, 0);
 
@@ -802,13 +832,17 @@ model_post(void)
 static void
 model_stored(model_post_t *post)
 {
+    ngx_uint_t  i;
+
     post->waits = 0;
     stored[post->phase]++;
 
     /* in whose time it was carried */
 
-    if (now >= begins[model_phase(now)] + MODEL_SETTLES) {
-        carried[model_phase(now)] += post->size;
+    i = model_phase(now);
+
+    if (now >= begins[i] + phases[i].after) {
+        carried[i] += post->size;
     }
 }
 
@@ -878,7 +912,7 @@ model_fits(size_t bytes, ngx_uint_t n, ngx_uint_t failed)
     i = model_phase(now);
 
     failed = failed && phases[i].rate
-             && now - MODEL_TIME * 1000 >= begins[i];
+             && now - 2000000 >= begins[i] && !patient && !endless;
 
     unit_check(!failed || n == 1 || !sent_failed || sent_phase != i
                || bytes <= sent * 3 / 4,
@@ -906,7 +940,7 @@ model_verdict(void)
             continue;
         }
 
-        part = carried[i] * 1e6 / (p->time - MODEL_SETTLES) 
+        part = carried[i] * 1e6 / (p->time - p->after) 
                / (p->rate * (1 - hiccup / 1e6));
 
         unit_check(part >= p->carried, "%s: %.2f of its %.0f bytes/s, latency "

@@ -35,7 +35,10 @@ sub program {
         ->link(@flags);
 }
 
-my $folder = tempdir(CLEANUP => 1);
+# in memory, where that is: megabytes of zeros are written
+
+my $folder = tempdir(CLEANUP => 1,
+                     -w '/dev/shm' ? (DIR => '/dev/shm') : ());
 my @sanitize = Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE : qw( -g -O1 );
 
 my @started = (program('journal_reader', @Unit::MODULE)

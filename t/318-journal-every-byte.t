@@ -53,7 +53,7 @@ my $build = $ENV{BUILD} || 'build';
 my $tool = ($build =~ m{^/} ? $build : "$FindBin::Bin/../$build")
            . '/msgbus-journal';
 
-my $dir = File::Temp->newdir;
+my $dir = File::Temp->newdir(-w '/dev/shm' ? (DIR => '/dev/shm') : ());
 my $faulty = Msgbus::Faulty->new(in => "$dir");
 my %env = $faulty->env;
 

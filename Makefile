@@ -213,7 +213,7 @@ asan: test-deps
 # all that waits, held, and parked as soon as it may be
 
 PUSH_TESTS  ?= $(wildcard t/016-* t/080-* t/082-* t/09[1-8]-* t/12[1-4]-* t/128-* \
-               t/144-park.t t/15[0-2]-* t/22* t/23* t/24* t/40[59]-* t/42* t/43* \
+               t/144-park.t t/15[0-2]-* t/22* t/23* t/24* t/250-* t/40[59]-* t/42* t/43* \
                t/64[67]-* t/687-*)
 
 test-push: CHOICE = $(PUSH_TESTS)

@@ -26,6 +26,7 @@ typedef struct {
     size_t                   max_bytes;
     uint32_t                 name;
     uint32_t                 history;
+    uint32_t                 newest_first;
 } ngx_http_msgbus_topic_key_t;
 
 
@@ -66,6 +67,7 @@ ngx_http_msgbus_topic(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     k.max_bytes = pass->query.max_bytes;
     k.name = pass->query.name;
     k.history = pass->history;
+    k.newest_first = pass->query.newest_first;
 
     key.data = text;
     key.len = ngx_cpymem(ngx_cpymem(text, &k, sizeof(k)), pass->name.data,

@@ -41,6 +41,8 @@ struct ngx_http_msgbus_kept_s {
     unsigned                 plain:1;       /* uri and args are the line's */
     unsigned                 pipeline:1;
     unsigned                 internal:1;
+    unsigned                 error_page:1;
+    unsigned                 err_status:16;
     unsigned                 limit_conn_status:2;
     unsigned                 limit_req_status:3;
 
@@ -66,6 +68,8 @@ static void ngx_http_msgbus_kept_add(ngx_http_msgbus_kept_text_t *text,
     void *data, size_t len);
 static ngx_uint_t ngx_http_msgbus_kept_is_others(ngx_connection_t *c);
 static ngx_int_t ngx_http_msgbus_kept_read(ngx_http_request_t *r,
+    ngx_http_msgbus_kept_t *kept);
+static void ngx_http_msgbus_kept_numbers(ngx_http_request_t *r,
     ngx_http_msgbus_kept_t *kept);
 static ngx_str_t ngx_http_msgbus_kept_next(u_char **p);
 static ngx_int_t ngx_http_msgbus_kept_line(ngx_http_request_t *r,
@@ -135,6 +139,8 @@ ngx_http_msgbus_kept(ngx_http_request_t *r)
     kept->plain = ngx_http_msgbus_kept_is_plain(r);
     kept->pipeline = r->pipeline;
     kept->internal = r->internal;
+    kept->error_page = r->error_page;
+    kept->err_status = r->err_status;
     kept->limit_conn_status = r->limit_conn_status;
     kept->limit_req_status = r->limit_req_status;
 
@@ -162,19 +168,38 @@ ngx_http_msgbus_kept_free(ngx_http_msgbus_kept_t *kept)
 static void
 ngx_http_msgbus_kept_look(ngx_http_request_t *r)
 {
+    ngx_str_t                  *name;
     ngx_uint_t                  i;
     ngx_http_variable_t        *v;
     ngx_http_core_main_conf_t  *cmcf;
+
+    static ngx_str_t            names[] = {
+        ngx_string("sent_http_"),
+        ngx_string("realip_"),
+        ngx_string("secure_link"),
+        ngx_string("uid_"),
+        ngx_null_string
+    };
 
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
     v = cmcf->variables.elts;
 
     for (i = 0; i < cmcf->variables.nelts; i++) {
 
-        if (ngx_strncmp(v[i].name.data, "sent_http_", 10) == 0
-            || ngx_strncmp(v[i].name.data, "realip_", 7) == 0)
-        {
-            (void) ngx_http_get_indexed_variable(r, i);
+        for (name = names; name->len; name++) {
+
+            if (name->data[0] == 'u' && !r->header_sent) {
+
+                /* an answer that is to come chooses one */
+
+                continue;
+            }
+
+            if (v[i].name.len >= name->len
+                && ngx_strncmp(v[i].name.data, name->data, name->len) == 0)
+            {
+                (void) ngx_http_get_indexed_variable(r, i);
+            }
         }
     }
 }
@@ -418,6 +443,7 @@ ngx_http_msgbus_kept_request(ngx_connection_t *c,
     r->method = NGX_HTTP_GET;
     r->http_version = NGX_HTTP_VERSION_11;
     r->valid_location = 1;
+    r->expect_tested = 1;
     r->write_event_handler = ngx_http_request_empty_handler;
 
     if (kept == NULL || ngx_http_msgbus_kept_read(r, kept) == NGX_OK) {
@@ -458,6 +484,8 @@ ngx_http_msgbus_kept_read(ngx_http_request_t *r,
 
     ngx_memcpy(p, kept->text, kept->size);
     end = p + kept->size;
+
+    ngx_http_msgbus_kept_numbers(r, kept);
 
     line = ngx_http_msgbus_kept_next(&p);
 
@@ -522,16 +550,24 @@ ngx_http_msgbus_kept_read(ngx_http_request_t *r,
         v->valid = 1;
     }
 
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_msgbus_kept_numbers(ngx_http_request_t *r,
+    ngx_http_msgbus_kept_t *kept)
+{
     r->start_sec = kept->start_sec;
     r->start_msec = kept->start_msec;
     r->request_length = kept->request_length;
     r->header_size = kept->header_size;
     r->pipeline = kept->pipeline;
     r->internal = kept->internal;
+    r->error_page = kept->error_page;
+    r->err_status = kept->err_status;
     r->limit_conn_status = kept->limit_conn_status;
     r->limit_req_status = kept->limit_req_status;
-
-    return NGX_OK;
 }
 
 

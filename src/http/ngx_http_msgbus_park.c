@@ -107,6 +107,7 @@ ngx_http_msgbus_park(ngx_http_msgbus_reader_t *reader)
 /*
  * Is there a reason that stays?  One is limit_conn, which counts a request as
  * long as there is one: a client would have as many streams as it likes.
+ * Another is what somebody has already noted for an answer that is to come.
  */
 static ngx_uint_t
 ngx_http_msgbus_park_never(ngx_http_request_t *r)
@@ -122,7 +123,9 @@ ngx_http_msgbus_park_never(ngx_http_request_t *r)
            || r != r->main
            || r->stream
            || r->http_version != NGX_HTTP_VERSION_11
-           || (r->header_sent && !r->chunked)
+           || (r->header_sent ? !r->chunked
+                              : r->limit_rate_set
+                                || r->headers_out.headers.part.nelts)
            || r->filter_need_in_memory
            || r->filter_need_temporary
            || r->preserve_body

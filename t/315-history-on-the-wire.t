@@ -197,6 +197,11 @@ $fake->put(map { $fake->event($_ <= 20 ? { '$double' => $_ + 0.5 } : $_) }
 $page = $history->ask(scopes => ['/a'], upto => 60, max => 50);
 is_deeply($page->{ids}, [21 .. 50], 'who has no whole number is passed over');
 $page = $history->ask(scopes => ['/a'], upto => 60, max => 10);
-is($page->{rc}, -6, 'where none has one, there is no way on');
+is_deeply($page->{ids}, [21 .. 30], '    and not only in large pages');
+
+$fake->remove({});
+$fake->put(map { $fake->event({ '$double' => $_ + 0.5 }) } 1 .. 6000);
+$page = $history->ask(scopes => ['/a'], upto => 6001, max => 10);
+is($page->{rc}, -6, 'where thousands have none, there is no way on');
 
 done_testing;

@@ -41,6 +41,9 @@
 /* a channel's name at most */
 #define NGX_MSGBUS_SCOPE_LEN     255
 
+/* documents in a row that are no events: more are not passed over */
+#define NGX_MSGBUS_PASSED        1000
+
 /* how much the clocks of two writers may differ, ms */
 #define NGX_MSGBUS_CLOCKS        60000
 
@@ -54,6 +57,7 @@ typedef struct {
     uint64_t               low;        /* ids above it, */
     uint64_t               high;       /*   up to this one, are unread */
     ngx_uint_t             n;          /* documents that were read */
+    ngx_uint_t             odd;        /* so many more may be no events */
     size_t                 bytes;
     uint64_t               until;      /* us */
     ngx_uint_t             slow;       /* the server's time was over */
@@ -170,6 +174,10 @@ ngx_msgbus_mongodb_windows(ngx_msgbus_mongodb_page_t *pg)
             return NGX_ABORT;
         }
 
+        if (rc == NGX_AGAIN) {
+            continue;
+        }
+
         if (rc != NGX_OK) {
             return rc == NGX_DONE ? NGX_OK : rc;
         }
@@ -202,7 +210,8 @@ ngx_msgbus_mongodb_windows(ngx_msgbus_mongodb_page_t *pg)
 
 /*
  * Reads what is between two ids.  NGX_OK: all of it; NGX_DONE: the page is full
- * before, low or high is where it ends; NGX_ERROR, NGX_ABORT.
+ * before, low or high is where it ends; NGX_AGAIN: once more, for more than a
+ * page; NGX_ERROR, NGX_ABORT.
  */
 static ngx_int_t
 ngx_msgbus_mongodb_window(ngx_msgbus_mongodb_page_t *pg, uint64_t low,
@@ -220,7 +229,7 @@ ngx_msgbus_mongodb_window(ngx_msgbus_mongodb_page_t *pg, uint64_t low,
     ngx_msgbus_history_t  *h;
 
     h = pg->h;
-    left = (int64_t) (h->max - pg->n);
+    left = (int64_t) (h->max - pg->n + pg->odd);
     was_low = pg->low;
     was_high = pg->high;
 
@@ -266,9 +275,15 @@ ngx_msgbus_mongodb_window(ngx_msgbus_mongodb_page_t *pg, uint64_t low,
         rc = NGX_DONE;
 
         if (pg->low == was_low && pg->high == was_high) {
-            ngx_msgbus_mongodb_failed(pg->db, "many of its events have an _id "
-                                              "that is no whole number");
-            rc = NGX_ABORT;
+            rc = NGX_AGAIN;
+
+            if (pg->odd > NGX_MSGBUS_PASSED) {
+                ngx_msgbus_mongodb_failed(pg->db, "many of its events have an "
+                                          "_id that is no whole number");
+                rc = NGX_ABORT;
+            }
+
+            pg->odd = 8 * pg->odd + 8;
         }
     }
 

@@ -1,0 +1,66 @@
+# Documents of others whose _id is no whole number are passed over in history,
+# however few events are asked for at once.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Msgbus::Fake;
+
+
+Msgbus::Nginx->limit(60);
+
+my $fake = Msgbus::Fake->new->start;
+my $nginx = $fake->node(
+    workers => 1, size => '1m', zone => 'ttl=1h max_events=10',
+    uri => $fake->uri,
+    location => 'location / { msgbus bus; } msgbus_require_uuid off;',
+)->start;
+
+$fake->wait_until_up($nginx);
+
+my $client = $nginx->client(agent => 'reader/1.0');
+my @ids = map { $client->post('/a', "[$_]")->id } 1 .. 5;
+
+$fake->put({
+    _id        => Msgbus::Fake::double($ids[2] + $_ / 32),
+    channel    => '/a',
+    data       => '[0]',
+    created_at => Msgbus::Fake::date(time * 1000),
+}) for 1 .. 20;
+
+push @ids, map { $client->post('/a', "[$_]")->id } 6 .. 30;
+
+sub pages {
+    my ($max) = @_;
+
+    my ($cursor, @got) = (0);
+
+    for ( ;; ) {
+        my $r = $client->get("/a?last-known-id=$cursor&max-events=$max");
+
+        return $r->status if $r->status !~ /^20[04]$/;
+        return "@got" if $r->status == 204;
+
+        push @got, map { $_->{data}[0] } @{ $r->json->{events} };
+        $cursor = $r->last_id;
+    }
+}
+
+is(pages($_), join(' ', 1 .. 30), "pages of $_") for 1, 2, 7, 500;
+
+for my $max (1, 28, 29, 30) {
+    my $r = $client->get("/a?sort=-1&last-known-id=0&max-events=$max");
+
+    is($r->status == 200 && scalar @{ $r->json->{events} }, $max,
+       "the newest $max");
+}
+
+$nginx->quit;
+$nginx->no_alerts;
+
+done_testing;

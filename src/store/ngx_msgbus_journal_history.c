@@ -69,8 +69,9 @@ static ngx_int_t ngx_msgbus_journal_history_place(
     ngx_msgbus_journal_event_t *ev);
 static ngx_int_t ngx_msgbus_journal_history_show(
     ngx_msgbus_journal_past_t *p, ngx_msgbus_journal_event_t *ev);
-static ngx_int_t ngx_msgbus_journal_history_holes(
-    ngx_msgbus_journal_past_t *p, uint64_t above, uint64_t upto);
+static ngx_int_t ngx_msgbus_journal_history_hole(
+    ngx_msgbus_journal_past_t *p, uint64_t above, uint64_t *from,
+    uint64_t *to);
 
 
 ngx_int_t
@@ -138,11 +139,15 @@ ngx_msgbus_journal_history(ngx_msgbus_journal_reader_t *r,
 }
 
 
+/*
+ * A page crosses one hole at most, for its readers may take a part of it: and
+ * who gets no further than between two is to be told of the first.
+ */
 static ngx_int_t
 ngx_msgbus_journal_history_up(ngx_msgbus_journal_past_t *p)
 {
-    uint64_t                    begin;
-    ngx_int_t                   rc, holes;
+    uint64_t                    from, to, next, end;
+    ngx_int_t                   rc;
     ngx_uint_t                  i;
     ngx_msgbus_journal_list_t  *list;
 
@@ -161,17 +166,29 @@ ngx_msgbus_journal_history_up(ngx_msgbus_journal_past_t *p)
             return rc;
         }
 
-        begin = p->low;
+        rc = ngx_msgbus_journal_history_hole(p, p->low, &from, &to);
+
+        if (rc == NGX_OK && to) {
+            rc = ngx_msgbus_journal_history_hole(p, to, &next, &end);
+
+            if (rc == NGX_OK && end) {
+                p->high = ngx_min(p->high, next);
+            }
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
         rc = ngx_msgbus_journal_history_rise(p);
 
         if (rc != NGX_OK && rc != NGX_DONE) {
             return rc;
         }
 
-        holes = ngx_msgbus_journal_history_holes(p, begin, p->low);
-
-        if (holes != NGX_OK) {
-            return holes;
+        if (to && from < p->low) {
+            p->page->lost = to;
+            return NGX_DONE;
         }
     }
 
@@ -182,8 +199,8 @@ ngx_msgbus_journal_history_up(ngx_msgbus_journal_past_t *p)
 static ngx_int_t
 ngx_msgbus_journal_history_down(ngx_msgbus_journal_past_t *p)
 {
-    uint64_t                    begin;
-    ngx_int_t                   rc, holes;
+    uint64_t                    begin, from, to;
+    ngx_int_t                   rc, found;
     ngx_uint_t                  i;
     ngx_msgbus_journal_list_t  *list;
 
@@ -209,11 +226,20 @@ ngx_msgbus_journal_history_down(ngx_msgbus_journal_past_t *p)
             return rc;
         }
 
-        holes = ngx_msgbus_journal_history_holes(p, p->high, begin);
+        to = p->high;
 
-        if (holes != NGX_OK) {
-            return holes;
-        }
+        do {
+            found = ngx_msgbus_journal_history_hole(p, to, &from, &to);
+
+            if (found != NGX_OK) {
+                return found;
+            }
+
+            if (to && from < begin) {
+                p->page->lost = ngx_max(p->page->lost, to);
+            }
+
+        } while (to);
     }
 
     return rc;
@@ -524,10 +550,10 @@ ngx_msgbus_journal_history_show(ngx_msgbus_journal_past_t *p,
 }
 
 
-/* does what was read of the segment cross one of its holes? */
+/* the segment's first hole that ends above an id; *to is 0: there is none */
 static ngx_int_t
-ngx_msgbus_journal_history_holes(ngx_msgbus_journal_past_t *p,
-    uint64_t above, uint64_t upto)
+ngx_msgbus_journal_history_hole(ngx_msgbus_journal_past_t *p, uint64_t above,
+    uint64_t *from, uint64_t *to)
 {
     uint64_t                      offset, holes;
     ngx_int_t                     rc;
@@ -537,6 +563,9 @@ ngx_msgbus_journal_history_holes(ngx_msgbus_journal_past_t *p,
     o = p->o;
     offset = NGX_MSGBUS_JOURNAL_BLOCK;
     holes = o->index.holes;
+
+    *from = 0;
+    *to = 0;
 
     /* they stand at its begin, behind what it has taken over */
 
@@ -552,8 +581,10 @@ ngx_msgbus_journal_history_holes(ngx_msgbus_journal_past_t *p,
         if (f.type == NGX_MSGBUS_JOURNAL_HOLE) {
             holes--;
 
-            if (f.first_id - 1 > above && f.prev_id < upto) {
-                p->page->lost = ngx_max(p->page->lost, f.first_id - 1);
+            if (f.first_id - 1 > above) {
+                *from = f.prev_id;
+                *to = f.first_id - 1;
+                break;
             }
         }
 

@@ -605,7 +605,9 @@ ask_history(ngx_msgbus_journal_reader_t *r)
     expected = full ? q.last : q.back ? q.after + 1 : q.upto;
 
     unit_check(page.examined == expected
-               || (floor > q.after && page.examined == q.after + 1),
+               || (floor > q.after && page.examined == q.after + 1)
+               || (!q.back && page.lost > q.after
+                   && page.lost <= page.examined && page.examined < expected),
                "examined to %"
                PRIu64 ", not %" PRIu64 ", %s %" PRIu64 " to %" PRIu64,
                page.examined, expected, q.back ? "down" : "up", q.after,
@@ -620,6 +622,18 @@ ask_history(ngx_msgbus_journal_reader_t *r)
                "to %" PRIu64 ", not %" PRIu64 ", %s %" PRIu64 " to %" PRIu64
                ", examined %" PRIu64 ", floor %" PRIu64, page.lost, expected,
                q.back ? "down" : "up", q.after, q.upto, page.examined, floor);
+
+    /* upward the newest is the only one: a reader may take a part of it */
+
+    if (!q.back && page.lost) {
+        for (i = 0; i < nholes; i++) {
+            unit_check(holes[i].upto == page.lost
+                       || holes[i].upto <= ngx_max(q.after, floor)
+                       || holes[i].prev >= page.examined,
+                       "a page crosses a hole up to %" PRIu64 " and one up to %"
+                       PRIu64, holes[i].upto, page.lost);
+        }
+    }
 
     histories++;
     downward += q.back;

@@ -91,7 +91,7 @@ extern ngx_module_t  ngx_http_log_module;
  * Who asks is the access log, where the location has one; or a handler of the
  * log phase that is not nginx's.  The configuration of nginx's own begins with
  * its logs, NULL with "access_log off", in all versions: if that changes, the
- * worst of it is memory, or t/247.
+ * worst of it is memory, or t/246.
  */
 ngx_uint_t
 ngx_http_msgbus_kept_is_needed(ngx_http_request_t *r)

@@ -208,12 +208,10 @@ asan: test-deps
 	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
 	    tools/checked-prove asan build/asan $(NGINX) $(PROVE_OPTS) $(ASAN_TESTS)
 
-# likewise; the MongoDB store alone has a thread beside the event loop
-
 # all that waits, held, and parked as soon as it may be
 
 PUSH_TESTS  ?= $(wildcard t/016-* t/080-* t/082-* t/09[1-8]-* t/12[1-4]-* t/128-* \
-               t/144-park.t t/15[0-2]-* t/22* t/23* t/24* t/250-* t/40[59]-* t/42* t/43* \
+               t/144-park.t t/15[0-2]-* t/22* t/23* t/24* t/25* t/40[59]-* t/42* t/43* \
                t/64[67]-* t/687-*)
 
 test-push: CHOICE = $(PUSH_TESTS)
@@ -226,6 +224,8 @@ test-push: test-deps
 	        echo "test-push: msgbus_park $$park"; \
 	        TEST_NGINX_PARK="$$park" prove $(PROVE_OPTS) $(PUSH_TESTS) || exit 1; \
 	    done
+
+# as asan; where there is a store, threads run beside the event loop
 
 tsan: CHOICE = $(TSAN_TESTS)
 tsan: test-deps

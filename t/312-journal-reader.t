@@ -57,7 +57,7 @@ note($_->{text}) for @runs;
 for (['pages', 300], ['histories', 600], ['downward', 300], ['cut', 100], ['of a channel', 100],
      ['of a subtree', 100], ['of several', 100], ['without a poster', 100],
      ['over a hole', 100], ['without the old', 100],
-     ['floors', 100], ['begins', 100], ['segments left', 20],
+     ['floors', 100], ['begins', 50], ['full', 50], ['segments left', 20],
      ['while one reads', 3], ['before the sync', 50], ['indexes', 20], ['clean stops', 20],
      ['killed', 20], ['power cuts', 20])
 {

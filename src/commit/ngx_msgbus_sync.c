@@ -196,7 +196,8 @@ ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c)
     ngx_int_t             rc;
     ngx_msgbus_log_sh_t  *sh;
 
-    rc = c->store->oldest(c->db, ngx_min(c->log.mask, c->log.max_events), &id);
+    rc = c->store->oldest(c->db, ngx_min(c->log.mask, c->log.max_events),
+                          c->log.size, &id);
 
     if (rc == NGX_DECLINED && !(c->store->flags & NGX_MSGBUS_STORE_EXPIRES)) {
 

@@ -22,6 +22,8 @@ static ngx_int_t ngx_msgbus_journal_floor_old(ngx_msgbus_journal_reader_t *r,
     uint64_t since, uint64_t *floor);
 static uint64_t ngx_msgbus_journal_floor_in(ngx_msgbus_journal_frame_t *f,
     uint64_t since);
+static uint64_t ngx_msgbus_journal_begin_at(ngx_msgbus_journal_opened_t *o,
+    uint64_t last_id, uint64_t offset);
 static ngx_int_t ngx_msgbus_journal_begin_in(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_opened_t *o, ngx_uint_t i, uint64_t passed,
     uint64_t *id);
@@ -162,15 +164,19 @@ ngx_msgbus_journal_floor_in(ngx_msgbus_journal_frame_t *f, uint64_t since)
 
 ngx_int_t
 ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r, uint64_t n,
-    uint64_t *id)
+    uint64_t bytes, uint64_t *id)
 {
-    uint64_t                      have;
+    uint64_t                      have, size, full;
     ngx_int_t                     rc;
     ngx_uint_t                    i;
     ngx_msgbus_journal_opened_t  *o;
 
     have = 0;
     *id = r->oldest;
+
+    if (bytes == 0) {
+        bytes = (uint64_t) -1;
+    }
 
     for (i = r->list.n; i; i--) {
 
@@ -180,16 +186,56 @@ ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r, uint64_t n,
             return rc;
         }
 
+        size = o->index.end.offset - NGX_MSGBUS_JOURNAL_BLOCK;
+        full = 0;
+
+        if (size >= bytes) {
+            full = ngx_msgbus_journal_begin_at(o,
+                       r->list.elts[i - 1].header.last_id,
+                       o->index.end.offset - bytes);
+        }
+
         if (have + o->index.records >= n) {
-            return ngx_msgbus_journal_begin_in(r, o, i - 1,
-                                               have + o->index.records - n,
-                                               id);
+            rc = ngx_msgbus_journal_begin_in(r, o, i - 1,
+                                             have + o->index.records - n, id);
+            *id = ngx_max(*id, full);
+
+            return rc;
+        }
+
+        if (size >= bytes) {
+            *id = ngx_max(*id, full);
+            return NGX_OK;
         }
 
         have += o->index.records;
+        bytes -= size;
     }
 
     return NGX_OK;
+}
+
+
+/* the id behind which a segment has what is behind an offset, or a step more */
+static uint64_t
+ngx_msgbus_journal_begin_at(ngx_msgbus_journal_opened_t *o, uint64_t last_id,
+    uint64_t offset)
+{
+    uint64_t    id;
+    ngx_uint_t  i;
+
+    id = last_id;
+
+    for (i = 0; i < o->index.nsteps; i++) {
+
+        if (o->index.steps[i].offset > offset) {
+            break;
+        }
+
+        id = o->index.steps[i].id;
+    }
+
+    return id;
 }
 
 

@@ -124,10 +124,11 @@ ngx_int_t ngx_msgbus_journal_floor(ngx_msgbus_journal_reader_t *r,
 
 /*
  * The id behind which there are exactly n events, or, where there are less,
- * all of them.  Reads through one segment.  As look().
+ * all of them; less where so many bytes of segments, and some more, are less,
+ * 0: whatever they take.  Reads through one segment.  As look().
  */
 ngx_int_t ngx_msgbus_journal_begin(ngx_msgbus_journal_reader_t *r,
-    uint64_t n, uint64_t *id);
+    uint64_t n, uint64_t bytes, uint64_t *id);
 
 
 /* where a segment of the list ends, by its successor or the mark */

@@ -207,10 +207,12 @@ struct ngx_msgbus_store_s {
 
     /*
      * Where to begin to read at most the n newest events, less where a store
-     * can not know quickly; or the oldest if there are less.  Likewise.
+     * can not know quickly; or the oldest if there are less.  There is room for
+     * so many bytes: a store that knows may begin where they are full.
+     * Likewise.
      */
     ngx_int_t            (*oldest)(ngx_msgbus_db_t *db, ngx_uint_t n,
-                                   uint64_t *id);
+                                   size_t bytes, uint64_t *id);
 
     /* reads up to max events after an id; how many, or NGX_ERROR */
     ngx_int_t            (*after)(ngx_msgbus_db_t *db, uint64_t id,

@@ -86,7 +86,7 @@ static ngx_int_t ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db,
 static ngx_int_t ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db,
     uint64_t *id, uint64_t *created);
 static ngx_int_t ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
-    uint64_t *id);
+    size_t bytes, uint64_t *id);
 static ngx_int_t ngx_msgbus_journal_after(ngx_msgbus_db_t *db, uint64_t id,
     ngx_uint_t max, ngx_msgbus_doc_pt handler, void *data);
 static ngx_uint_t ngx_msgbus_journal_anew(ngx_msgbus_journal_db_t *jd,
@@ -475,7 +475,8 @@ ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db, uint64_t *id,
 
 
 static ngx_int_t
-ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
+ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
+    uint64_t *id)
 {
     ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
 
@@ -490,7 +491,7 @@ ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
     tries = 0;
 
     do {
-        rc = ngx_msgbus_journal_begin(&jd->reader, n, &before);
+        rc = ngx_msgbus_journal_begin(&jd->reader, n, bytes, &before);
 
         if (rc == NGX_OK) {
             rc = ngx_msgbus_journal_floor(&jd->reader,

@@ -45,7 +45,7 @@
 static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
     uint64_t *created);
 static ngx_int_t ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
-    uint64_t *id);
+    size_t bytes, uint64_t *id);
 static void ngx_msgbus_mongodb_range(bson_t *filter, uint64_t low,
     uint64_t high);
 static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
@@ -113,7 +113,8 @@ ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
  * be less then, never more.
  */
 static ngx_int_t
-ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
+ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
+    uint64_t *id)
 {
     uint64_t    low, hole, below;
     ngx_int_t   rc;

@@ -266,7 +266,7 @@ ask_one(ngx_msgbus_journal_reader_t *r, ngx_uint_t n, answer_t *answer)
         break;
 
     default:
-        answer->rc = ngx_msgbus_journal_begin(r, EVENTS - 5, &id);
+        answer->rc = ngx_msgbus_journal_begin(r, EVENTS - 5, 0, &id);
     }
 
     if (n > 0 && n < 7) {

@@ -31,6 +31,9 @@
 #define TEXT      4000
 #define SCOPES    4
 
+/* of an event that is alone in its frame: bytes beside its data, at most */
+#define AROUND    400
+
 
 typedef struct {
     uint64_t               id;
@@ -133,8 +136,8 @@ static u_char                       text[TEXT];
 
 static uint64_t                     pages, histories, downward, cut, rare,
                                     below, several, hidden, lost, expired,
-                                    floors, begins, left, indexes, gone, early,
-                                    clean, killed, rebooted;
+                                    floors, begins, full, left, indexes, gone,
+                                    early, clean, killed, rebooted;
 
 
 int
@@ -174,6 +177,7 @@ main(int argc, char **argv)
     printf("before the sync: %" PRIu64 "\n", early);
     printf("floors: %" PRIu64 "\n", floors);
     printf("begins: %" PRIu64 "\n", begins);
+    printf("full: %" PRIu64 "\n", full);
     printf("segments left: %" PRIu64 "\n", left);
     printf("while one reads: %" PRIu64 "\n", gone);
     printf("indexes: %" PRIu64 "\n", indexes);
@@ -872,14 +876,15 @@ ask_floor(ngx_msgbus_journal_reader_t *r)
 static void
 ask_begin(ngx_msgbus_journal_reader_t *r)
 {
-    uint64_t    n, id;
+    uint64_t    n, id, bytes, size;
     ngx_int_t   rc;
     ngx_uint_t  i, have, all, tries;
 
     n = 1 + unit_below(nevents + 1);
+    bytes = unit_below(2) ? 1 + unit_below(4 * 65536) : 0;
 
     for (tries = 0; /* void */ ; tries++) {
-        rc = ngx_msgbus_journal_begin(r, n, &id);
+        rc = ngx_msgbus_journal_begin(r, n, bytes, &id);
 
         if (rc != NGX_AGAIN) {
             break;
@@ -895,8 +900,13 @@ ask_begin(ngx_msgbus_journal_reader_t *r)
 
     have = 0;
     all = 0;
+    size = 0;
 
     for (i = 0; i < nevents; i++) {
+
+        if (events[i].id > id && events[i].id <= r->newest) {
+            size += events[i].len;
+        }
 
         if (events[i].id > r->oldest && events[i].id <= r->newest
             && channels[events[i].channel][0])
@@ -904,6 +914,20 @@ ask_begin(ngx_msgbus_journal_reader_t *r)
             all++;
             have += events[i].id > id;
         }
+    }
+
+    if (bytes && have < ngx_min(n, all)) {
+
+        /* full, but for what goes around events; a frame more, at most */
+
+        unit_check(size <= bytes + conf.segment, "%" PRIu64 " bytes, not "
+                   "%" PRIu64, size, bytes);
+        unit_check(size + have * AROUND >= bytes, "%" PRIu64
+                   " bytes in %lu events, not %" PRIu64, size,
+                   (unsigned long) have, bytes);
+        full++;
+
+        return;
     }
 
     unit_check(have == ngx_min(n, all), "%lu events behind %" PRIu64 ", not "

@@ -320,10 +320,13 @@ ngx_msgbus_recall_is_away(ngx_msgbus_recall_t *recall)
     uint64_t    now, limit;
     ngx_uint_t  away;
 
-    now = ngx_msgbus_time_monotonic();
     limit = (recall->conf->silence + NGX_MSGBUS_RECALL_SLACK) * 1000;
 
     (void) pthread_mutex_lock(&recall->mutex);
+
+    /* not before: what the thread has begun meanwhile, it has not for long */
+
+    now = ngx_msgbus_time_monotonic();
 
     away = now < recall->rest
            || (recall->begun && now - recall->begun > limit);

@@ -254,7 +254,7 @@ db_newest(ngx_msgbus_db_t *db, uint64_t *id, uint64_t *created)
 
 
 static ngx_int_t
-db_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, uint64_t *id)
+db_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes, uint64_t *id)
 {
     if (db->n == 0) {
         return NGX_DECLINED;
@@ -356,7 +356,7 @@ static ngx_msgbus_store_t  ops = {
     NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES, 0, NULL, NULL,
     NULL, db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
     db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
-    db_counter, db_raise
+    db_counter, db_raise, NULL, NULL
 };
 
 

@@ -60,6 +60,34 @@ for my $max (1, 28, 29, 30) {
        "the newest $max");
 }
 
+# nor do they hide who is the first that is young
+
+my ($old, $young) = map { Msgbus::Fake::date((time - $_) * 1000) } 7200, 1800;
+
+$fake->change({ _id => Msgbus::Fake::long($_) }, { created_at => $old })
+    for @ids[0 .. 9];
+$fake->change({ data => '[0]' }, { created_at => $old });
+$fake->put({
+    _id        => Msgbus::Fake::double($ids[2] + 0.5),
+    channel    => '/a',
+    data       => '[0]',
+    created_at => $young,
+});
+
+my $r = $client->get("/a?last-known-id=$ids[14]");
+
+is($r->json->{events}[0]{data}[0], 16, 'what is young follows');
+is($r->gap, 0, '    without a gap, for what is old is below it');
+is($client->get("/a?last-known-id=$ids[4]")->gap, 1,
+   'who comes from below that is told, although the oldest of all is young');
+
+$fake->change({ channel => '' }, { created_at => $old });
+
+is($client->get("/a?last-known-id=$ids[14]")->gap, 0,
+   'where that is old as well, the first that is young is found');
+is($client->get("/a?last-known-id=$ids[4]")->gap, 1,
+   '    and who comes from below it is told');
+
 $nginx->quit;
 $nginx->no_alerts;
 

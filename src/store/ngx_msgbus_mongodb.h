@@ -89,6 +89,13 @@ void ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
 ngx_int_t ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order,
     uint64_t low, uint64_t high, uint64_t *id);
 
+/*
+ * Likewise the first event of those that a filter lets through, in the order
+ * of a field.
+ */
+ngx_int_t ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter,
+    const char *by, int32_t order, uint64_t *id);
+
 /* an event's id, 0: it is none; a date, 0: it is none, or before 1970 */
 uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
 uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);

@@ -59,6 +59,7 @@ typedef struct {
     ngx_uint_t             n;          /* documents that were read */
     ngx_uint_t             odd;        /* so many more may be no events */
     size_t                 bytes;
+    uint64_t               old;        /* ids up to it were passed over */
     uint64_t               until;      /* us */
     ngx_uint_t             slow;       /* the server's time was over */
 } ngx_msgbus_mongodb_page_t;
@@ -120,6 +121,7 @@ ngx_msgbus_mongodb_history(ngx_msgbus_db_t *db, ngx_msgbus_history_t *h,
 
     rc = ngx_msgbus_mongodb_floor(&pg, &page->floor);
 
+    page->floor = ngx_max(page->floor, pg.old);
     page->gone = db->begin;
 
     return rc;
@@ -316,6 +318,12 @@ ngx_msgbus_mongodb_took(ngx_msgbus_mongodb_page_t *pg, ngx_msgbus_doc_t *doc)
     if (doc->since >= pg->h->since) {
         pg->bytes += doc->data.len;
         pg->handler(pg->data, doc);
+
+    } else if (doc->channel.len) {
+
+        /* whatever the clocks were: what is passed over is told */
+
+        pg->old = ngx_max(pg->old, doc->id);
     }
 
     pg->n++;
@@ -537,58 +545,22 @@ ngx_msgbus_mongodb_floor(ngx_msgbus_mongodb_page_t *pg, uint64_t *floor)
 static ngx_int_t
 ngx_msgbus_mongodb_young(ngx_msgbus_db_t *db, uint64_t since, uint64_t *id)
 {
-    bool              ok;
-    bson_t            filter, opts, sub;
-    ngx_int_t         rc;
-    bson_iter_t       iter;
-    bson_error_t      error;
-    const bson_t     *b;
-    mongoc_cursor_t  *cursor;
+    bson_t     filter, sub;
+    ngx_int_t  rc;
 
     bson_init(&filter);
-    bson_init(&opts);
 
-    ok = BSON_APPEND_DOCUMENT_BEGIN(&filter, "created_at", &sub)
-         && BSON_APPEND_DATE_TIME(&sub, "$gte", (int64_t) since)
-         && bson_append_document_end(&filter, &sub)
-         && BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sub)
-         && BSON_APPEND_INT32(&sub, "created_at", 1)
-         && bson_append_document_end(&opts, &sub)
-         && BSON_APPEND_INT64(&opts, "limit", 1)
-         && BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &sub)
-         && BSON_APPEND_INT32(&sub, "_id", 1)
-         && bson_append_document_end(&opts, &sub)
-         && BSON_APPEND_INT64(&opts, "maxTimeMS", db->patience);
-
-    if (!ok) {
-        bson_destroy(&opts);
-        bson_destroy(&filter);
-        ngx_msgbus_mongodb_failed(db, "no memory for a query");
-
-        return NGX_ERROR;
-    }
-
-    cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
-                                              NULL);
-    rc = NGX_DECLINED;
-
-    if (mongoc_cursor_next(cursor, &b)
-        && bson_iter_init_find(&iter, b, "_id"))
+    if (BSON_APPEND_DOCUMENT_BEGIN(&filter, "created_at", &sub)
+        && BSON_APPEND_DATE_TIME(&sub, "$gte", (int64_t) since)
+        && bson_append_document_end(&filter, &sub))
     {
-        *id = ngx_msgbus_mongodb_id(&iter);
+        rc = ngx_msgbus_mongodb_first(db, &filter, "created_at", 1, id);
 
-        if (*id) {
-            rc = NGX_OK;
-        }
-    }
-
-    if (mongoc_cursor_error(cursor, &error)) {
-        ngx_msgbus_mongodb_failed(db, error.message);
+    } else {
+        ngx_msgbus_mongodb_failed(db, "no memory for a query");
         rc = NGX_ERROR;
     }
 
-    mongoc_cursor_destroy(cursor);
-    bson_destroy(&opts);
     bson_destroy(&filter);
 
     return rc;

@@ -159,21 +159,38 @@ ngx_int_t
 ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, uint64_t low,
     uint64_t high, uint64_t *id)
 {
-    bson_t            filter, opts, sort, fields;
+    bson_t     filter;
+    ngx_int_t  rc;
+
+    ngx_msgbus_mongodb_range(&filter, low, high);
+
+    rc = ngx_msgbus_mongodb_first(db, &filter, "_id", order, id);
+
+    bson_destroy(&filter);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter, const char *by,
+    int32_t order, uint64_t *id)
+{
+    bson_t            opts, sort, fields;
     ngx_int_t         rc;
     bson_iter_t       iter;
     bson_error_t      error;
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
-    ngx_msgbus_mongodb_range(&filter, low, high);
     bson_init(&opts);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "sort", &sort);
-    (void) BSON_APPEND_INT32(&sort, "_id", order);
+    (void) BSON_APPEND_INT32(&sort, by, order);
     (void) bson_append_document_end(&opts, &sort);
 
     (void) BSON_APPEND_INT64(&opts, "limit", NGX_MSGBUS_ODD);
+    (void) BSON_APPEND_INT64(&opts, "maxTimeMS", db->patience);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &fields);
     (void) BSON_APPEND_INT32(&fields, "_id", 1);
@@ -181,7 +198,7 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, uint64_t low,
     (void) BSON_APPEND_INT32(&fields, "posted_at", 1);
     (void) bson_append_document_end(&opts, &fields);
 
-    cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
+    cursor = mongoc_collection_find_with_opts(db->events, filter, &opts,
                                               NULL);
     rc = NGX_DECLINED;
 
@@ -211,7 +228,6 @@ ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order, uint64_t low,
 
     mongoc_cursor_destroy(cursor);
     bson_destroy(&opts);
-    bson_destroy(&filter);
 
     return rc;
 }

@@ -1,6 +1,7 @@
 # A worker asks its store for history in a thread: equal questions once, one
 # page a turn, no more than so many at a time; who leaves is forgotten, and a
-# store that fails or hangs is told of in time, and left alone for a moment.
+# store that fails or hangs is told of in time, and left alone for a moment.  An
+# idle connection is let go.
 #
 # t/unit/history_thread.c does it with a store that does as it is told.
 
@@ -21,9 +22,10 @@ sub program {
     my ($name, @flags) = @_;
 
     return Unit->new($name)
-        ->compile([qw( recall asked past foreign channel json undo
+        ->compile([qw( recall asked past foreign channel cond json undo
                        history_thread unit )], \@flags)
-        ->link(@flags, '-lyajl', '-lpthread');
+        ->link(@flags, '-Wl,--wrap=ngx_msgbus_cond_deadline', '-lyajl',
+               '-lpthread');
 }
 
 my %flags = (address => [Unit->takes(@Unit::SANITIZE) ? @Unit::SANITIZE

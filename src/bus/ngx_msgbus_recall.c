@@ -24,6 +24,7 @@
 #include <ngx_event.h>
 #include <poll.h>
 #include <pthread.h>
+#include "ngx_msgbus_cond.h"
 #include "ngx_msgbus_lines.h"
 #include "ngx_msgbus_recall.h"
 #include "ngx_msgbus_time.h"
@@ -33,8 +34,8 @@
 #define NGX_MSGBUS_RECALL_TURN   16
 #define NGX_MSGBUS_RECALL_BYTES  262144
 
-/* an idle connection is let go after so many seconds */
-#define NGX_MSGBUS_RECALL_IDLE   10
+/* an idle connection is let go after so long, ms */
+#define NGX_MSGBUS_RECALL_IDLE   10000
 
 /* how much longer than a call of the store one waits for it, ms */
 #define NGX_MSGBUS_RECALL_SLACK  500
@@ -50,7 +51,7 @@
 
 
 /*
- * Lock      the mutex: waiting, done, begun, rest, stop, ended, and of a
+ * Lock      that of cond: waiting, done, begun, rest, stop, ended, and of a
  *           question its state, link and hide
  * Loop      all, asks, and who has asked: no lock
  * Thread    reader, and of the question that it has taken rc and page
@@ -74,10 +75,9 @@ struct ngx_msgbus_recall_s {
     ngx_uint_t              started;
     ngx_uint_t              slot;      /* of the worker, once it has started */
     ngx_msgbus_lines_t     *lines;
-    pthread_mutex_t         mutex;
-    pthread_cond_t          cond;
+    ngx_msgbus_cond_t       cond;
 
-    /* under the mutex */
+    /* under its mutex */
     ngx_queue_t             waiting;
     ngx_queue_t             done;
     uint64_t                begun;     /* the thread is at it since, us; or 0 */
@@ -92,7 +92,6 @@ struct ngx_msgbus_recall_s {
 };
 
 
-static ngx_int_t ngx_msgbus_recall_cond(pthread_cond_t *cond);
 static ngx_int_t ngx_msgbus_recall_start(ngx_msgbus_recall_t *recall);
 static ngx_uint_t ngx_msgbus_recall_is_away(ngx_msgbus_recall_t *recall);
 static ngx_msgbus_asked_t *ngx_msgbus_recall_find(
@@ -148,42 +147,12 @@ ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     ngx_queue_init(&recall->waiting);
     ngx_queue_init(&recall->done);
 
-    if (pthread_mutex_init(&recall->mutex, NULL) != 0) {
+    if (ngx_msgbus_cond_init(&recall->cond) != NGX_OK) {
         ngx_free(recall);
-        return NULL;
-    }
-
-    if (ngx_msgbus_recall_cond(&recall->cond) != NGX_OK) {
-        (void) pthread_mutex_destroy(&recall->mutex);
-        ngx_free(recall);
-
         return NULL;
     }
 
     return recall;
-}
-
-
-/* its waits are told by the clock that nobody sets */
-static ngx_int_t
-ngx_msgbus_recall_cond(pthread_cond_t *cond)
-{
-    int                 err;
-    pthread_condattr_t  attr;
-
-    if (pthread_condattr_init(&attr) != 0) {
-        return NGX_ERROR;
-    }
-
-    err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-
-    if (err == 0) {
-        err = pthread_cond_init(cond, &attr);
-    }
-
-    (void) pthread_condattr_destroy(&attr);
-
-    return err ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -322,7 +291,7 @@ ngx_msgbus_recall_is_away(ngx_msgbus_recall_t *recall)
 
     limit = (recall->conf->silence + NGX_MSGBUS_RECALL_SLACK) * 1000;
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
 
     /* not before: what the thread has begun meanwhile, it has not for long */
 
@@ -331,7 +300,7 @@ ngx_msgbus_recall_is_away(ngx_msgbus_recall_t *recall)
     away = now < recall->rest
            || (recall->begun && now - recall->begun > limit);
 
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     return away;
 }
@@ -355,7 +324,7 @@ ngx_msgbus_recall_find(ngx_msgbus_recall_t *recall, ngx_msgbus_history_t *h)
             continue;
         }
 
-        (void) pthread_mutex_lock(&recall->mutex);
+        ngx_msgbus_cond_lock(&recall->cond);
 
         fits = asked->state != NGX_MSGBUS_ASKED_DONE;
 
@@ -374,7 +343,7 @@ ngx_msgbus_recall_find(ngx_msgbus_recall_t *recall, ngx_msgbus_history_t *h)
             }
         }
 
-        (void) pthread_mutex_unlock(&recall->mutex);
+        ngx_msgbus_cond_unlock(&recall->cond);
 
         if (fits) {
             return asked;
@@ -398,12 +367,12 @@ ngx_msgbus_recall_add(ngx_msgbus_recall_t *recall, ngx_msgbus_history_t *h)
     ngx_queue_insert_tail(&recall->all, &asked->queue);
     recall->questions++;
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
 
     ngx_queue_insert_tail(&recall->waiting, &asked->link);
-    (void) pthread_cond_signal(&recall->cond);
+    ngx_msgbus_cond_signal_locked(&recall->cond);
 
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     return asked;
 }
@@ -431,7 +400,7 @@ ngx_msgbus_recall_forget(ngx_msgbus_ask_t *ask)
 
     /* nobody is left: it is not asked, where that is not done yet */
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
 
     waits = asked->state == NGX_MSGBUS_ASKED_WAITS;
 
@@ -439,7 +408,7 @@ ngx_msgbus_recall_forget(ngx_msgbus_ask_t *ask)
         ngx_queue_remove(&asked->link);
     }
 
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     if (waits) {
         ngx_msgbus_recall_drop(recall, asked);
@@ -529,12 +498,12 @@ ngx_msgbus_recall_more_handler(ngx_event_t *ev)
          n++)
     {
 
-        (void) pthread_mutex_lock(&recall->mutex);
+        ngx_msgbus_cond_lock(&recall->cond);
 
         q = ngx_queue_empty(&recall->done) ? NULL
                                            : ngx_queue_head(&recall->done);
 
-        (void) pthread_mutex_unlock(&recall->mutex);
+        ngx_msgbus_cond_unlock(&recall->cond);
 
         if (q == NULL) {
             return;
@@ -544,9 +513,9 @@ ngx_msgbus_recall_more_handler(ngx_event_t *ev)
 
         if (ngx_queue_empty(&asked->asks)) {
 
-            (void) pthread_mutex_lock(&recall->mutex);
+            ngx_msgbus_cond_lock(&recall->cond);
             ngx_queue_remove(&asked->link);
-            (void) pthread_mutex_unlock(&recall->mutex);
+            ngx_msgbus_cond_unlock(&recall->cond);
 
             ngx_msgbus_recall_drop(recall, asked);
             continue;
@@ -604,12 +573,12 @@ ngx_msgbus_recall_hurry(ngx_msgbus_recall_t *recall, ngx_msec_t ms)
 void
 ngx_msgbus_recall_stop(ngx_msgbus_recall_t *recall)
 {
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
 
     recall->stop = 1;
-    (void) pthread_cond_signal(&recall->cond);
+    ngx_msgbus_cond_signal_locked(&recall->cond);
 
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 }
 
 
@@ -652,8 +621,7 @@ ngx_msgbus_recall_join(ngx_msgbus_recall_t *recall, uint64_t until)
         ngx_msgbus_recall_drop(recall, asked);
     }
 
-    (void) pthread_cond_destroy(&recall->cond);
-    (void) pthread_mutex_destroy(&recall->mutex);
+    ngx_msgbus_cond_destroy(&recall->cond);
 
     ngx_free(recall);
 
@@ -666,9 +634,9 @@ ngx_msgbus_recall_has_ended(ngx_msgbus_recall_t *recall)
 {
     ngx_uint_t  ended;
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
     ended = recall->ended;
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     return ended;
 }
@@ -694,9 +662,9 @@ ngx_msgbus_recall_cycle(void *data)
 
     ngx_msgbus_recall_detach(recall);
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
     recall->ended = 1;
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     return NULL;
 }
@@ -706,32 +674,27 @@ ngx_msgbus_recall_cycle(void *data)
 static ngx_msgbus_asked_t *
 ngx_msgbus_recall_next(ngx_msgbus_recall_t *recall)
 {
-    int                  rc;
+    uint64_t             until;
     ngx_queue_t         *q;
-    struct timespec      ts;
     ngx_msgbus_asked_t  *asked;
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
 
     while (ngx_queue_empty(&recall->waiting) && !recall->stop) {
 
-        if (!recall->attached) {
-            (void) pthread_cond_wait(&recall->cond, &recall->mutex);
-            continue;
-        }
+        until = recall->attached
+                ? ngx_msgbus_cond_deadline(NGX_MSGBUS_RECALL_IDLE) : 0;
 
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += NGX_MSGBUS_RECALL_IDLE;
-
-        rc = pthread_cond_timedwait(&recall->cond, &recall->mutex, &ts);
-
-        if (rc != 0 && ngx_queue_empty(&recall->waiting) && !recall->stop) {
+        if (ngx_msgbus_cond_wait_locked(&recall->cond, until) == NGX_AGAIN
+            && ngx_queue_empty(&recall->waiting)
+            && !recall->stop)
+        {
 
             /* files that have left, or a connection, are held for nobody */
 
-            (void) pthread_mutex_unlock(&recall->mutex);
+            ngx_msgbus_cond_unlock(&recall->cond);
             ngx_msgbus_recall_detach(recall);
-            (void) pthread_mutex_lock(&recall->mutex);
+            ngx_msgbus_cond_lock(&recall->cond);
         }
     }
 
@@ -747,7 +710,7 @@ ngx_msgbus_recall_next(ngx_msgbus_recall_t *recall)
         recall->begun = ngx_msgbus_time_monotonic();
     }
 
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     return asked;
 }
@@ -767,7 +730,7 @@ ngx_msgbus_recall_answer(ngx_msgbus_recall_t *recall,
 
     rc = rc == NGX_BUSY ? NGX_ABORT : rc;
 
-    (void) pthread_mutex_lock(&recall->mutex);
+    ngx_msgbus_cond_lock(&recall->cond);
 
     asked->rc = rc;
     asked->state = NGX_MSGBUS_ASKED_DONE;
@@ -791,7 +754,7 @@ ngx_msgbus_recall_answer(ngx_msgbus_recall_t *recall,
         }
     }
 
-    (void) pthread_mutex_unlock(&recall->mutex);
+    ngx_msgbus_cond_unlock(&recall->cond);
 
     ngx_msgbus_notify_signal(recall->notify, recall->slot / 64,
                              (ngx_atomic_uint_t) 1 << recall->slot % 64,

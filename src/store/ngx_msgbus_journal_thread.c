@@ -19,11 +19,10 @@
 #include "ngx_msgbus_journal_thread.h"
 
 
-/* between two turns, s */
-#define NGX_MSGBUS_JOURNAL_TURN  1
+/* between two turns, ms */
+#define NGX_MSGBUS_JOURNAL_TURN  1000
 
 
-static ngx_int_t ngx_msgbus_journal_thread_cond(pthread_cond_t *cond);
 static void *ngx_msgbus_journal_thread_cycle(void *data);
 static ngx_int_t ngx_msgbus_journal_thread_turn(
     ngx_msgbus_journal_thread_t *t, ngx_msgbus_journal_keeper_t *k,
@@ -38,47 +37,14 @@ ngx_msgbus_journal_thread_init(ngx_msgbus_journal_thread_t *t,
 
     t->conf = conf;
 
-    if (pthread_mutex_init(&t->mutex, NULL) != 0) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_msgbus_journal_thread_cond(&t->cond) != NGX_OK) {
-        (void) pthread_mutex_destroy(&t->mutex);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/* its waits are told by the clock that nobody sets */
-static ngx_int_t
-ngx_msgbus_journal_thread_cond(pthread_cond_t *cond)
-{
-    int                 err;
-    pthread_condattr_t  attr;
-
-    if (pthread_condattr_init(&attr) != 0) {
-        return NGX_ERROR;
-    }
-
-    err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-
-    if (err == 0) {
-        err = pthread_cond_init(cond, &attr);
-    }
-
-    (void) pthread_condattr_destroy(&attr);
-
-    return err ? NGX_ERROR : NGX_OK;
+    return ngx_msgbus_cond_init(&t->cond);
 }
 
 
 void
 ngx_msgbus_journal_thread_free(ngx_msgbus_journal_thread_t *t)
 {
-    (void) pthread_cond_destroy(&t->cond);
-    (void) pthread_mutex_destroy(&t->mutex);
+    ngx_msgbus_cond_destroy(&t->cond);
 }
 
 
@@ -112,10 +78,10 @@ ngx_msgbus_journal_thread_start(ngx_msgbus_journal_thread_t *t,
 void
 ngx_msgbus_journal_thread_stop(ngx_msgbus_journal_thread_t *t)
 {
-    (void) pthread_mutex_lock(&t->mutex);
+    ngx_msgbus_cond_lock(&t->cond);
     __atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
-    (void) pthread_cond_signal(&t->cond);
-    (void) pthread_mutex_unlock(&t->mutex);
+    ngx_msgbus_cond_signal_locked(&t->cond);
+    ngx_msgbus_cond_unlock(&t->cond);
 }
 
 
@@ -132,10 +98,10 @@ ngx_msgbus_journal_thread_join(ngx_msgbus_journal_thread_t *t)
 void
 ngx_msgbus_journal_thread_due(ngx_msgbus_journal_thread_t *t)
 {
-    (void) pthread_mutex_lock(&t->mutex);
+    ngx_msgbus_cond_lock(&t->cond);
     t->due = 1;
-    (void) pthread_cond_signal(&t->cond);
-    (void) pthread_mutex_unlock(&t->mutex);
+    ngx_msgbus_cond_signal_locked(&t->cond);
+    ngx_msgbus_cond_unlock(&t->cond);
 }
 
 
@@ -143,7 +109,7 @@ void
 ngx_msgbus_journal_thread_warn(ngx_msgbus_journal_thread_t *t,
     ngx_msgbus_journal_warning_pt handler, void *data)
 {
-    (void) pthread_mutex_lock(&t->mutex);
+    ngx_msgbus_cond_lock(&t->cond);
 
     if (t->clock) {
         handler(data, "the clock was set, no segment is removed for its age");
@@ -157,7 +123,7 @@ ngx_msgbus_journal_thread_warn(ngx_msgbus_journal_thread_t *t,
         handler(data, t->error);
     }
 
-    (void) pthread_mutex_unlock(&t->mutex);
+    ngx_msgbus_cond_unlock(&t->cond);
 }
 
 
@@ -166,22 +132,22 @@ ngx_msgbus_journal_thread_cycle(void *data)
 {
     ngx_msgbus_journal_thread_t *t = data;
 
+    uint64_t                     until;
     ngx_int_t                    rc;
     ngx_uint_t                   open;
-    struct timespec              ts;
     ngx_msgbus_journal_keeper_t  k;
 
     open = 0;
 
-    (void) pthread_mutex_lock(&t->mutex);
+    ngx_msgbus_cond_lock(&t->cond);
 
     while (!t->stop) {
 
-        (void) pthread_mutex_unlock(&t->mutex);
+        ngx_msgbus_cond_unlock(&t->cond);
 
         rc = ngx_msgbus_journal_thread_turn(t, &k, &open);
 
-        (void) pthread_mutex_lock(&t->mutex);
+        ngx_msgbus_cond_lock(&t->cond);
 
         t->clock = k.clock;
         t->bad = k.bad;
@@ -197,19 +163,16 @@ ngx_msgbus_journal_thread_cycle(void *data)
             continue;
         }
 
-        /* a clock that is set back is no reason to wait for a year */
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += NGX_MSGBUS_JOURNAL_TURN;
+        until = ngx_msgbus_cond_deadline(NGX_MSGBUS_JOURNAL_TURN);
 
         while (!t->stop && !t->due
-               && pthread_cond_timedwait(&t->cond, &t->mutex, &ts) == 0)
+               && ngx_msgbus_cond_wait_locked(&t->cond, until) == NGX_OK)
         {
             /* void */
         }
     }
 
-    (void) pthread_mutex_unlock(&t->mutex);
+    ngx_msgbus_cond_unlock(&t->cond);
 
     if (open) {
         ngx_msgbus_journal_keeper_close(&k);

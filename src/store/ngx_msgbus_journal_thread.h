@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <pthread.h>
+#include "ngx_msgbus_cond.h"
 #include "ngx_msgbus_journal.h"
 
 
@@ -21,9 +22,9 @@ typedef struct {
     ngx_uint_t                   started;
     pthread_t                    thread;
 
-    /* under the mutex: */
-    pthread_mutex_t              mutex;
-    pthread_cond_t               cond;
+    ngx_msgbus_cond_t            cond;
+
+    /* under its mutex: */
     ngx_uint_t                   stop;       /* atomic, too */
     ngx_uint_t                   due;        /* a segment has begun */
     ngx_uint_t                   clock;      /* it was set */

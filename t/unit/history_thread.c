@@ -17,6 +17,7 @@
 #include <ngx_event.h>
 #include <poll.h>
 #include <pthread.h>
+#include "ngx_msgbus_cond.h"
 #include "ngx_msgbus_lines.h"
 #include "ngx_msgbus_recall.h"
 
@@ -27,6 +28,7 @@
 #define DELAY    100
 #define SLACK    500
 #define TTL      1000000
+#define IDLE     10000
 
 
 /* one who asks */
@@ -66,7 +68,12 @@ static void check_hung(void);
 static void check_clock(void);
 static void check_exit(void);
 static void check_not_shown(void);
+static void check_idle(void);
 static void check_many(ngx_uint_t seconds);
+
+/* by the linker: what the thread waits for, and what it would */
+uint64_t __wrap_ngx_msgbus_cond_deadline(ngx_msec_t ms);
+uint64_t __real_ngx_msgbus_cond_deadline(ngx_msec_t ms);
 
 
 static ngx_msgbus_store_t  store = {
@@ -102,6 +109,10 @@ static ngx_uint_t             shut, calls, wild;
 static ngx_int_t              outcome = NGX_OK;
 static char                   last_hide[100];
 static uint64_t               last_since, wall = 1325376000000;
+static uint64_t               last_call, disconnected;   /* us */
+
+/* what of a deadline has passed already, ms */
+static ngx_uint_t             passed;
 
 
 int
@@ -120,6 +131,7 @@ main(int argc, char **argv)
     check_failed();
     check_hung();
     check_not_shown();
+    check_idle();
     check_clock();
     check_exit();
     check_many(strtoul(argv[1], NULL, 10));
@@ -158,6 +170,10 @@ store_attach(ngx_msgbus_db_t *db)
 static void
 store_disconnect(ngx_msgbus_db_t *db)
 {
+    (void) pthread_mutex_lock(&mutex);
+    disconnected = ngx_msgbus_time_monotonic();
+    (void) pthread_mutex_unlock(&mutex);
+
     unit_check(ngx_atomic_fetch_add(&attached, -1) == 1, "not attached");
 }
 
@@ -186,6 +202,7 @@ store_history(ngx_msgbus_db_t *db, ngx_msgbus_history_t *h,
 
     calls++;
     last_since = h->since;
+    last_call = ngx_msgbus_time_monotonic();
     sprintf(last_hide, "%.*s", (int) h->hide.len, h->hide.data);
     (void) pthread_cond_broadcast(&cond);
 
@@ -721,6 +738,63 @@ check_not_shown(void)
     unit_check(askers[0].ask.rc == NGX_OK, "no page");
 
     end();
+}
+
+
+/*
+ * A connection that nobody needs is let go, not before its time, and made again
+ * for the next question.
+ */
+static void
+check_idle(void)
+{
+    uint64_t    idle;
+    ngx_uint_t  i, n;
+
+    begin();
+    passed = IDLE - 300;
+    disconnected = 0;
+
+    for (n = 1; n < 3; n++) {
+        (void) ask(&askers[0], "/c1", 0, 100, NULL);
+        run_until(2 * n - 1);
+        run(100);
+
+        unit_check(ask(&askers[1], "/c2", 0, 100, NULL) == NGX_AGAIN,
+                   "not asked");
+        run_until(2 * n);
+
+        unit_check(askers[0].ask.rc == NGX_OK && askers[1].ask.rc == NGX_OK
+                   && calls == 2 * n, "no page");
+
+        for (i = 0, idle = 0; idle == 0; i++) {
+            unit_check(i < 5000, "an idle connection is kept");
+            run(1);
+
+            (void) pthread_mutex_lock(&mutex);
+
+            if (disconnected) {
+                idle = disconnected - last_call;
+                disconnected = 0;
+            }
+
+            (void) pthread_mutex_unlock(&mutex);
+        }
+
+        unit_check(idle >= 300000, "let go after %" PRIu64 " us", idle);
+    }
+
+    end();
+    passed = 0;
+}
+
+
+uint64_t
+__wrap_ngx_msgbus_cond_deadline(ngx_msec_t ms)
+{
+    unit_check(ms == IDLE, "idle for %lu ms", (unsigned long) ms);
+
+    return __real_ngx_msgbus_cond_deadline(ms - passed);
 }
 
 

@@ -17,6 +17,7 @@
 #include "ngx_http_msgbus_conf.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_journal.h"
+#include "ngx_http_msgbus_many.h"
 #include "ngx_http_msgbus_mongodb.h"
 #include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_variable.h"
@@ -148,10 +149,17 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
 
     { ngx_string("msgbus_scope"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_http_msgbus_conf_scope,
+      ngx_conf_set_bitmask_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_msgbus_loc_conf_t, said.scope),
       &ngx_http_msgbus_scopes },
+
+    { ngx_string("msgbus_many_below"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_msgbus_conf_many_below,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("msgbus_origin"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,

@@ -15,6 +15,7 @@
 #include "ngx_msgbus_fresh.h"
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_log.h"
+#include "ngx_msgbus_many.h"
 #include "ngx_msgbus_number.h"
 #include "ngx_msgbus_post.h"
 #include "ngx_msgbus_recall.h"
@@ -134,6 +135,14 @@ void ngx_msgbus_exit_worker(ngx_msgbus_t **bus, ngx_uint_t n);
  */
 ngx_int_t ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
     ngx_str_t *name);
+
+/*
+ * Several channels, as a query of this bus names them; text has list->len bytes
+ * for them and lives as long.  NGX_OK; NGX_DECLINED: one is no channel's name,
+ * or there is none; NGX_BUSY: too many.
+ */
+ngx_int_t ngx_msgbus_many(ngx_msgbus_t *bus, ngx_msgbus_many_t *many,
+    ngx_str_t *list, u_char *text);
 
 /* can it be a channel's name, of whatever bus? */
 ngx_uint_t ngx_msgbus_is_channel(ngx_str_t *name);

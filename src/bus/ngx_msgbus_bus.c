@@ -126,6 +126,14 @@ ngx_msgbus_channel(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch,
 }
 
 
+ngx_int_t
+ngx_msgbus_many(ngx_msgbus_t *bus, ngx_msgbus_many_t *many, ngx_str_t *list,
+    u_char *text)
+{
+    return ngx_msgbus_many_parse(many, list, text, bus->log.sh->seed);
+}
+
+
 ngx_uint_t
 ngx_msgbus_is_channel(ngx_str_t *name)
 {

@@ -30,6 +30,8 @@
 #include "ngx_msgbus_show.h"
 
 
+static ngx_uint_t ngx_msgbus_handover_scopes(ngx_msgbus_query_t *q,
+    ngx_msgbus_scope_t *scopes);
 static ngx_int_t ngx_msgbus_handover_events(ngx_msgbus_view_t *view,
     ngx_msgbus_past_t *page, u_char **last, uint64_t now);
 static void ngx_msgbus_handover_gap(ngx_msgbus_view_t *view, uint64_t from,
@@ -44,33 +46,15 @@ void
 ngx_msgbus_handover_question(ngx_msgbus_view_t *view, uint64_t newest,
     ngx_msgbus_history_t *question, ngx_msgbus_scope_t *scopes)
 {
-    size_t                 room;
-    ngx_uint_t             i, n;
-    ngx_msgbus_query_t    *q;
-    ngx_msgbus_channel_t  *ch;
+    size_t               room;
+    ngx_msgbus_query_t  *q;
 
     q = view->query;
-    ch = q->channel;
 
     ngx_memzero(question, sizeof(ngx_msgbus_history_t));
 
-    n = q->scope == NGX_MSGBUS_PARENT ? ch->depth : 1;
-
-    for (i = 0; i < n; i++) {
-        scopes[i].below = (q->scope == NGX_MSGBUS_ALL);
-
-        if (q->scope == NGX_MSGBUS_WHOLE) {
-            ngx_str_null(&scopes[i].channel);
-            continue;
-        }
-
-        scopes[i].channel.data = ch->name.data;
-        scopes[i].channel.len = q->scope == NGX_MSGBUS_PARENT
-                                ? ch->levels[i].len : ch->name.len;
-    }
-
     question->scopes = scopes;
-    question->nscopes = n;
+    question->nscopes = ngx_msgbus_handover_scopes(q, scopes);
     question->hide = q->hide;
     question->newest_first = q->newest_first;
 
@@ -99,6 +83,49 @@ ngx_msgbus_handover_question(ngx_msgbus_view_t *view, uint64_t newest,
 
     question->max = ngx_min(question->max, q->max_events - view->events);
     question->max_bytes = ngx_min(question->max_bytes, room);
+}
+
+
+/* the channels that a query names, as a store has them */
+static ngx_uint_t
+ngx_msgbus_handover_scopes(ngx_msgbus_query_t *q, ngx_msgbus_scope_t *scopes)
+{
+    ngx_uint_t                i, n;
+    ngx_msgbus_many_t        *many;
+    ngx_msgbus_channel_t     *ch;
+    ngx_msgbus_many_entry_t  *entry;
+
+    if (q->scope == NGX_MSGBUS_MANY) {
+        many = q->many;
+
+        for (i = 0; i < many->n; i++) {
+            entry = &many->entries[i];
+
+            scopes[i].below = (entry->slot != 0);
+            scopes[i].channel.data = NGX_MSGBUS_MANY_NAME(many, entry);
+            scopes[i].channel.len = entry->len;
+        }
+
+        return many->n;
+    }
+
+    ch = q->channel;
+    n = q->scope == NGX_MSGBUS_PARENT ? ch->depth : 1;
+
+    for (i = 0; i < n; i++) {
+        scopes[i].below = (q->scope == NGX_MSGBUS_ALL);
+
+        if (q->scope == NGX_MSGBUS_WHOLE) {
+            ngx_str_null(&scopes[i].channel);
+            continue;
+        }
+
+        scopes[i].channel.data = ch->name.data;
+        scopes[i].channel.len = q->scope == NGX_MSGBUS_PARENT
+                                ? ch->levels[i].len : ch->name.len;
+    }
+
+    return n;
 }
 
 

@@ -16,7 +16,7 @@
 
 /*
  * The question for what is behind the place of a view that the log has
- * declined, with scopes for its channels, NGX_MSGBUS_CHANNEL_DEPTH of them at
+ * declined, with scopes for its channels, NGX_MSGBUS_MANY_MAX of them at
  * most; newest is the log's newest id, taken before the store is asked.  It
  * points into the query.
  */

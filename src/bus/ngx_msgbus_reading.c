@@ -219,7 +219,7 @@ static ngx_int_t
 ngx_msgbus_read_question(ngx_msgbus_t *bus, ngx_msgbus_view_t *view,
     ngx_msgbus_ask_t *ask)
 {
-    ngx_msgbus_scope_t  scopes[NGX_MSGBUS_CHANNEL_DEPTH];
+    ngx_msgbus_scope_t  scopes[NGX_MSGBUS_MANY_MAX];
 
     ask->page = NULL;
 

@@ -157,12 +157,14 @@ ngx_int_t
 ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     ngx_msgbus_query_t *q)
 {
-    ngx_int_t              rc;
-    ngx_uint_t             i, n;
-    ngx_msgbus_channel_t  *ch;
+    ngx_int_t                 rc;
+    ngx_uint_t                i, n;
+    ngx_msgbus_channel_t     *ch;
+    ngx_msgbus_many_entry_t  *entry;
 
     ch = q->channel;
-    n = q->scope == NGX_MSGBUS_PARENT ? ch->depth : 1;
+    n = q->scope == NGX_MSGBUS_PARENT ? ch->depth
+        : q->scope == NGX_MSGBUS_MANY ? q->many->n : 1;
 
     if (n > 1) {
         w->watch.some = ngx_alloc(n * sizeof(ngx_msgbus_watch_t), ws->log);
@@ -185,6 +187,16 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     case NGX_MSGBUS_ALL:
         rc = ngx_msgbus_watch(ws, w, ch->levels[ch->depth - 1].hash,
                               (uint32_t) ch->depth);
+        break;
+
+    case NGX_MSGBUS_MANY:
+        rc = NGX_OK;
+
+        for (i = 0; i < n && rc == NGX_OK; i++) {
+            entry = &q->many->entries[i];
+            rc = ngx_msgbus_watch(ws, w, entry->hash, entry->slot);
+        }
+
         break;
 
     default:    /* exact, parent: from the channel upwards */
@@ -543,6 +555,10 @@ ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
     n = w->nwatches;
 
     for (i = 0; i < n; i++) {
+        if (!watch[i].audience->due) {
+            continue;
+        }
+
         hash = watch[i].audience->hash;
         slot = watch[i].audience->slot;
 

@@ -72,6 +72,7 @@ typedef struct {
     ngx_flag_t                 require_uuid;
     ngx_uint_t                 jsonp;         /* NGX_HTTP_MSGBUS_JSONP_* */
     ngx_uint_t                 scope;         /* bits */
+    ngx_array_t               *many_below;    /* of ngx_str_t; NULL: any */
     ngx_array_t               *origins;       /* NULL: the server's names;
                                                  empty: any */
     ngx_array_t               *names;         /* of the server */

@@ -126,6 +126,10 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
         return ngx_http_msgbus_is(name, "verbose") ? &args->verbose : NULL;
 
     case 8:
+        if (ngx_http_msgbus_is(name, "channels")) {
+            return &args->channels;
+        }
+
         return ngx_http_msgbus_is(name, "callback") ? &args->callback : NULL;
 
     case 9:

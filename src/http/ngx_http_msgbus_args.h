@@ -24,6 +24,7 @@ typedef struct {
     ngx_str_t                  max_events;
     ngx_str_t                  sort;
     ngx_str_t                  events;
+    ngx_str_t                  channels;
     ngx_str_t                  echo;
     ngx_str_t                  wait;
     ngx_str_t                  callback;

@@ -137,6 +137,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
     lcf->said.require_uuid = NGX_CONF_UNSET;
     lcf->said.jsonp = NGX_CONF_UNSET_UINT;
     lcf->said.origins = NGX_CONF_UNSET_PTR;
+    lcf->many_below = NGX_CONF_UNSET_PTR;
     lcf->test_mode = NGX_CONF_UNSET;
     lcf->max_wait = NGX_CONF_UNSET_MSEC;
     lcf->max_waiters = NGX_CONF_UNSET_UINT;
@@ -172,6 +173,7 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->max_depth, prev->max_depth, 512);
     ngx_conf_merge_value(conf->fresh_reads, prev->fresh_reads, 0);
     ngx_conf_merge_value(conf->history, prev->history, 1);
+    ngx_conf_merge_ptr_value(conf->many_below, prev->many_below, NULL);
     ngx_conf_merge_value(conf->test_mode, prev->test_mode, 0);
     ngx_conf_merge_str_value(conf->auth_prefix, prev->auth_prefix, "");
     ngx_conf_merge_msec_value(conf->max_wait, prev->max_wait, 30000);
@@ -710,23 +712,6 @@ ngx_http_msgbus_set_handler(ngx_conf_t *cf, ngx_http_handler_pt handler)
     clcf->handler = handler;
 
     return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_msgbus_conf_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_msgbus_loc_conf_t  *lcf = conf;
-
-    char  *rv;
-
-    rv = ngx_conf_set_bitmask_slot(cf, cmd, conf);
-
-    if (rv == NGX_CONF_OK && (lcf->said.scope & NGX_HTTP_MSGBUS_MANY)) {
-        return "has no \"many\" yet, one request reads one channel";
-    }
-
-    return rv;
 }
 
 

@@ -23,8 +23,6 @@ char *ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_msgbus_conf_scope(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_park(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -213,6 +213,12 @@ ngx_http_msgbus_page_depends(ngx_http_request_t *r,
     ngx_crc32_init(*hash);
     ngx_crc32_update(hash, bus->data, bus->len);
     ngx_crc32_update(hash, pass->name.data, pass->name.len);
+
+    if (pass->query.many) {
+        ngx_crc32_update(hash, pass->query.many->text.data,
+                         pass->query.many->text.len);
+    }
+
     ngx_crc32_update(hash, (u_char *) " ", 1);
     ngx_crc32_update(hash, uuid->data, uuid->len);
     ngx_crc32_final(*hash);

@@ -16,6 +16,7 @@
 #include "ngx_http_msgbus_agent.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_headers.h"
+#include "ngx_http_msgbus_many.h"
 #include "ngx_http_msgbus_query.h"
 
 
@@ -59,13 +60,14 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
                                       "The store has not answered yet");
     }
 
-    rc = ngx_http_msgbus_query_scope(r, pass);
+    rc = args->channels.data ? ngx_http_msgbus_many(r, pass, &args->channels)
+                             : ngx_http_msgbus_query_scope(r, pass);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (pass->channel->depth == 0) {
+    if (pass->channel->depth == 0 && args->channels.data == NULL) {
 
         /* "/" is the whole bus and nothing else */
 

@@ -16,7 +16,7 @@
 #include "ngx_http_msgbus_topic.h"
 
 
-/* what stands before the channel's name in a topic's key */
+/* what stands before the channel's name, or the list of several, in a key */
 typedef struct {
     void                   **loc_conf;
     void                   **srv_conf;
@@ -49,7 +49,8 @@ ngx_http_msgbus_topic(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     ngx_http_msgbus_topic_t      *topic;
     ngx_http_msgbus_topic_key_t   k;
     u_char                        text[sizeof(ngx_http_msgbus_topic_key_t)
-                                       + NGX_MSGBUS_CHANNEL_LEN];
+                                       + NGX_MSGBUS_CHANNEL_LEN
+                                       + NGX_MSGBUS_MANY_LEN], *p;
 
     if (ngx_http_msgbus_topics.root == NULL) {
         ngx_rbtree_init(&ngx_http_msgbus_topics,
@@ -70,9 +71,16 @@ ngx_http_msgbus_topic(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     k.newest_first = pass->query.newest_first;
 
     key.data = text;
-    key.len = ngx_cpymem(ngx_cpymem(text, &k, sizeof(k)), pass->name.data,
-                         pass->name.len)
-              - text;
+
+    p = ngx_cpymem(text, &k, sizeof(k));
+    p = ngx_cpymem(p, pass->name.data, pass->name.len);
+
+    if (k.scope == NGX_MSGBUS_MANY) {
+        p = ngx_cpymem(p, pass->query.many->text.data,
+                       pass->query.many->text.len);
+    }
+
+    key.len = p - text;
 
     hash = ngx_crc32_long(key.data, key.len);
 
@@ -99,16 +107,24 @@ static ngx_http_msgbus_topic_t *
 ngx_http_msgbus_topic_create(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_str_t *key, uint32_t hash)
 {
-    size_t                    size;
+    size_t                    size, channel;
     ngx_str_t                 hide;
+    ngx_msgbus_many_t        *many;
     ngx_msgbus_channel_t     *ch;
     ngx_http_msgbus_topic_t  *topic;
 
     ch = pass->channel;
 
-    size = offsetof(ngx_http_msgbus_topic_t, channel)
-           + offsetof(ngx_msgbus_channel_t, levels)
-           + ch->depth * sizeof(ngx_msgbus_level_t);
+    many = pass->query.scope == NGX_MSGBUS_MANY ? pass->query.many : NULL;
+
+    channel = offsetof(ngx_msgbus_channel_t, levels)
+              + ch->depth * sizeof(ngx_msgbus_level_t);
+
+    size = offsetof(ngx_http_msgbus_topic_t, channel) + channel;
+
+    if (many) {
+        size = ngx_align(size, sizeof(void *)) + NGX_MSGBUS_MANY_SIZE(many);
+    }
 
     topic = ngx_alloc(size + key->len, r->connection->log);
     if (topic == NULL) {
@@ -138,13 +154,23 @@ ngx_http_msgbus_topic_create(ngx_http_request_t *r,
     ngx_str_null(&hide);
     topic->query.hide = hide;
 
-    ngx_memcpy(&topic->channel, ch,
-               offsetof(ngx_msgbus_channel_t, levels)
-               + ch->depth * sizeof(ngx_msgbus_level_t));
+    ngx_memcpy(&topic->channel, ch, channel);
 
     topic->channel.name.len = pass->name.len;
     topic->channel.name.data = topic->node.str.data
                                + sizeof(ngx_http_msgbus_topic_key_t);
+
+    topic->query.many = NULL;
+
+    if (many) {
+        size -= NGX_MSGBUS_MANY_SIZE(many);
+
+        topic->query.many = (ngx_msgbus_many_t *) ((u_char *) topic + size);
+        ngx_memcpy(topic->query.many, many, NGX_MSGBUS_MANY_SIZE(many));
+
+        topic->query.many->text.data = topic->channel.name.data
+                                       + pass->name.len;
+    }
 
     ngx_rbtree_insert(&ngx_http_msgbus_topics, &topic->node.node);
 

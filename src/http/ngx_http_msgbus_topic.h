@@ -30,7 +30,8 @@ typedef struct {
 
     ngx_msgbus_form_e            form;
     ngx_msgbus_query_t           query;     /* of nobody's cursor and uuid */
-    ngx_msgbus_channel_t         channel;   /* no more levels than it has */
+    ngx_msgbus_channel_t         channel;   /* no more levels than it has;
+                                               behind it query.many */
 } ngx_http_msgbus_topic_t;
 
 

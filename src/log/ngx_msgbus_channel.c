@@ -146,6 +146,18 @@ ngx_msgbus_node_find_locked(ngx_msgbus_nodes_t *nodes,
 }
 
 
+ngx_msgbus_node_t *
+ngx_msgbus_node_named_locked(ngx_msgbus_nodes_t *nodes, u_char *name,
+    ngx_msgbus_level_t *level)
+{
+    uint32_t  n;
+
+    n = ngx_msgbus_node_lookup(nodes, name, level);
+
+    return n == NGX_MSGBUS_NODE_NONE ? NULL : &nodes->nodes[n];
+}
+
+
 static uint32_t
 ngx_msgbus_node_lookup(ngx_msgbus_nodes_t *nodes, u_char *name,
     ngx_msgbus_level_t *level)

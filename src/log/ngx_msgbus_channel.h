@@ -113,6 +113,10 @@ void ngx_msgbus_nodes_init(ngx_msgbus_nodes_t *nodes);
 ngx_msgbus_node_t *ngx_msgbus_node_find_locked(ngx_msgbus_nodes_t *nodes,
     ngx_msgbus_channel_t *ch, ngx_uint_t level);
 
+/* the node of a channel by its whole name, or NULL */
+ngx_msgbus_node_t *ngx_msgbus_node_named_locked(ngx_msgbus_nodes_t *nodes,
+    u_char *name, ngx_msgbus_level_t *level);
+
 /*
  * Puts the nodes of all the channel's levels into found[depth]; those that are
  * missing are made, and idle, each a step of its own.  NGX_OK; NGX_BUSY if no

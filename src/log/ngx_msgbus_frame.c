@@ -33,6 +33,7 @@
 
 
 static uint32_t ngx_msgbus_frame_hash(ngx_msgbus_query_t *query);
+static ngx_str_t *ngx_msgbus_frame_name(ngx_msgbus_query_t *query);
 static ngx_queue_t *ngx_msgbus_frame_bucket(ngx_msgbus_frames_t *frames,
     uint32_t hash, ngx_uint_t scope, ngx_msgbus_form_e form);
 static void ngx_msgbus_frame_unshare(ngx_msgbus_frames_t *frames,
@@ -113,7 +114,7 @@ ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
     }
 
     hash = ngx_msgbus_frame_hash(query);
-    name = &query->channel->name;
+    name = ngx_msgbus_frame_name(query);
     bucket = ngx_msgbus_frame_bucket(frames, hash, query->scope, form);
 
     for (q = ngx_queue_head(bucket);
@@ -143,9 +144,22 @@ ngx_msgbus_frame_hash(ngx_msgbus_query_t *query)
 {
     ngx_msgbus_channel_t  *ch;
 
+    if (query->scope == NGX_MSGBUS_MANY) {
+        return query->many->hash;
+    }
+
     ch = query->channel;
 
     return ch->depth ? ch->levels[ch->depth - 1].hash : 0;
+}
+
+
+/* with the scope it says which events a frame is for */
+static ngx_str_t *
+ngx_msgbus_frame_name(ngx_msgbus_query_t *query)
+{
+    return query->scope == NGX_MSGBUS_MANY ? &query->many->text
+                                           : &query->channel->name;
 }
 
 
@@ -230,6 +244,7 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
 {
     u_char                    *p, *uuid;
     size_t                     size, uuids, escapes;
+    ngx_str_t                 *name;
     ngx_uint_t                 i;
     ngx_msgbus_mark_t         *mark;
     ngx_msgbus_view_t         *view;
@@ -239,11 +254,12 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
 
     view = rendered->view;
     query = view->query;
+    name = ngx_msgbus_frame_name(query);
 
     size = ngx_msgbus_frame_len(rendered, &uuids, &escapes);
 
     frame = ngx_msgbus_frame_alloc(view->events, size,
-                                   uuids + query->channel->name.len, log);
+                                   uuids + name->len, log);
     if (frame == NULL) {
         return NULL;
     }
@@ -290,9 +306,9 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
     frame->scope = query->scope;
     frame->form = form;
     frame->hash = ngx_msgbus_frame_hash(query);
-    frame->name.len = query->channel->name.len;
+    frame->name.len = name->len;
     frame->name.data = uuid;
-    ngx_memcpy(uuid, query->channel->name.data, frame->name.len);
+    ngx_memcpy(uuid, name->data, name->len);
 
     frame->more = rendered->more;
     frame->lost = rendered->lost;

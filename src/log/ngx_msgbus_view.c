@@ -42,6 +42,11 @@ static ngx_int_t ngx_msgbus_view_event(ngx_msgbus_view_t *view,
     ngx_msgbus_record_t *rec, u_char *buf, u_char **last, uint64_t now);
 static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
+static ngx_uint_t ngx_msgbus_view_open_many(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
+static ngx_uint_t ngx_msgbus_view_add(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, ngx_msgbus_source_t *source,
+    ngx_msgbus_node_t *node, ngx_uint_t slot);
 static void ngx_msgbus_view_dropped(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, uint64_t id);
 static void ngx_msgbus_view_seek(ngx_msgbus_log_t *log,
@@ -69,7 +74,7 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     ngx_uint_t            n, gap, examined;
     ngx_msgbus_query_t   *q;
     ngx_msgbus_record_t  *rec;
-    ngx_msgbus_source_t  *s, sources[NGX_MSGBUS_CHANNEL_DEPTH];
+    ngx_msgbus_source_t  *s, sources[NGX_MSGBUS_MANY_MAX];
 
     q = view->query;
     *last = buf;
@@ -244,10 +249,9 @@ static ngx_uint_t
 ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     ngx_msgbus_source_t *sources)
 {
-    ngx_uint_t            n, level, lowest;
-    ngx_msgbus_node_t    *node;
-    ngx_msgbus_query_t   *q;
-    ngx_msgbus_source_t  *s;
+    ngx_uint_t           n, level, lowest;
+    ngx_msgbus_node_t   *node;
+    ngx_msgbus_query_t  *q;
 
     q = view->query;
 
@@ -270,6 +274,10 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
         return sources[0].serial ? 1 : 0;
     }
 
+    if (q->scope == NGX_MSGBUS_MANY) {
+        return ngx_msgbus_view_open_many(log, view, sources);
+    }
+
     level = q->channel->depth;
     lowest = q->scope == NGX_MSGBUS_PARENT ? 1 : level;
     n = 0;
@@ -278,31 +286,62 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
         node = ngx_msgbus_node_find_locked(&log->nodes, q->channel,
                                            level - 1);
-        if (node == NULL) {
-            ngx_msgbus_view_dropped(log, view, log->sh->nodes.floor);
-            continue;
-        }
 
-        s = &sources[n];
-
-        if (q->scope == NGX_MSGBUS_ALL) {
-            s->list = &node->tree;
-            s->slot = level;
-
-        } else {
-            s->list = &node->exact;
-            s->slot = 0;
-        }
-
-        ngx_msgbus_view_dropped(log, view, s->list->dropped);
-        ngx_msgbus_view_seek(log, view, s);
-
-        if (s->serial) {
-            n++;
-        }
+        n += ngx_msgbus_view_add(log, view, &sources[n], node,
+                                 q->scope == NGX_MSGBUS_ALL ? level : 0);
     }
 
     return n;
+}
+
+
+static ngx_uint_t
+ngx_msgbus_view_open_many(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *sources)
+{
+    ngx_uint_t                i, n;
+    ngx_msgbus_many_t        *many;
+    ngx_msgbus_node_t        *node;
+    ngx_msgbus_level_t        level;
+    ngx_msgbus_many_entry_t  *entry;
+
+    many = view->query->many;
+    n = 0;
+
+    for (i = 0; i < many->n; i++) {
+        entry = &many->entries[i];
+
+        level.hash = entry->hash;
+        level.len = entry->len;
+
+        node = ngx_msgbus_node_named_locked(&log->nodes,
+                                            NGX_MSGBUS_MANY_NAME(many, entry),
+                                            &level);
+
+        n += ngx_msgbus_view_add(log, view, &sources[n], node, entry->slot);
+    }
+
+    return n;
+}
+
+
+/* one list more, of a node or of none; 0: there is nothing in it */
+static ngx_uint_t
+ngx_msgbus_view_add(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *s, ngx_msgbus_node_t *node, ngx_uint_t slot)
+{
+    if (node == NULL) {
+        ngx_msgbus_view_dropped(log, view, log->sh->nodes.floor);
+        return 0;
+    }
+
+    s->list = slot ? &node->tree : &node->exact;
+    s->slot = slot;
+
+    ngx_msgbus_view_dropped(log, view, s->list->dropped);
+    ngx_msgbus_view_seek(log, view, s);
+
+    return s->serial != 0;
 }
 
 

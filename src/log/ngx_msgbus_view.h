@@ -11,17 +11,21 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_log.h"
+#include "ngx_msgbus_many.h"
 
 
 #define NGX_MSGBUS_EXACT   0    /* the channel's own events */
 #define NGX_MSGBUS_PARENT  1    /* and those of the channels above it */
 #define NGX_MSGBUS_ALL     2    /* and those of the channels below it */
 #define NGX_MSGBUS_WHOLE   3    /* every event of the bus */
+#define NGX_MSGBUS_MANY    4    /* of several channels */
 
 
 /* what a reader asks for */
 typedef struct {
-    ngx_msgbus_channel_t  *channel;    /* NULL with NGX_MSGBUS_WHOLE */
+    ngx_msgbus_channel_t  *channel;    /* the root with NGX_MSGBUS_WHOLE
+                                          and NGX_MSGBUS_MANY */
+    ngx_msgbus_many_t     *many;       /* with the latter: which */
     uint64_t               after;      /* the cursor */
     uint64_t               asked;      /* when one above all ids was asked for
                                           first, monotonic, us; else 0 */
@@ -29,7 +33,7 @@ typedef struct {
     size_t                 max_bytes;
     ngx_str_t              hide;       /* a poster's uuid; empty: none */
 
-    unsigned               scope:2;    /* NGX_MSGBUS_* */
+    unsigned               scope:3;    /* NGX_MSGBUS_* */
     unsigned               latest:1;   /* the cursor is the newest event */
     unsigned               newest_first:1;
     unsigned               name:1;     /* "channel" ends each event */

@@ -92,3 +92,23 @@ GET /page
 --- must_die
 --- error_log
 invalid value "1" in "msgbus_fresh_reads" directive, it must be "on" or "off"
+
+
+
+
+=== TEST 8: so is none
+--- config
+    location /bus/ { msgbus bus; msgbus_fresh_reads; }
+--- must_die
+--- error_log
+invalid number of arguments in "msgbus_fresh_reads" directive
+
+
+
+
+=== TEST 9: and another one in the same place
+--- config
+    location /bus/ { msgbus bus; msgbus_fresh_reads on; msgbus_fresh_reads off; }
+--- must_die
+--- error_log
+"msgbus_fresh_reads" directive is duplicate

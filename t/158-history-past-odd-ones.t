@@ -1,5 +1,6 @@
-# Documents of others whose _id is no whole number are passed over in history,
-# however few events are asked for at once.
+# Documents of others whose _id is no whole number are passed over, in history
+# however few events are asked for at once; nor do they hide where events begin
+# or end.
 
 use strict;
 use warnings;
@@ -60,6 +61,18 @@ for my $max (1, 28, 29, 30) {
        "the newest $max");
 }
 
+# those before the first event do not hide which one that is
+
+$fake->put({
+    _id        => Msgbus::Fake::double($_ / 128),
+    channel    => '/a',
+    data       => '[0]',
+    created_at => Msgbus::Fake::date(time * 1000),
+}) for 1 .. 100;
+
+is($client->get("/a?last-known-id=$ids[2]")->gap, 0,
+   'who has seen what is there is told of no gap');
+
 # nor do they hide who is the first that is young
 
 my ($old, $young) = map { Msgbus::Fake::date((time - $_) * 1000) } 7200, 1800;
@@ -87,6 +100,25 @@ is($client->get("/a?last-known-id=$ids[14]")->gap, 0,
    'where that is old as well, the first that is young is found');
 is($client->get("/a?last-known-id=$ids[4]")->gap, 1,
    '    and who comes from below it is told');
+
+# nor which one is the last, for who starts
+
+$nginx->quit;
+
+$fake->put({
+    _id        => Msgbus::Fake::double($ids[-1] + 1000000 + $_ / 128),
+    channel    => '/a',
+    data       => '[0]',
+    created_at => $young,
+}) for 1 .. 100;
+
+$nginx->start;
+$fake->wait_until_up($nginx);
+
+my $next = $client->post('/a', '[31]');
+
+is($next->status, 201, 'what is behind the last event stops no post');
+is($next->id, $ids[-1] + 1, '    and takes no ids');
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -196,12 +196,29 @@ $fake->put(map { $fake->event($_ <= 20 ? { '$double' => $_ + 0.5 } : $_) }
                1 .. 60);
 $page = $history->ask(scopes => ['/a'], upto => 60, max => 50);
 is_deeply($page->{ids}, [21 .. 50], 'who has no whole number is passed over');
+$history->idle;
 $page = $history->ask(scopes => ['/a'], upto => 60, max => 10);
 is_deeply($page->{ids}, [21 .. 30], '    and not only in large pages');
+is($page->{floor}, 20, '    nor do they hide where events begin');
+
+$fake->put(map { $fake->event({ '$double' => $_ / 4096 }) } 1 .. 3000);
+$history->idle;
+$page = $history->ask(scopes => ['/a'], after => 30, upto => 60, max => 10);
+is($page->{floor}, 20, '    however many they are');
+$fake->finds;
+$page = $history->ask(scopes => ['/a'], after => 30, upto => 60, max => 10);
+is(scalar(() = $fake->finds), 2, '    and are passed over once');
 
 $fake->remove({});
-$fake->put(map { $fake->event({ '$double' => $_ + 0.5 }) } 1 .. 6000);
+$fake->put(map { $fake->event({ '$double' => $_ / 16 + 0.03125 }) } 1 .. 6000);
 $page = $history->ask(scopes => ['/a'], upto => 6001, max => 10);
 is($page->{rc}, -6, 'where thousands have none, there is no way on');
+$fake->remove({});
+$fake->put(map { $fake->event($_ <= 9000 ? { '$double' => $_ / 16384 } : $_) }
+               1 .. 9100);
+$history->idle;
+$page = $history->ask(scopes => ['/a'], after => 9000, upto => 9100);
+is_deeply($page->{ids}, [9001 .. 9100], 'where thousands stand before all');
+is($page->{floor}, 9100, '    nobody knows what is missing, and a gap is told');
 
 done_testing;

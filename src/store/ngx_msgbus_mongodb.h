@@ -83,8 +83,12 @@ void ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
 
 /*
  * The first event in an order, 1 or -1, of those with ids above low and below
- * high; and its time in db->newest_created.  NGX_OK, NGX_DECLINED: there is
- * none, NGX_ERROR.
+ * high; and its time in db->newest_created.
+ *
+ * NGX_OK
+ * NGX_DECLINED  there is none
+ * NGX_ABORT     before it come thousands of documents that are no events
+ * NGX_ERROR
  */
 ngx_int_t ngx_msgbus_mongodb_one(ngx_msgbus_db_t *db, int32_t order,
     uint64_t low, uint64_t high, uint64_t *id);

@@ -495,13 +495,16 @@ ngx_msgbus_mongodb_floor(ngx_msgbus_mongodb_page_t *pg, uint64_t *floor)
     since = pg->h->since;
     margin = ngx_min(db->ttl / 16, NGX_MSGBUS_CLOCKS);
 
-    rc = ngx_msgbus_mongodb_one(db, 1, 0, NGX_MSGBUS_ID_END, &id);
+    rc = ngx_msgbus_mongodb_one(db, 1, db->begin, NGX_MSGBUS_ID_END, &id);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    if (rc == NGX_DECLINED) {
+    if (rc != NGX_OK) {
+
+        /* nothing is there, or nobody knows from where on */
+
         *floor = pg->h->upto;
         db->begin = 0;
 
@@ -527,7 +530,7 @@ ngx_msgbus_mongodb_floor(ngx_msgbus_mongodb_page_t *pg, uint64_t *floor)
 
         rc = ngx_msgbus_mongodb_young(db, since + margin, &id);
 
-        if (rc == NGX_DECLINED) {
+        if (rc == NGX_DECLINED || rc == NGX_ABORT) {
             id = pg->h->upto + 1;
             rc = NGX_OK;
         }

@@ -35,8 +35,12 @@
 /* holes between ids that are looked behind */
 #define NGX_MSGBUS_HOLES  16
 
-/* documents that are read to find one whose _id is a whole number */
-#define NGX_MSGBUS_ODD  16
+/*
+ * Documents that are read to find one whose _id is a whole number: so many at
+ * first, eight times as many again and again, at most
+ */
+#define NGX_MSGBUS_ODD      16
+#define NGX_MSGBUS_ODD_MAX  8192
 
 /* how often its oldest and newest documents are looked at, at least, us */
 #define NGX_MSGBUS_INSPECT_PERIOD  60000000
@@ -46,6 +50,11 @@ static ngx_int_t ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
     uint64_t *created);
 static ngx_int_t ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
     size_t bytes, uint64_t *id);
+static ngx_int_t ngx_msgbus_mongodb_end(ngx_msgbus_db_t *db, int32_t order,
+    uint64_t low, uint64_t high, uint64_t *id);
+static ngx_int_t ngx_msgbus_mongodb_first_of(ngx_msgbus_db_t *db,
+    bson_t *filter, const char *by, int32_t order, int64_t limit,
+    uint64_t *id);
 static void ngx_msgbus_mongodb_range(bson_t *filter, uint64_t low,
     uint64_t high);
 static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
@@ -98,7 +107,7 @@ ngx_msgbus_mongodb_newest(ngx_msgbus_db_t *db, uint64_t *id,
 {
     ngx_int_t  rc;
 
-    rc = ngx_msgbus_mongodb_one(db, -1, 0, NGX_MSGBUS_ID_END, id);
+    rc = ngx_msgbus_mongodb_end(db, -1, 0, NGX_MSGBUS_ID_END, id);
     *created = db->newest_created;
 
     return rc;
@@ -120,7 +129,7 @@ ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
     ngx_int_t   rc;
     ngx_uint_t  i;
 
-    rc = ngx_msgbus_mongodb_one(db, -1, 0, NGX_MSGBUS_ID_END, id);
+    rc = ngx_msgbus_mongodb_end(db, -1, 0, NGX_MSGBUS_ID_END, id);
 
     if (rc != NGX_OK) {
         return rc;
@@ -130,7 +139,7 @@ ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
 
     for (i = 0; i < NGX_MSGBUS_HOLES; i++) {
 
-        rc = ngx_msgbus_mongodb_one(db, 1, low, NGX_MSGBUS_ID_END, id);
+        rc = ngx_msgbus_mongodb_end(db, 1, low, NGX_MSGBUS_ID_END, id);
 
         if (rc != NGX_OK) {
             return rc;
@@ -142,7 +151,7 @@ ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
             break;
         }
 
-        rc = ngx_msgbus_mongodb_one(db, -1, 0, low + 1, &below);
+        rc = ngx_msgbus_mongodb_end(db, -1, 0, low + 1, &below);
 
         if (rc != NGX_OK) {
             return rc == NGX_DECLINED ? NGX_OK : rc;
@@ -152,6 +161,19 @@ ngx_msgbus_mongodb_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
     }
 
     return NGX_OK;
+}
+
+
+/* of all events: where that can not be told, nothing can be done */
+static ngx_int_t
+ngx_msgbus_mongodb_end(ngx_msgbus_db_t *db, int32_t order, uint64_t low,
+    uint64_t high, uint64_t *id)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_msgbus_mongodb_one(db, order, low, high, id);
+
+    return rc == NGX_ABORT ? NGX_ERROR : rc;
 }
 
 
@@ -176,7 +198,31 @@ ngx_int_t
 ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter, const char *by,
     int32_t order, uint64_t *id)
 {
+    int64_t    limit;
+    ngx_int_t  rc;
+
+    for (limit = NGX_MSGBUS_ODD; limit <= NGX_MSGBUS_ODD_MAX; limit *= 8) {
+
+        rc = ngx_msgbus_mongodb_first_of(db, filter, by, order, limit, id);
+
+        if (rc != NGX_AGAIN) {
+            return rc;
+        }
+    }
+
+    ngx_msgbus_mongodb_failed(db, "many of its events have an _id that is no "
+                                  "whole number");
+    return NGX_ABORT;
+}
+
+
+/* of so many; NGX_AGAIN: there may be more, and none of these is an event */
+static ngx_int_t
+ngx_msgbus_mongodb_first_of(ngx_msgbus_db_t *db, bson_t *filter,
+    const char *by, int32_t order, int64_t limit, uint64_t *id)
+{
     bson_t            opts, sort, fields;
+    int64_t           n;
     ngx_int_t         rc;
     bson_iter_t       iter;
     bson_error_t      error;
@@ -189,7 +235,8 @@ ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter, const char *by,
     (void) BSON_APPEND_INT32(&sort, by, order);
     (void) bson_append_document_end(&opts, &sort);
 
-    (void) BSON_APPEND_INT64(&opts, "limit", NGX_MSGBUS_ODD);
+    (void) BSON_APPEND_INT64(&opts, "limit", limit);
+    (void) BSON_APPEND_INT64(&opts, "batchSize", limit + 1);
     (void) BSON_APPEND_INT64(&opts, "maxTimeMS", db->patience);
 
     (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &fields);
@@ -202,7 +249,7 @@ ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter, const char *by,
                                               NULL);
     rc = NGX_DECLINED;
 
-    while (rc == NGX_DECLINED && mongoc_cursor_next(cursor, &b)) {
+    for (n = 0; rc == NGX_DECLINED && mongoc_cursor_next(cursor, &b); n++) {
 
         *id = bson_iter_init_find(&iter, b, "_id")
               ? ngx_msgbus_mongodb_id(&iter) : 0;
@@ -219,6 +266,10 @@ ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter, const char *by,
         if (bson_iter_init_find(&iter, b, "created_at")) {
             db->newest_created = ngx_msgbus_mongodb_date(&iter);
         }
+    }
+
+    if (rc == NGX_DECLINED && n == limit) {
+        rc = NGX_AGAIN;
     }
 
     if (mongoc_cursor_error(cursor, &error)) {

@@ -88,6 +88,15 @@ is($r->gap, 1, 'the newest first, down to below what is there: a gap');
 is($client->get("/a?sort=-1&max-events=20&last-known-id=$left[0]")->gap, 0,
    '    and none down to what is there');
 
+# memory has ten: a page of five takes nothing from the journal
+
+is($client->get("/a?sort=-1&max-events=5&last-known-id=$ids[0]")->gap, 1,
+   '    nor does it matter to that how many were asked for');
+is($client->get("/a?sort=-1&max-events=5&last-known-id=$left[0]")->gap, 0,
+   '    though the rest is cut off');
+is($client->get("/a?sort=-1&max-events=5&last-known-id=0")->gap, 0,
+   '    and who has seen nothing misses nothing');
+
 for my $sse (1, 0) {
     my $form = $sse ? 'SSE' : 'NDJSON';
     my $stream = Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",

@@ -37,7 +37,10 @@ typedef struct {
 
 static ngx_int_t ngx_msgbus_view_begin(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view);
-static ngx_int_t ngx_msgbus_view_ask(ngx_msgbus_view_t *view);
+static ngx_int_t ngx_msgbus_view_ask(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view);
+static ngx_int_t ngx_msgbus_view_full(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view);
 static ngx_int_t ngx_msgbus_view_event(ngx_msgbus_view_t *view,
     ngx_msgbus_record_t *rec, u_char *buf, u_char **last, uint64_t now);
 static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
@@ -97,7 +100,7 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
 
         view->gap = gap;
 
-        return ngx_msgbus_view_ask(view);
+        return ngx_msgbus_view_ask(log, view);
     }
 
     for (examined = 0; examined < NGX_MSGBUS_HOLD_RECORDS; examined++) {
@@ -110,7 +113,7 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
                 view->last_id = log->sh->last_id;
 
             } else if (view->lost) {
-                return ngx_msgbus_view_ask(view);
+                return ngx_msgbus_view_ask(log, view);
             }
 
             return NGX_OK;
@@ -125,7 +128,8 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
             rc = ngx_msgbus_view_event(view, rec, buf, last, now);
 
             if (rc != NGX_OK) {
-                return rc == NGX_DONE ? NGX_OK : NGX_AGAIN;
+                return rc == NGX_DONE ? ngx_msgbus_view_full(log, view)
+                                      : NGX_AGAIN;
             }
         }
 
@@ -170,7 +174,7 @@ ngx_msgbus_view_begin(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view)
 
 /* behind the place a store is to be asked, if that can change the page */
 static ngx_int_t
-ngx_msgbus_view_ask(ngx_msgbus_view_t *view)
+ngx_msgbus_view_ask(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view)
 {
     ngx_msgbus_query_t  *q;
 
@@ -180,7 +184,31 @@ ngx_msgbus_view_ask(ngx_msgbus_view_t *view)
         return NGX_OK;
     }
 
-    return ngx_msgbus_view_has_room(view, 0) ? NGX_DECLINED : NGX_OK;
+    return ngx_msgbus_view_has_room(view, 0)
+           ? NGX_DECLINED : ngx_msgbus_view_full(log, view);
+}
+
+
+/*
+ * A page is full.  Newest first, what is further down was not asked for, and
+ * the store is not either; but what it is known to have forgotten is told.
+ */
+static ngx_int_t
+ngx_msgbus_view_full(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view)
+{
+    ngx_msgbus_query_t  *q;
+
+    q = view->query;
+
+    if (q->newest_first
+        && view->lost
+        && q->after
+        && q->after < log->sh->forgotten_id)
+    {
+        view->gap = 1;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -83,6 +83,7 @@ static void model_check_up(model_reader_t *r, ngx_msgbus_view_t *view);
 static void model_check_down(model_reader_t *r, ngx_msgbus_view_t *view);
 static void model_check_gap(model_reader_t *r, ngx_msgbus_view_t *view,
     ngx_uint_t missing);
+static void model_check_alarm(model_reader_t *r, ngx_msgbus_view_t *view);
 
 
 static const char  *model_names[MODEL_NAMES] = {
@@ -1021,6 +1022,7 @@ model_check_down(model_reader_t *r, ngx_msgbus_view_t *view)
 
         unit_check(view->gap || !missing || r->q.after == 0,
                    "newest first: something is missing without a gap");
+        model_check_alarm(r, view);
         reached.cuts++;
         return;
     }
@@ -1043,6 +1045,13 @@ model_check_gap(model_reader_t *r, ngx_msgbus_view_t *view,
                    "a hole is passed, and no gap was told");
     }
 
+    model_check_alarm(r, view);
+}
+
+
+static void
+model_check_alarm(model_reader_t *r, ngx_msgbus_view_t *view)
+{
     if (view->gap) {
         unit_check(floor_id > r->q.after
                    || (hole_id > r->q.after

@@ -14,8 +14,10 @@
  */
 
 
+#include "ngx_http_msgbus_channels.h"
 #include "ngx_http_msgbus_conf.h"
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_journal.h"
 #include "ngx_http_msgbus_many.h"
 #include "ngx_http_msgbus_mongodb.h"
@@ -59,6 +61,14 @@ static ngx_conf_num_bounds_t  ngx_http_msgbus_depth_bounds = {
 static ngx_conf_post_t  ngx_http_msgbus_ping_bounds = {
     ngx_http_msgbus_conf_ping
 };
+
+
+/* who answers where a location tells of a bus */
+static ngx_http_handler_pt  ngx_http_msgbus_tells_health =
+    ngx_http_msgbus_health_handler;
+
+static ngx_http_handler_pt  ngx_http_msgbus_tells_channels =
+    ngx_http_msgbus_channels_handler;
 
 
 static ngx_command_t  ngx_http_msgbus_commands[] = {
@@ -233,10 +243,17 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
 
     { ngx_string("msgbus_health"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_msgbus_conf_health,
+      ngx_http_msgbus_conf_tells,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      NULL },
+      &ngx_http_msgbus_tells_health },
+
+    { ngx_string("msgbus_channels"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_msgbus_conf_tells,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      &ngx_http_msgbus_tells_channels },
 
       ngx_null_command
 };

@@ -14,6 +14,7 @@
 #include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_fresh.h"
 #include "ngx_msgbus_json.h"
+#include "ngx_msgbus_listing.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_many.h"
 #include "ngx_msgbus_number.h"
@@ -292,6 +293,31 @@ void ngx_msgbus_unpark(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w);
 
 /* how many readers all workers have parked */
 ngx_uint_t ngx_msgbus_parked(ngx_msgbus_t *bus);
+
+/*
+ * A reader of a query is there, or no more: NGX_MSGBUS_LONG_POLL or _STREAM.
+ * It counts once for each channel that the query names.  NGX_OK, or NGX_ERROR:
+ * no memory.  On the event loop, as the next one is.
+ */
+ngx_int_t ngx_msgbus_enter(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_uint_t manner);
+void ngx_msgbus_leave(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_uint_t manner);
+
+/*
+ * Readers in all workers who name this channel, with all below it or without;
+ * those of this worker at this moment, others' a moment ago.
+ */
+uint64_t ngx_msgbus_subscribers(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch);
+
+/*
+ * Begins a list of channels, whose below, after and limit are set; and reads
+ * on in it: NGX_OK, it is done; NGX_AGAIN, call again, in another turn of the
+ * loop.  Both: NGX_ERROR, no memory.
+ */
+ngx_int_t ngx_msgbus_list(ngx_msgbus_listing_t *listing, ngx_pool_t *pool);
+ngx_int_t ngx_msgbus_list_next(ngx_msgbus_t *bus,
+    ngx_msgbus_listing_t *listing);
 
 /* NGX_OK: the bus stores events */
 ngx_int_t ngx_msgbus_health(ngx_msgbus_t *bus);

@@ -22,6 +22,10 @@
 #include "ngx_msgbus_zone.h"
 
 
+static ngx_uint_t ngx_msgbus_named_by(ngx_msgbus_named_t *named,
+    ngx_msgbus_query_t *q, ngx_uint_t n);
+static void ngx_msgbus_named(ngx_msgbus_named_t *named,
+    ngx_msgbus_channel_t *ch, ngx_uint_t tree);
 static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
     ngx_msgbus_status_t *status);
 static uint64_t ngx_msgbus_wall(void);
@@ -100,6 +104,115 @@ ngx_uint_t
 ngx_msgbus_parked(ngx_msgbus_t *bus)
 {
     return ngx_msgbus_notify_total(&bus->notify);
+}
+
+
+ngx_int_t
+ngx_msgbus_enter(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_uint_t manner)
+{
+    ngx_uint_t          i;
+    ngx_msgbus_named_t  named;
+
+    for (i = 0; ngx_msgbus_named_by(&named, query, i); i++) {
+
+        if (ngx_msgbus_present_enter(&bus->present, &named, manner) != NGX_OK)
+        {
+            while (i--) {
+                (void) ngx_msgbus_named_by(&named, query, i);
+                ngx_msgbus_present_leave(&bus->present, &named, manner);
+            }
+
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_msgbus_leave(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    ngx_uint_t manner)
+{
+    ngx_uint_t          i;
+    ngx_msgbus_named_t  named;
+
+    for (i = 0; ngx_msgbus_named_by(&named, query, i); i++) {
+        ngx_msgbus_present_leave(&bus->present, &named, manner);
+    }
+}
+
+
+/* the n-th that a query names; 0: there is none */
+static ngx_uint_t
+ngx_msgbus_named_by(ngx_msgbus_named_t *named, ngx_msgbus_query_t *q,
+    ngx_uint_t n)
+{
+    ngx_msgbus_many_entry_t  *entry;
+
+    if (q->scope != NGX_MSGBUS_MANY) {
+        ngx_msgbus_named(named, q->channel, q->scope == NGX_MSGBUS_ALL);
+        return n == 0;
+    }
+
+    if (n == q->many->n) {
+        return 0;
+    }
+
+    entry = &q->many->entries[n];
+
+    named->name.data = NGX_MSGBUS_MANY_NAME(q->many, entry);
+    named->name.len = entry->len;
+    named->hash = entry->hash;
+    named->tree = entry->slot != 0;
+
+    return 1;
+}
+
+
+/* as readers name it; "/" has no level, and is always a tree */
+static void
+ngx_msgbus_named(ngx_msgbus_named_t *named, ngx_msgbus_channel_t *ch,
+    ngx_uint_t tree)
+{
+    named->name = ch->name;
+    named->hash = ch->depth ? ch->levels[ch->depth - 1].hash : 0;
+    named->tree = tree || ch->depth == 0;
+}
+
+
+uint64_t
+ngx_msgbus_subscribers(ngx_msgbus_t *bus, ngx_msgbus_channel_t *ch)
+{
+    uint64_t            n;
+    ngx_msgbus_named_t  named;
+
+    ngx_msgbus_named(&named, ch, 1);
+    n = ngx_msgbus_present_sum(&bus->present, &named);
+
+    if (ch->depth) {
+        ngx_msgbus_named(&named, ch, 0);
+        n += ngx_msgbus_present_sum(&bus->present, &named);
+    }
+
+    return n;
+}
+
+
+ngx_int_t
+ngx_msgbus_list(ngx_msgbus_listing_t *listing, ngx_pool_t *pool)
+{
+    return ngx_msgbus_listing_init(listing, pool);
+}
+
+
+ngx_int_t
+ngx_msgbus_list_next(ngx_msgbus_t *bus, ngx_msgbus_listing_t *listing)
+{
+    ngx_msgbus_present_look(&bus->present);
+
+    return ngx_msgbus_listing_next(listing, &bus->log, &bus->present);
 }
 
 

@@ -72,6 +72,8 @@ ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_msgbus_present_init(&bus->present, cycle->log);
+
     if (ngx_msgbus_notify_init(&bus->notify, cycle, ngx_msgbus_wake_handler,
                                bus)
         != NGX_OK)
@@ -284,6 +286,8 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
     if (!ngx_exiting) {
         ngx_msgbus_worker_want_slot(bus);
     }
+
+    ngx_msgbus_present_sweep(&bus->present);
 
     /* a wake that got lost with the worker that sent it, or a shutdown */
 

@@ -37,6 +37,8 @@ typedef struct {
     u_char                *addr;           /* the log's memory */
     size_t                 size;
     ngx_msgbus_slots_sh_t *slots;
+    u_char                *presence;
+    size_t                 presence_size;
 
     /* NULL where the log is all there is */
     u_char                *pending;
@@ -223,12 +225,20 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     log->lock.sh = &root->guard->lock;
     log->undo = &root->guard->undo;
 
+    bus->present.presence.workers = root->slots;
+    bus->present.presence.undo = log->undo;
+    bus->present.log = log;
+    bus->present.notify = &bus->notify;
+
     if (ngx_msgbus_adopt_store(bus, old, root) != NGX_OK
         || ngx_msgbus_prepare_store(bus, old) != NGX_OK
         || ngx_msgbus_init_log(bus, root, fresh) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_msgbus_presence_init(&bus->present.presence, root->presence,
+                             root->presence_size, fresh);
 
     if (bus->store && ngx_msgbus_init_commit(bus, root, fresh) != NGX_OK) {
         return NGX_ERROR;
@@ -450,6 +460,14 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
     root->slots = ngx_slab_calloc(shpool, sizeof(ngx_msgbus_slots_sh_t));
 
     if (root->guard == NULL || root->slots == NULL) {
+        return NGX_ERROR;
+    }
+
+    root->presence_size = ngx_msgbus_presence_size(shpool->pfree
+                                                   * ngx_pagesize);
+    root->presence = ngx_slab_alloc(shpool, root->presence_size);
+
+    if (root->presence == NULL) {
         return NGX_ERROR;
     }
 

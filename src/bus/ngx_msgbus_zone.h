@@ -16,6 +16,7 @@
 #include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_ledger.h"
 #include "ngx_msgbus_notify.h"
+#include "ngx_msgbus_present.h"
 #include "ngx_msgbus_recall.h"
 #include "ngx_msgbus_store.h"
 
@@ -36,6 +37,7 @@ struct ngx_msgbus_s {
     ngx_msgbus_notify_t    notify;
     ngx_msgbus_waiters_t   waiters;
     ngx_msgbus_frames_t    frames;         /* while readers are woken */
+    ngx_msgbus_present_t   present;        /* and what others know of them */
 
     /* where there is a store */
     ngx_msgbus_store_conf_t *store_conf;

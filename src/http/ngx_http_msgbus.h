@@ -51,8 +51,11 @@ typedef struct {
     ngx_str_t                  zone;          /* as named by msgbus */
     ngx_msgbus_t              *bus;           /* NULL: msgbus is off here */
 
-    ngx_str_t                  health_zone;   /* as named by msgbus_health */
-    ngx_msgbus_t              *health_bus;
+    /* a location that tells of a bus: of its health, of its channels */
+    ngx_str_t                  told_zone;     /* as named there */
+    ngx_msgbus_t              *told_bus;
+    ngx_http_handler_pt        tells;
+    ngx_str_t                  told_by;       /* the directive */
 
     ngx_http_complex_value_t  *channel;       /* NULL: what follows ... */
     ngx_str_t                  prefix;        /* ... this in $uri */
@@ -141,6 +144,11 @@ typedef struct {
     unsigned                   published:1;
     unsigned                   told:1;        /* how much of it is stored */
 } ngx_http_msgbus_ctx_t;
+
+
+/* how a reader of such answers reads, as he is counted */
+#define ngx_http_msgbus_manner(form)                                          \
+    ((form) == NGX_MSGBUS_PAGE ? NGX_MSGBUS_LONG_POLL : NGX_MSGBUS_STREAM)
 
 
 /*

@@ -115,9 +115,20 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
 
         return ngx_http_msgbus_is(name, "wait") ? &args->wait : NULL;
 
+    case 5:
+        if (ngx_http_msgbus_is(name, "limit")) {
+            return &args->limit;
+        }
+
+        return ngx_http_msgbus_is(name, "after") ? &args->after : NULL;
+
     case 6:
         if (ngx_http_msgbus_is(name, "events")) {
             return &args->events;
+        }
+
+        if (ngx_http_msgbus_is(name, "prefix")) {
+            return &args->prefix;
         }
 
         return ngx_http_msgbus_is(name, "method") ? &args->method : NULL;

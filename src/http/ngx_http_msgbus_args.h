@@ -31,6 +31,9 @@ typedef struct {
     ngx_str_t                  method;
     ngx_str_t                  post_data;
     ngx_str_t                  verbose;
+    ngx_str_t                  prefix;        /* of a list of channels */
+    ngx_str_t                  limit;
+    ngx_str_t                  after;
 } ngx_http_msgbus_args_t;
 
 

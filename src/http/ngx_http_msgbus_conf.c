@@ -15,7 +15,6 @@
 
 
 #include "ngx_http_msgbus_conf.h"
-#include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_request.h"
 
@@ -115,8 +114,8 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      *
      *     lcf->zone = { 0, NULL };
      *     lcf->bus = NULL;
-     *     lcf->health_zone = { 0, NULL };
-     *     lcf->health_bus = NULL;
+     *     lcf->told_zone, told_by = { 0, NULL };
+     *     lcf->told_bus, tells = NULL;
      *     lcf->channel = NULL;
      *     lcf->prefix = { 0, NULL };
      *     lcf->methods = 0;
@@ -352,27 +351,29 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
             conf->zone = prev->zone;
             clcf->handler = ngx_http_msgbus_handler;
 
-        } else if (prev->health_zone.len) {
-            conf->health_zone = prev->health_zone;
-            clcf->handler = ngx_http_msgbus_health_handler;
+        } else if (prev->told_zone.len) {
+            conf->told_zone = prev->told_zone;
+            conf->told_by = prev->told_by;
+            conf->tells = prev->tells;
+            clcf->handler = prev->tells;
         }
     }
 
-    if (conf->health_zone.data) {
-        conf->health_bus = ngx_http_msgbus_find(cf, &conf->health_zone);
-        if (conf->health_bus == NULL) {
+    if (conf->told_zone.data) {
+        conf->told_bus = ngx_http_msgbus_find(cf, &conf->told_zone);
+        if (conf->told_bus == NULL) {
             return NGX_ERROR;
         }
     }
 
     if ((conf->zone.len && clcf->handler != ngx_http_msgbus_handler)
-        || (conf->health_zone.len
-            && clcf->handler != ngx_http_msgbus_health_handler))
+        || (conf->told_zone.len && clcf->handler != conf->tells))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%s\" of location \"%V\" stands beside another "
                            "directive that answers all requests there",
-                           conf->zone.len ? "msgbus" : "msgbus_health",
+                           conf->zone.len ? "msgbus"
+                                          : (char *) conf->told_by.data,
                            &clcf->name);
         return NGX_ERROR;
     }
@@ -679,20 +680,23 @@ ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_msgbus_conf_tells(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_msgbus_loc_conf_t  *lcf = conf;
 
     ngx_str_t  *value;
 
-    if (lcf->health_zone.data) {
+    if (lcf->told_by.data == cmd->name.data) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-    lcf->health_zone = value[1];
 
-    return ngx_http_msgbus_set_handler(cf, ngx_http_msgbus_health_handler);
+    lcf->told_zone = value[1];
+    lcf->told_by = cmd->name;
+    lcf->tells = *(ngx_http_handler_pt *) cmd->post;
+
+    return ngx_http_msgbus_set_handler(cf, lcf->tells);
 }
 
 

@@ -21,7 +21,7 @@ char *ngx_http_msgbus_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_msgbus_conf_health(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_msgbus_conf_tells(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

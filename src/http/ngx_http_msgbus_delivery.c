@@ -105,7 +105,7 @@ ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
     dl = (ngx_http_msgbus_delivery_t *)
              ngx_http_msgbus_reader_create(r, &ngx_http_msgbus_delivery_kind);
 
-    if (dl == NULL) {
+    if (dl == NULL || ngx_http_msgbus_reader_enter(&dl->reader) != NGX_OK) {
         return NULL;
     }
 
@@ -832,6 +832,8 @@ static void
 ngx_http_msgbus_delivery_leave(ngx_http_msgbus_delivery_t *dl)
 {
     ngx_http_msgbus_loc_conf_t  *lcf;
+
+    ngx_http_msgbus_reader_leave(&dl->reader);
 
     if (dl->reader.listed) {
         lcf = dl->reader.topic->lcf;

@@ -101,7 +101,7 @@ ngx_http_msgbus_drain_limit(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    bus = lcf->bus ? lcf->bus : lcf->health_bus;
+    bus = lcf->bus ? lcf->bus : lcf->told_bus;
     size = bus ? ngx_msgbus_max_batch_size(bus) : 0;
 
     return ngx_max(size, NGX_HTTP_MSGBUS_DRAIN_MIN);

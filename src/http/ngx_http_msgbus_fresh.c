@@ -23,6 +23,7 @@ typedef struct {
     ngx_msgbus_fresh_t         fresh;
     ngx_msgbus_t              *bus;
     ngx_http_msgbus_go_on_pt   read;
+    unsigned                   present:1; /* it is going to wait for events */
 } ngx_http_msgbus_fresh_t;
 
 
@@ -72,6 +73,22 @@ ngx_http_msgbus_fresh(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     fresh->bus = lcf->bus;
     fresh->read = read;
 
+    /* "/all" of test mode has no channel, and does not wait for events */
+
+    if (r->method != NGX_HTTP_HEAD
+        && pass->channel
+        && (pass->wait || pass->form != NGX_MSGBUS_PAGE))
+    {
+        if (ngx_msgbus_enter(fresh->bus, &pass->query,
+                             ngx_http_msgbus_manner(pass->form))
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        fresh->present = 1;
+    }
+
     ngx_msgbus_look(fresh->bus, &fresh->fresh);
 
     /* a cursor above all ids is judged by the same look */
@@ -112,6 +129,11 @@ ngx_http_msgbus_fresh_release(ngx_http_msgbus_hold_t *hold)
     ngx_http_msgbus_fresh_t  *fresh;
 
     fresh = (ngx_http_msgbus_fresh_t *) hold;
+
+    if (fresh->present) {
+        ngx_msgbus_leave(fresh->bus, &fresh->hold.ctx->pass.query,
+                         ngx_http_msgbus_manner(fresh->hold.ctx->pass.form));
+    }
 
     ngx_msgbus_look_forget(fresh->bus, &fresh->fresh);
 }

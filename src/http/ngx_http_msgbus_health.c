@@ -223,7 +223,7 @@ ngx_http_msgbus_health_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (lcf->health_bus == NULL) {
+    if (lcf->told_bus == NULL) {
 
         /* "msgbus off" in an "if" of this location */
 
@@ -237,7 +237,7 @@ ngx_http_msgbus_health_handler(ngx_http_request_t *r)
     }
 
     rc = (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-         ? ngx_http_msgbus_health(r, lcf->health_bus, &args)
+         ? ngx_http_msgbus_health(r, lcf->told_bus, &args)
          : ngx_http_msgbus_allow(r, NGX_HTTP_MSGBUS_READ);
 
     return ngx_http_msgbus_drain(r, rc);

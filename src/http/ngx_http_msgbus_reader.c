@@ -87,6 +87,41 @@ ngx_http_msgbus_reader_free(ngx_http_msgbus_reader_t *reader)
 }
 
 
+ngx_int_t
+ngx_http_msgbus_reader_enter(ngx_http_msgbus_reader_t *reader)
+{
+    ngx_http_msgbus_topic_t  *topic;
+
+    topic = reader->topic;
+
+    if (ngx_msgbus_enter(topic->lcf->bus, &topic->query,
+                         ngx_http_msgbus_manner(topic->form))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    reader->present = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_msgbus_reader_leave(ngx_http_msgbus_reader_t *reader)
+{
+    ngx_http_msgbus_topic_t  *topic;
+
+    if (reader->present) {
+        topic = reader->topic;
+        reader->present = 0;
+
+        ngx_msgbus_leave(topic->lcf->bus, &topic->query,
+                         ngx_http_msgbus_manner(topic->form));
+    }
+}
+
+
 ngx_http_request_t *
 ngx_http_msgbus_reader_request(ngx_http_msgbus_reader_t *reader)
 {

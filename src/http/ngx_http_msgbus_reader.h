@@ -60,6 +60,7 @@ struct ngx_http_msgbus_reader_s {
     unsigned                       listed:1; /* the waiter is the bus's */
     unsigned                       behind:1; /* the log may have more for it */
     unsigned                       live:1;   /* it was not, once */
+    unsigned                       present:1; /* others know of it */
     unsigned                       recent:1; /* it has no cursor yet, and gets
                                                 what is in memory */
 };
@@ -81,6 +82,13 @@ ngx_http_msgbus_reader_t *ngx_http_msgbus_reader_create(
 
 /* not its request, nor its connection */
 void ngx_http_msgbus_reader_free(ngx_http_msgbus_reader_t *reader);
+
+/*
+ * It is there, as its topic says, from now on, or no more, which is said as
+ * often as one likes.  NGX_OK, or NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_msgbus_reader_enter(ngx_http_msgbus_reader_t *reader);
+void ngx_http_msgbus_reader_leave(ngx_http_msgbus_reader_t *reader);
 
 /* NULL: it is parked */
 ngx_http_request_t *ngx_http_msgbus_reader_request(

@@ -10,7 +10,8 @@
  * What follows from the request's head ($msgbus_channel, $msgbus_operation,
  * $msgbus_auth_key) is computed whenever it is asked for, before the body is
  * read, and is not cached: the location, and with it the answer, may change.
- * What follows from the answer is there once it is sent.
+ * What follows from the answer is there once it is sent.  What the bus says,
+ * $msgbus_subscribers, is what it says at that moment.
  */
 
 
@@ -35,6 +36,8 @@ static ngx_int_t ngx_http_msgbus_variable_id(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_msgbus_variable_events(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_msgbus_variable_subscribers(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_msgbus_variable_auth_key(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_msgbus_variable_hash(ngx_http_request_t *r,
@@ -58,6 +61,10 @@ static ngx_http_variable_t  ngx_http_msgbus_vars[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("msgbus_events"), NULL, ngx_http_msgbus_variable_events,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("msgbus_subscribers"), NULL,
+      ngx_http_msgbus_variable_subscribers,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("msgbus_auth_key"), NULL, ngx_http_msgbus_variable_auth_key,
@@ -185,6 +192,30 @@ ngx_http_msgbus_variable_events(ngx_http_request_t *r,
     }
 
     return ngx_http_msgbus_variable_number(r, v, ctx->pass.events);
+}
+
+
+/* at this moment: before the answer, behind it, or in between */
+static ngx_int_t
+ngx_http_msgbus_variable_subscribers(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_msgbus_channel_t         channel;
+    ngx_http_msgbus_pass_t       pass;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (lcf->bus == NULL
+        || ngx_http_msgbus_name(r, &pass) != NGX_OK
+        || ngx_msgbus_channel(lcf->bus, &channel, &pass.name) != NGX_OK)
+    {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_msgbus_variable_number(r, v,
+                                  ngx_msgbus_subscribers(lcf->bus, &channel));
 }
 
 

@@ -154,6 +154,12 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (pass->wait && !last
+        && ngx_http_msgbus_reader_enter(&wait->reader) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     hold = ngx_http_msgbus_wait_hold(wait);
 
     hold->page = *page;
@@ -679,6 +685,8 @@ ngx_http_msgbus_wait_send(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 static void
 ngx_http_msgbus_wait_leave(ngx_http_msgbus_wait_t *wait)
 {
+    ngx_http_msgbus_reader_leave(&wait->reader);
+
     ngx_msgbus_unpark(wait->reader.topic->lcf->bus, &wait->reader.waiter);
 
     ngx_http_msgbus_deadline_unset(&ngx_http_msgbus_wait_deadlines,

@@ -281,6 +281,33 @@ ngx_msgbus_filing_before_locked(ngx_msgbus_log_t *log,
 
 
 uint64_t
+ngx_msgbus_filing_count_locked(ngx_msgbus_log_t *log, ngx_msgbus_list_t *list,
+    ngx_uint_t slot)
+{
+    uint64_t              serial, s, n;
+    ngx_msgbus_filing_t  *f;
+
+    serial = list->newest;
+
+    for (n = serial ? 1 : 0; serial; serial = s) {
+        f = &ngx_msgbus_log_record(log, serial)->filing[slot];
+
+        s = ngx_msgbus_filing_back(log, serial, f->jump);
+
+        if (s) {
+            n += f->span;
+            continue;
+        }
+
+        s = ngx_msgbus_filing_back(log, serial, f->prev);
+        n += s != 0;
+    }
+
+    return n;
+}
+
+
+uint64_t
 ngx_msgbus_filing_next_locked(ngx_msgbus_log_t *log, uint64_t serial,
     ngx_uint_t slot)
 {

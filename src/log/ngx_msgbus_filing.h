@@ -35,6 +35,10 @@ uint64_t ngx_msgbus_filing_after_locked(ngx_msgbus_log_t *log,
 uint64_t ngx_msgbus_filing_before_locked(ngx_msgbus_log_t *log,
     ngx_msgbus_list_t *list, ngx_uint_t slot, uint64_t id);
 
+/* how many records a list has; O(log n) */
+uint64_t ngx_msgbus_filing_count_locked(ngx_msgbus_log_t *log,
+    ngx_msgbus_list_t *list, ngx_uint_t slot);
+
 /* the neighbour in a list, or 0 */
 uint64_t ngx_msgbus_filing_next_locked(ngx_msgbus_log_t *log,
     uint64_t serial, ngx_uint_t slot);

@@ -25,7 +25,7 @@ diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
 my $program = Unit->new('log_model')
-    ->compile([qw( number channel filing log show undo view log_model check_log
+    ->compile([qw( number channel filing log many show undo view log_model check_log
                    unit )],
               \@sanitize)
     ->link(@sanitize, '-Wl,--wrap=clock_gettime');
@@ -51,6 +51,8 @@ my @corners = (
     'ids without an event'     => 'there are ids without an event',
     'cursors that are ahead'   => 'a cursor may be another node\'s',
     'cursors of nobody'        => 'a cursor is nobody\'s after a look',
+    'of those in order'        => 'several channels are merged',
+    'lists left out'           => 'lists that overlap',
 );
 
 my %reached = map { $_ => 0 } @corners[map { 2 * $_ } 0 .. $#corners / 2];

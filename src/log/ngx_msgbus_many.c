@@ -180,6 +180,7 @@ ngx_msgbus_many_write(ngx_msgbus_many_t *many, u_char *text,
     p = text;
     kept = 0;
     many->n = 0;
+    many->hash = 0;
 
     for (i = 0; i < n; i++) {
 
@@ -200,6 +201,8 @@ ngx_msgbus_many_write(ngx_msgbus_many_t *many, u_char *text,
         entry->len = (uint8_t) names[i].len;
         entry->slot = (uint8_t) names[i].slot;
 
+        many->hash = (many->hash ^ (entry->hash + entry->slot)) * 0x9e3779b1;
+
         p = ngx_cpymem(p, names[i].name, names[i].len);
 
         if (names[i].slot) {
@@ -216,5 +219,4 @@ ngx_msgbus_many_write(ngx_msgbus_many_t *many, u_char *text,
 
     many->text.data = text;
     many->text.len = p - text;
-    many->hash = ngx_crc32_long(text, p - text);
 }

@@ -38,7 +38,7 @@ typedef struct {
  */
 typedef struct {
     ngx_str_t              text;       /* the list that stands for it */
-    uint32_t               hash;       /* of that */
+    uint32_t               hash;       /* of that, seeded as the names' are */
     uint32_t               n;          /* 0: the whole bus */
     ngx_msgbus_many_entry_t entries[NGX_MSGBUS_MANY_MAX];
 } ngx_msgbus_many_t;

@@ -16,7 +16,11 @@
  * cursor above the newest id is known to be nobody's when the database has
  * been looked at since.  No crash here: that is log_crash.c.
  *
- *     log_model STEPS
+ *     log_model STEPS [many]
+ *
+ * With "many" all readers ask for several channels at once, and the lists that
+ * they name overlap as they please: the model knows nothing of their canonical
+ * form.
  *
  * Linked with -Wl,--wrap=clock_gettime: the monotonic clock is the model's.
  */
@@ -100,7 +104,13 @@ typedef struct {
 /* a read, as the model sees it */
 typedef struct {
     ngx_msgbus_query_t    *q;
-    uint32_t               name;
+    uint32_t               name;           /* not with many */
+    uint32_t               names[NGX_MSGBUS_MANY_MAX];
+    ngx_uint_t             below[NGX_MSGBUS_MANY_MAX];
+    ngx_uint_t             n_names;
+    ngx_uint_t             whole;          /* the star alone is among them */
+    ngx_msgbus_many_t      many;
+    u_char                 canonical[NGX_MSGBUS_MANY_LEN];
     uint32_t               hide;           /* a uuid; 0: none */
     uint64_t               place;
     size_t                 at;
@@ -142,7 +152,11 @@ static void model_compare_all(void);
 static void model_read(ngx_uint_t alone);
 static void model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
     ngx_msgbus_channel_t *ch);
+static uint32_t model_choose_name(void);
+static void model_choose_many(model_read_t *r, ngx_msgbus_query_t *q);
 static ngx_uint_t model_covers(model_read_t *r, model_event_t *e);
+static ngx_uint_t model_covers_many(model_read_t *r, model_event_t *e);
+static uint64_t model_dropped_many(model_read_t *r);
 static ngx_uint_t model_hidden(model_read_t *r, model_event_t *e);
 static void model_told_gap(model_read_t *r);
 static ngx_uint_t model_invented(ngx_msgbus_query_t *q);
@@ -177,6 +191,7 @@ static uint64_t          wall;             /* jumps, both ways */
 static uint64_t          pace;             /* steps of time in a ttl */
 static uint64_t          no_holes;         /* between the ids of a round */
 static ngx_uint_t        tight;
+static ngx_uint_t        many_only;
 static uint64_t          monotonic;        /* us */
 
 static ngx_msgbus_log_t  the_log, *log = &the_log;
@@ -209,6 +224,9 @@ static struct {
     uint64_t               lost_between;
     uint64_t               cuts;
     uint64_t               nothing;
+    uint64_t               many;
+    uint64_t               many_merged;
+    uint64_t               many_covered;
     uint64_t               repairs;
     uint64_t               anchors;
     uint64_t               ahead;
@@ -227,6 +245,7 @@ main(int argc, char **argv)
     unit_init();
 
     steps = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    many_only = argc > 2 && strcmp(argv[2], "many") == 0;
 
     noise = malloc(MODEL_NOISE);
 
@@ -269,6 +288,9 @@ main(int argc, char **argv)
     printf("ids without an event: %" PRIu64 "\n", reached.anchors);
     printf("cursors that are ahead: %" PRIu64 "\n", reached.ahead);
     printf("cursors of nobody: %" PRIu64 "\n", reached.invented);
+    printf("reads of several: %" PRIu64 "\n", reached.many);
+    printf("of those in order: %" PRIu64 "\n", reached.many_merged);
+    printf("lists left out: %" PRIu64 "\n", reached.many_covered);
     printf("longest list: %" PRIu64 "\n", reached.longest_list);
     printf("most steps of a search: %" PRIu64 "\n", reached.most_steps);
 
@@ -1176,6 +1198,7 @@ model_read(ngx_uint_t alone)
                q.after, view.last_id);
 
     reached.rendered += r.events;
+    reached.many_merged += q.scope == NGX_MSGBUS_MANY && r.events > 1;
     reached.gaps += gap;
     reached.cuts += r.cut;
     reached.nothing += r.events == 0;
@@ -1197,21 +1220,18 @@ model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
     memset(q, 0, sizeof(ngx_msgbus_query_t));
 
     r->q = q;
-    r->name = unit_once_in(3) ? unit_below(model.n_names)
-                              : unit_below(model.n_hot);
-
-    /* a parent of a name as often as the name */
-
-    r->name = model.names[r->name].above[
-                  unit_below(model.names[r->name].ch.depth)];
+    r->name = model_choose_name();
 
     *ch = model.names[r->name].ch;
 
     q->channel = ch;
-    q->scope = unit_below(4);
+    q->scope = many_only ? NGX_MSGBUS_MANY : unit_below(5);
 
     if (q->scope == NGX_MSGBUS_WHOLE) {
         q->channel = NULL;
+
+    } else if (q->scope == NGX_MSGBUS_MANY) {
+        model_choose_many(r, q);
     }
 
     q->asked = monotonic - unit_below(ngx_min(monotonic, 400000) + 1);
@@ -1288,6 +1308,106 @@ model_choose_query(model_read_t *r, ngx_msgbus_query_t *q,
 }
 
 
+static uint32_t
+model_choose_name(void)
+{
+    uint32_t  name;
+
+    name = unit_once_in(3) ? unit_below(model.n_names)
+                           : unit_below(model.n_hot);
+
+    /* a parent of a name as often as the name */
+
+    return model.names[name].above[unit_below(model.names[name].ch.depth)];
+}
+
+
+/* some names, the same one perhaps, or what another one is below of */
+static void
+model_choose_many(model_read_t *r, ngx_msgbus_query_t *q)
+{
+    u_char         *p;
+    uint32_t        i;
+    ngx_int_t       rc;
+    ngx_str_t       list;
+    model_name_t   *name;
+    static u_char   text[NGX_MSGBUS_MANY_LEN];
+
+    r->n_names = 1 + unit_below(unit_once_in(3) ? NGX_MSGBUS_MANY_MAX : 6);
+    p = text;
+
+    for (i = 0; i < r->n_names; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        r->below[i] = unit_once_in(3);
+
+        if (i && unit_once_in(200)) {
+            r->whole = 1;
+            r->below[i] = 1;
+
+        } else {
+            r->names[i] = i && unit_once_in(6) ? r->names[unit_below(i)]
+                                               : model_choose_name();
+            name = &model.names[r->names[i]];
+
+            memcpy(p, name->text, name->ch.name.len);
+            p += name->ch.name.len;
+        }
+
+        if (r->below[i]) {
+            memcpy(p, "/*", 2);
+            p += 2;
+        }
+    }
+
+    list.data = text;
+    list.len = p - text;
+
+    rc = ngx_msgbus_many_parse(&r->many, &list, r->canonical, log->sh->seed);
+
+    unit_check(rc == NGX_OK && r->many.n <= r->n_names
+               && (r->many.n == 0) == r->whole,
+               "%.*s: %d, %u lists", (int) list.len, text, (int) rc,
+               r->many.n);
+
+    reached.many++;
+    reached.many_covered += r->n_names - r->many.n;
+
+    q->many = &r->many;
+
+    if (r->whole) {
+        q->scope = NGX_MSGBUS_WHOLE;
+    }
+}
+
+
+static ngx_uint_t
+model_covers_many(model_read_t *r, model_event_t *e)
+{
+    ngx_uint_t     i;
+    model_name_t  *asked, *posted;
+
+    posted = &model.names[e->name];
+
+    for (i = 0; i < r->n_names; i++) {
+        asked = &model.names[r->names[i]];
+
+        if (asked == posted
+            || (r->below[i]
+                && posted->ch.depth >= asked->ch.depth
+                && posted->above[asked->ch.depth - 1] == r->names[i]))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static ngx_uint_t
 model_covers(model_read_t *r, model_event_t *e)
 {
@@ -1309,6 +1429,9 @@ model_covers(model_read_t *r, model_event_t *e)
         return posted->ch.depth >= asked->ch.depth
                && posted->above[asked->ch.depth - 1] == r->name;
 
+    case NGX_MSGBUS_MANY:
+        return model_covers_many(r, e);
+
     default:
         return 1;
     }
@@ -1319,6 +1442,27 @@ static ngx_uint_t
 model_hidden(model_read_t *r, model_event_t *e)
 {
     return r->hide && e->uuid == r->hide;
+}
+
+
+/* the newest id that has left one of the lists */
+static uint64_t
+model_dropped_many(model_read_t *r)
+{
+    uint64_t       dropped, one;
+    ngx_uint_t     i;
+    model_name_t  *name;
+
+    dropped = 0;
+
+    for (i = 0; i < r->n_names; i++) {
+        name = &model.names[r->names[i]];
+
+        one = r->below[i] ? name->tree_dropped : name->exact_dropped;
+        dropped = ngx_max(dropped, one);
+    }
+
+    return dropped;
 }
 
 
@@ -1380,6 +1524,10 @@ model_told_gap(model_read_t *r)
 
     case NGX_MSGBUS_ALL:
         dropped = ngx_max(dropped, name->tree_dropped);
+        break;
+
+    case NGX_MSGBUS_MANY:
+        dropped = ngx_max(dropped, model_dropped_many(r));
         break;
 
     default:

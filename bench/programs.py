@@ -25,6 +25,7 @@ PROGRAMS = {
     "client": (("push/client.c", "push/subscribers.c", "push/poster.c",
                 "push/load.c"), None),
     "floor": (("push/floor.c",), None),
+    "many": (("many/load.c",), None),
     "fakemongo": (("fakemongo/fakemongo.c",), "libbson-1.0"),
     "rawinsert": (("fakemongo/rawinsert.c",), "libmongoc-1.0"),
     "writers": (("store/store.c", "store/journal.c", "store/sqlite.c",

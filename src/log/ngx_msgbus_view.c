@@ -26,6 +26,13 @@
 #include "ngx_msgbus_view.h"
 
 
+/*
+ * Who waits for one of several channels has seen all but the newest records:
+ * to look at so many of them costs less than to find 32 lists.
+ */
+#define NGX_MSGBUS_VIEW_NEAR  24
+
+
 /* a list, or the whole log, and where we stand in it */
 typedef struct {
     ngx_msgbus_list_t     *list;       /* NULL: the whole log */
@@ -47,6 +54,10 @@ static ngx_uint_t ngx_msgbus_view_open(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
 static ngx_uint_t ngx_msgbus_view_open_many(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *sources);
+static ngx_uint_t ngx_msgbus_view_is_near(ngx_msgbus_log_t *log,
+    ngx_msgbus_view_t *view, ngx_msgbus_source_t *source);
+static ngx_uint_t ngx_msgbus_view_is_named(ngx_msgbus_log_t *log,
+    ngx_msgbus_many_t *many, ngx_msgbus_record_t *rec);
 static ngx_uint_t ngx_msgbus_view_add(ngx_msgbus_log_t *log,
     ngx_msgbus_view_t *view, ngx_msgbus_source_t *source,
     ngx_msgbus_node_t *node, ngx_uint_t slot);
@@ -120,6 +131,11 @@ ngx_msgbus_view_next_locked(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
         }
 
         rec = ngx_msgbus_log_record(log, s->serial);
+
+        if (view->near && !ngx_msgbus_view_is_named(log, q->many, rec)) {
+            ngx_msgbus_view_step(log, view, s);
+            continue;
+        }
 
         if (!ngx_msgbus_view_hides(q, ngx_msgbus_record_uuid(rec),
                                    rec->uuid_len))
@@ -286,6 +302,7 @@ ngx_msgbus_view_open(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     /* what has passed the log by is not below its oldest, but among them */
 
     view->stop = q->after;
+    view->near = 0;
 
     if (q->history && log->sh->lapsed_id > log->sh->forgotten_id) {
         view->stop = ngx_max(view->stop, log->sh->lapsed_id);
@@ -336,6 +353,12 @@ ngx_msgbus_view_open_many(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     many = view->query->many;
     n = 0;
 
+    if (ngx_msgbus_view_is_near(log, view, &sources[0])) {
+        view->near = 1;
+
+        return sources[0].serial ? 1 : 0;
+    }
+
     for (i = 0; i < many->n; i++) {
         entry = &many->entries[i];
 
@@ -350,6 +373,84 @@ ngx_msgbus_view_open_many(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
     }
 
     return n;
+}
+
+
+/*
+ * Are there but a few records behind the place?  Then the source is all of
+ * them.  Nothing that has left the log came after it, so that no list has lost
+ * anything there.
+ */
+static ngx_uint_t
+ngx_msgbus_view_is_near(ngx_msgbus_log_t *log, ngx_msgbus_view_t *view,
+    ngx_msgbus_source_t *s)
+{
+    uint64_t              serial;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    if (view->query->newest_first
+        || view->place < sh->evicted_id
+        || view->place < sh->nodes.floor
+        || sh->last_id - view->place > NGX_MSGBUS_VIEW_NEAR)
+    {
+        return 0;
+    }
+
+    /* ids may have holes, serials have none */
+
+    serial = sh->next_serial;
+
+    while (serial > sh->head_serial
+           && ngx_msgbus_log_record(log, serial - 1)->id > view->place)
+    {
+        serial--;
+    }
+
+    s->list = NULL;
+    s->serial = 0;
+
+    if (serial < sh->next_serial) {
+        s->serial = serial;
+        s->id = ngx_msgbus_log_record(log, serial)->id;
+    }
+
+    return 1;
+}
+
+
+/* is the record in one of these lists? */
+static ngx_uint_t
+ngx_msgbus_view_is_named(ngx_msgbus_log_t *log, ngx_msgbus_many_t *many,
+    ngx_msgbus_record_t *rec)
+{
+    u_char                   *name;
+    uint32_t                  hashes[NGX_MSGBUS_CHANNEL_DEPTH + 1];
+    ngx_uint_t                i;
+    ngx_msgbus_many_entry_t  *entry;
+
+    name = ngx_msgbus_record_channel(rec);
+
+    for (i = 0; i < rec->filings; i++) {
+        hashes[i] = log->nodes.nodes[rec->filing[i].node].hash;
+    }
+
+    for (i = 0; i < many->n; i++) {
+        entry = &many->entries[i];
+
+        if (entry->slot < rec->filings
+            && entry->hash == hashes[entry->slot]
+            && entry->len <= rec->channel_len
+            && (entry->slot || entry->len == rec->channel_len)
+            && ngx_memcmp(NGX_MSGBUS_MANY_NAME(many, entry), name, entry->len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

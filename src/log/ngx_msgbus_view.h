@@ -76,6 +76,8 @@ typedef struct {
     unsigned               unsure:1;   /* is the cursor another node's? */
     unsigned               lost:1;     /* the log has not all that is behind
                                           the place */
+    unsigned               near:1;     /* of several channels: all records are
+                                          looked at, for they are few */
 } ngx_msgbus_view_t;
 
 

@@ -26,6 +26,7 @@ my %sources = (
     client => [qw( push/client push/subscribers push/poster push/load )],
     floor  => [qw( push/floor )],
     paced  => [qw( paced )],
+    many   => [qw( many/load )],
 );
 
 

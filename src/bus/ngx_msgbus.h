@@ -19,8 +19,10 @@
 #include "ngx_msgbus_many.h"
 #include "ngx_msgbus_number.h"
 #include "ngx_msgbus_post.h"
+#include "ngx_msgbus_prefetch.h"
 #include "ngx_msgbus_recall.h"
 #include "ngx_msgbus_store.h"
+#include "ngx_msgbus_uuid.h"
 #include "ngx_msgbus_view.h"
 #include "ngx_msgbus_waiter.h"
 
@@ -255,6 +257,16 @@ ngx_msgbus_frame_t *ngx_msgbus_frame(ngx_msgbus_t *bus,
     ngx_msgbus_query_t *query, ngx_msgbus_form_e form, ngx_log_t *log);
 
 /*
+ * The same for a reader with this cursor, in place of the query's, who hides
+ * the events of a uuid with this key, NULL: nobody's; if it has been rendered
+ * for others, and tells all there is.  It is not the caller's until he has made
+ * himself an owner.  NULL: there is none.
+ */
+ngx_msgbus_frame_t *ngx_msgbus_others_frame(ngx_msgbus_t *bus,
+    ngx_msgbus_query_t *query, uint64_t after, uint32_t *hide,
+    ngx_msgbus_form_e form);
+
+/*
  * Frames of the caller's own: what a stream begins with, and the first events
  * for it; the same without events, for a reader who is to come back after so
  * many ms; and one that says where the parked reader of a query stands, or,
@@ -278,8 +290,11 @@ void ngx_msgbus_release(ngx_msgbus_frame_t *frame);
  */
 uint64_t ngx_msgbus_seen(ngx_msgbus_t *bus);
 
-/* what w->wake of a waiter with this handler is; a process has a few of them */
-unsigned ngx_msgbus_wake(ngx_msgbus_wake_pt handler);
+/*
+ * What w->wake of a waiter with this handler is; a process has a few of them.
+ * soon, or NULL, is called for who is woken next: to fetch what is needed then.
+ */
+unsigned ngx_msgbus_wake(ngx_msgbus_wake_pt handler, ngx_msgbus_soon_pt soon);
 
 /*
  * Parks a reader: w->wake is set, and w->stays, the rest of it is zero at

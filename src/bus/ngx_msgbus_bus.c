@@ -59,9 +59,9 @@ ngx_msgbus_max_batch_size(ngx_msgbus_t *bus)
 
 
 unsigned
-ngx_msgbus_wake(ngx_msgbus_wake_pt handler)
+ngx_msgbus_wake(ngx_msgbus_wake_pt handler, ngx_msgbus_soon_pt soon)
 {
-    return ngx_msgbus_waiter_wake(handler);
+    return ngx_msgbus_waiter_wake(handler, soon);
 }
 
 

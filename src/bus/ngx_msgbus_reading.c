@@ -324,7 +324,7 @@ ngx_msgbus_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
 {
     ngx_msgbus_frame_t  *frame, *mine;
 
-    frame = ngx_msgbus_frame_find(&bus->frames, query, form);
+    frame = ngx_msgbus_frame_find(&bus->frames, query, query->after, form);
 
     if (frame) {
         frame->owners++;
@@ -351,6 +351,23 @@ ngx_msgbus_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
     ngx_msgbus_frame_release(frame);
 
     return mine;
+}
+
+
+ngx_msgbus_frame_t *
+ngx_msgbus_others_frame(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
+    uint64_t after, uint32_t *hide, ngx_msgbus_form_e form)
+{
+    ngx_msgbus_frame_t  *frame;
+
+    frame = ngx_msgbus_frame_find(&bus->frames, query, after, form);
+
+    return frame
+           && !frame->more
+           && !frame->lost
+           && frame->last_id >= bus->waiters.seen_id
+           && !(hide && ngx_msgbus_frame_may_be_by(frame, *hide))
+           ? frame : NULL;
 }
 
 

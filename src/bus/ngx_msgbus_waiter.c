@@ -26,6 +26,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_prefetch.h"
 #include "ngx_msgbus_waiter.h"
 
 
@@ -38,6 +39,9 @@
 
 /* as many as a waiter can tell apart */
 #define NGX_MSGBUS_WAKE_HANDLERS  4
+
+/* bytes of who is woken soon: a waiter, and what most have around it */
+#define NGX_MSGBUS_WAITER_SIZE  128
 
 #define NGX_MSGBUS_SLOT_WHOLE  NGX_MAX_UINT32_VALUE
 
@@ -62,26 +66,34 @@ static ngx_uint_t ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_log_t *log, ngx_msgbus_note_t *notes);
 static ngx_uint_t ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot,
     uint64_t look);
+static void ngx_msgbus_waiters_soon(ngx_msgbus_audience_t *a,
+    ngx_queue_t *q);
 static void ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w);
 
 
-static ngx_msgbus_wake_pt  ngx_msgbus_wakes[NGX_MSGBUS_WAKE_HANDLERS];
+static struct {
+    ngx_msgbus_wake_pt  wake;
+    ngx_msgbus_soon_pt  soon;
+} ngx_msgbus_wakes[NGX_MSGBUS_WAKE_HANDLERS];
 
 
 unsigned
-ngx_msgbus_waiter_wake(ngx_msgbus_wake_pt handler)
+ngx_msgbus_waiter_wake(ngx_msgbus_wake_pt handler, ngx_msgbus_soon_pt soon)
 {
     unsigned  n;
 
     for (n = 0; n < NGX_MSGBUS_WAKE_HANDLERS - 1; n++) {
 
-        if (ngx_msgbus_wakes[n] == NULL || ngx_msgbus_wakes[n] == handler) {
+        if (ngx_msgbus_wakes[n].wake == NULL
+            || ngx_msgbus_wakes[n].wake == handler)
+        {
             break;
         }
     }
 
-    ngx_msgbus_wakes[n] = handler;
+    ngx_msgbus_wakes[n].wake = handler;
+    ngx_msgbus_wakes[n].soon = soon;
 
     return n;
 }
@@ -528,6 +540,8 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
         w = watch->waiter;
         from = a->from;    /* of an audience that may end here */
 
+        ngx_msgbus_waiters_soon(a, q);
+
         if (w->stays) {
             ngx_msgbus_waiter_rest(ws, w);
 
@@ -535,10 +549,35 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
             ngx_msgbus_waiter_unlink(ws, w);
         }
 
-        ngx_msgbus_wakes[w->wake](w, from);
+        ngx_msgbus_wakes[w->wake].wake(w, from);
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A crowd does not fit into the cache, and each waiter names the next one: so
+ * that one's memory is fetched two wakes before, and what it points to, one.
+ */
+static void
+ngx_msgbus_waiters_soon(ngx_msgbus_audience_t *a, ngx_queue_t *q)
+{
+    ngx_msgbus_watch_t  *watch;
+
+    q = ngx_queue_next(q);
+
+    if (q == ngx_queue_sentinel(&a->watches)) {
+        return;
+    }
+
+    watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
+
+    if (ngx_msgbus_wakes[watch->waiter->wake].soon) {
+        ngx_msgbus_wakes[watch->waiter->wake].soon(watch->waiter);
+    }
+
+    ngx_msgbus_prefetch(ngx_queue_next(q), NGX_MSGBUS_WAITER_SIZE);
 }
 
 

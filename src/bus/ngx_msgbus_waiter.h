@@ -17,6 +17,7 @@
 typedef struct ngx_msgbus_waiter_s  ngx_msgbus_waiter_t;
 
 typedef void (*ngx_msgbus_wake_pt)(ngx_msgbus_waiter_t *w, uint64_t from);
+typedef void (*ngx_msgbus_soon_pt)(ngx_msgbus_waiter_t *w);
 
 
 /*
@@ -83,9 +84,11 @@ typedef struct {
 
 /*
  * The "wake" of waiters with this handler: a process has two or three, and a
- * waiter has no room for an address.
+ * waiter has no room for an address.  soon is called, if there is one, for a
+ * waiter who is woken next; he may leave before.
  */
-unsigned ngx_msgbus_waiter_wake(ngx_msgbus_wake_pt handler);
+unsigned ngx_msgbus_waiter_wake(ngx_msgbus_wake_pt handler,
+    ngx_msgbus_soon_pt soon);
 
 /* NGX_OK or NGX_ERROR; pool tells where to log */
 ngx_int_t ngx_msgbus_waiters_init(ngx_msgbus_waiters_t *ws, ngx_pool_t *pool);

@@ -17,6 +17,7 @@
  */
 
 
+#include "ngx_http_msgbus_crowd.h"
 #include "ngx_http_msgbus_delivery.h"
 #include "ngx_http_msgbus_park.h"
 
@@ -29,6 +30,8 @@ static ngx_int_t ngx_http_msgbus_delivery_hello(
     ngx_http_msgbus_delivery_t *dl);
 static void ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w,
     uint64_t from);
+static ngx_int_t ngx_http_msgbus_delivery_as_others(
+    ngx_http_msgbus_delivery_t *dl);
 static void ngx_http_msgbus_delivery_ping_handler(
     ngx_http_msgbus_ping_t *ping);
 static void ngx_http_msgbus_delivery_hold_write(ngx_http_msgbus_hold_t *hold);
@@ -59,8 +62,6 @@ static ngx_int_t ngx_http_msgbus_delivery_set(ngx_http_msgbus_delivery_t *dl,
 static ngx_int_t ngx_http_msgbus_delivery_backlog(
     ngx_http_msgbus_delivery_t *dl);
 static void ngx_http_msgbus_delivery_idle(ngx_http_msgbus_delivery_t *dl);
-static void ngx_http_msgbus_delivery_backlog_free(
-    ngx_http_msgbus_delivery_t *dl);
 static ngx_msgbus_frame_t *ngx_http_msgbus_delivery_sends(
     ngx_http_msgbus_delivery_t *dl);
 static ngx_msgbus_t *ngx_http_msgbus_delivery_bus(
@@ -93,10 +94,6 @@ static ngx_http_msgbus_reader_kind_t  ngx_http_msgbus_delivery_kind = {
 };
 
 
-/* of one who needs it no more: most need it for one send(), one by one */
-static ngx_http_msgbus_backlog_t  *ngx_http_msgbus_delivery_spare;
-
-
 ngx_http_msgbus_delivery_t *
 ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
 {
@@ -110,7 +107,8 @@ ngx_http_msgbus_delivery_create(ngx_http_request_t *r)
     }
 
     dl->reader.waiter.wake =
-                       ngx_msgbus_wake(ngx_http_msgbus_delivery_wake_handler);
+                       ngx_msgbus_wake(ngx_http_msgbus_delivery_wake_handler,
+                                       ngx_http_msgbus_crowd_soon);
     dl->reader.waiter.stays = 1;
 
     return dl;
@@ -229,6 +227,12 @@ ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w, uint64_t from)
         dl->reader.after = from;
     }
 
+    if (dl->reader.parked && !dl->reader.behind && dl->backlog == NULL
+        && ngx_http_msgbus_delivery_as_others(dl) != NGX_DECLINED)
+    {
+        return;
+    }
+
     if (ngx_http_msgbus_delivery_sends(dl) && dl->reader.live) {
         rc = ngx_http_msgbus_delivery_count(dl);
 
@@ -252,6 +256,36 @@ ngx_http_msgbus_delivery_wake_handler(ngx_msgbus_waiter_t *w, uint64_t from)
     }
 
     ngx_http_msgbus_delivery_done(dl, rc);
+}
+
+
+/* NGX_DECLINED: nothing was done */
+static ngx_int_t
+ngx_http_msgbus_delivery_as_others(ngx_http_msgbus_delivery_t *dl)
+{
+    size_t               sent;
+    ngx_int_t            rc;
+    ngx_msgbus_frame_t  *frame;
+
+    rc = ngx_http_msgbus_crowd_send(&dl->reader, &frame, &sent);
+
+    if (rc == NGX_OK || rc == NGX_DECLINED) {
+        return rc;
+    }
+
+    if (rc == NGX_AGAIN) {
+        frame->owners++;
+        rc = ngx_http_msgbus_delivery_take(dl, frame);
+
+        if (rc == NGX_OK) {
+            dl->backlog->transport.pos += sent;
+            rc = ngx_http_msgbus_delivery_go_on(dl);
+        }
+    }
+
+    ngx_http_msgbus_delivery_done(dl, rc);
+
+    return NGX_OK;
 }
 
 
@@ -517,22 +551,15 @@ ngx_http_msgbus_delivery_ask(ngx_http_msgbus_delivery_t *dl)
         return NGX_ERROR;
     }
 
-    past = dl->backlog->past;
-
+    past = ngx_http_msgbus_backlog_past(dl->backlog,
+                                        dl->reader.connection->log);
     if (past == NULL) {
-        past = ngx_calloc(sizeof(ngx_http_msgbus_past_t),
-                          dl->reader.connection->log);
-        if (past == NULL) {
-            return NGX_ERROR;
-        }
-
-        past->bus = ngx_http_msgbus_delivery_bus(dl);
-        past->log = dl->reader.connection->log;
-        past->handler = ngx_http_msgbus_delivery_past_handler;
-        past->data = dl;
-
-        dl->backlog->past = past;
+        return NGX_ERROR;
     }
+
+    past->bus = ngx_http_msgbus_delivery_bus(dl);
+    past->handler = ngx_http_msgbus_delivery_past_handler;
+    past->data = dl;
 
     ngx_http_msgbus_delivery_query(dl, &query);
     ngx_http_msgbus_past_ask(past, &query);
@@ -706,20 +733,9 @@ ngx_http_msgbus_delivery_backlog(ngx_http_msgbus_delivery_t *dl)
         return NGX_OK;
     }
 
-    dl->backlog = ngx_http_msgbus_delivery_spare;
-    ngx_http_msgbus_delivery_spare = NULL;
+    dl->backlog = ngx_http_msgbus_backlog(dl->reader.connection->log);
 
-    if (dl->backlog == NULL) {
-        dl->backlog = ngx_alloc(sizeof(ngx_http_msgbus_backlog_t),
-                                dl->reader.connection->log);
-        if (dl->backlog == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    ngx_memzero(dl->backlog, sizeof(ngx_http_msgbus_backlog_t));
-
-    return NGX_OK;
+    return dl->backlog ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -739,27 +755,9 @@ ngx_http_msgbus_delivery_idle(ngx_http_msgbus_delivery_t *dl)
     }
 
     if (backlog && backlog->transport.out == NULL && backlog->asked == 0) {
-        ngx_http_msgbus_delivery_backlog_free(dl);
+        ngx_http_msgbus_backlog_free(backlog);
+        dl->backlog = NULL;
     }
-}
-
-
-static void
-ngx_http_msgbus_delivery_backlog_free(ngx_http_msgbus_delivery_t *dl)
-{
-    if (dl->backlog->past) {
-        ngx_http_msgbus_past_forget(dl->backlog->past);
-        ngx_free(dl->backlog->past);
-    }
-
-    if (ngx_http_msgbus_delivery_spare) {
-        ngx_free(dl->backlog);
-
-    } else {
-        ngx_http_msgbus_delivery_spare = dl->backlog;
-    }
-
-    dl->backlog = NULL;
 }
 
 
@@ -861,7 +859,7 @@ ngx_http_msgbus_delivery_free(ngx_http_msgbus_reader_t *reader)
 
     if (dl->backlog) {
         ngx_http_msgbus_transport_drop(&dl->backlog->transport);
-        ngx_http_msgbus_delivery_backlog_free(dl);
+        ngx_http_msgbus_backlog_free(dl->backlog);
     }
 
     ngx_http_msgbus_reader_free(reader);

@@ -8,21 +8,8 @@
 #define _NGX_HTTP_MSGBUS_DELIVERY_H_INCLUDED_
 
 
-#include "ngx_http_msgbus_past.h"
+#include "ngx_http_msgbus_backlog.h"
 #include "ngx_http_msgbus_ping.h"
-#include "ngx_http_msgbus_transport.h"
-
-
-/* what a reader has that does not just wait; allocated for that time */
-typedef struct {
-    ngx_http_msgbus_transport_t  transport;
-
-    size_t                       waiting;  /* bytes in the log behind it, */
-    uint64_t                     counted;  /*   up to this id */
-    uint64_t                     asked;    /* as of the query */
-
-    ngx_http_msgbus_past_t      *past;     /* NULL: the store is not asked */
-} ngx_http_msgbus_backlog_t;
 
 
 /* a reader to whom events are delivered for as long as they come */

@@ -18,14 +18,6 @@
 #include "ngx_http_msgbus_reader.h"
 
 
-#define NGX_HTTP_MSGBUS_UUID_LEN     36
-#define NGX_HTTP_MSGBUS_UUID_PACKED  16
-
-
-static ngx_uint_t ngx_http_msgbus_reader_pack(u_char *p, ngx_str_t *uuid);
-static void ngx_http_msgbus_reader_unpack(u_char *p, u_char *packed);
-
-
 ngx_http_msgbus_reader_t *
 ngx_http_msgbus_reader_create(ngx_http_request_t *r,
     ngx_http_msgbus_reader_kind_t *kind)
@@ -35,7 +27,7 @@ ngx_http_msgbus_reader_create(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t         *pass;
     ngx_http_msgbus_reader_t       *reader;
     ngx_http_msgbus_reader_hold_t  *rh;
-    u_char                          uuid[NGX_HTTP_MSGBUS_UUID_PACKED];
+    u_char                          uuid[NGX_MSGBUS_UUID_PACKED];
 
     rh = ngx_http_msgbus_hold_create(r, kind->hold);
     if (rh == NULL) {
@@ -44,8 +36,8 @@ ngx_http_msgbus_reader_create(ngx_http_request_t *r,
 
     pass = &rh->hold.ctx->pass;
 
-    packed = ngx_http_msgbus_reader_pack(uuid, &pass->query.hide);
-    len = packed ? NGX_HTTP_MSGBUS_UUID_PACKED : pass->query.hide.len;
+    packed = ngx_msgbus_uuid_pack(uuid, &pass->query.hide);
+    len = packed ? NGX_MSGBUS_UUID_PACKED : pass->query.hide.len;
 
     reader = ngx_alloc(kind->size + len, r->connection->log);
     if (reader == NULL) {
@@ -135,7 +127,7 @@ ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
 {
     u_char         *p;
 
-    static u_char   uuid[NGX_HTTP_MSGBUS_UUID_LEN];
+    static u_char   uuid[NGX_MSGBUS_UUID_LEN];
 
     *query = reader->topic->query;
 
@@ -146,7 +138,7 @@ ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
     p = (u_char *) reader + reader->topic->kind->size;
 
     if (reader->packed) {
-        ngx_http_msgbus_reader_unpack(uuid, p);
+        ngx_msgbus_uuid_unpack(uuid, p);
         p = uuid;
     }
 
@@ -154,62 +146,20 @@ ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
 }
 
 
-/* a uuid as most write it; 0: it is written in some other way */
-static ngx_uint_t
-ngx_http_msgbus_reader_pack(u_char *p, ngx_str_t *uuid)
+uint32_t
+ngx_http_msgbus_reader_key(ngx_http_msgbus_reader_t *reader)
 {
-    u_char      ch;
-    ngx_uint_t  i, n, digit;
+    u_char     *p;
+    ngx_str_t   uuid;
 
-    if (uuid->len != NGX_HTTP_MSGBUS_UUID_LEN) {
-        return 0;
+    p = (u_char *) reader + reader->topic->kind->size;
+
+    if (reader->packed) {
+        return ngx_msgbus_uuid_key(p);
     }
 
-    ngx_memzero(p, NGX_HTTP_MSGBUS_UUID_PACKED);
+    uuid.data = p;
+    uuid.len = reader->hide;
 
-    n = 0;
-
-    for (i = 0; i < uuid->len; i++) {
-        ch = uuid->data[i];
-
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-
-            if (ch != '-') {
-                return 0;
-            }
-
-            continue;
-        }
-
-        if (ch >= '0' && ch <= '9') {
-            digit = ch - '0';
-
-        } else if (ch >= 'a' && ch <= 'f') {
-            digit = ch - 'a' + 10;
-
-        } else {
-            return 0;
-        }
-
-        p[n / 2] |= (u_char) (n % 2 ? digit : digit << 4);
-        n++;
-    }
-
-    return 1;
-}
-
-
-static void
-ngx_http_msgbus_reader_unpack(u_char *p, u_char *packed)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_HTTP_MSGBUS_UUID_PACKED; i++) {
-
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *p++ = '-';
-        }
-
-        p = ngx_hex_dump(p, &packed[i], 1);
-    }
+    return ngx_msgbus_uuid_text_key(&uuid);
 }

@@ -98,5 +98,8 @@ ngx_http_request_t *ngx_http_msgbus_reader_request(
 void ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
     ngx_msgbus_query_t *query);
 
+/* of the uuid whose events are hidden from it, as of a frame's events */
+uint32_t ngx_http_msgbus_reader_key(ngx_http_msgbus_reader_t *reader);
+
 
 #endif /* _NGX_HTTP_MSGBUS_READER_H_INCLUDED_ */

@@ -20,6 +20,7 @@
 
 
 #include "ngx_http_msgbus_args.h"
+#include "ngx_http_msgbus_crowd.h"
 #include "ngx_http_msgbus_deadline.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_jsonp.h"
@@ -380,7 +381,8 @@ ngx_http_msgbus_wait_create(ngx_http_request_t *r)
                                          ngx_http_msgbus_wait_deadline_handler;
 
     wait->reader.waiter.wake =
-                           ngx_msgbus_wake(ngx_http_msgbus_wait_wake_handler);
+                           ngx_msgbus_wake(ngx_http_msgbus_wait_wake_handler,
+                                           ngx_http_msgbus_crowd_soon);
 
     ngx_http_msgbus_wait_init(wait);
 

@@ -20,6 +20,7 @@
 #include <ngx_core.h>
 #include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_number.h"
+#include "ngx_msgbus_uuid.h"
 
 
 #define NGX_MSGBUS_FRAME_BUCKETS  256
@@ -54,7 +55,7 @@ static u_char *ngx_msgbus_frame_gap(u_char *p,
 static u_char *ngx_msgbus_frame_id(u_char *p, uint64_t id,
     ngx_msgbus_form_e form);
 static ngx_uint_t ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame,
-    ngx_uint_t n, ngx_str_t *uuid, uint32_t hash);
+    ngx_uint_t n, ngx_str_t *uuid, uint32_t key);
 
 
 /* the longest that frame_gap and frame_id write, and what is around events */
@@ -98,7 +99,7 @@ ngx_msgbus_frames_init(ngx_msgbus_frames_t *frames, ngx_pool_t *pool)
 
 ngx_msgbus_frame_t *
 ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
-    ngx_msgbus_form_e form)
+    uint64_t after, ngx_msgbus_form_e form)
 {
     uint32_t             hash;
     ngx_str_t           *name;
@@ -106,7 +107,7 @@ ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
     ngx_msgbus_frame_t  *frame;
 
     if (frames->n == 0 || query->latest
-        || (query->history && query->after == 0))
+        || (query->history && after == 0))
     {
         /* from the beginning others may have what is left of it in the log */
 
@@ -123,8 +124,8 @@ ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames, ngx_msgbus_query_t *query,
     {
         frame = ngx_queue_data(q, ngx_msgbus_frame_t, queue);
 
-        if (query->after >= frame->from
-            && query->after < frame->until
+        if (after >= frame->from
+            && after < frame->until
             && frame->hash == hash
             && frame->scope == query->scope
             && frame->form == form
@@ -169,6 +170,21 @@ ngx_msgbus_frame_bucket(ngx_msgbus_frames_t *frames, uint32_t hash,
 {
     return &frames->buckets[(hash + scope * 2 + form)
                             % NGX_MSGBUS_FRAME_BUCKETS];
+}
+
+
+ngx_uint_t
+ngx_msgbus_frame_may_be_by(ngx_msgbus_frame_t *frame, uint32_t key)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < frame->events; i++) {
+        if (frame->event[i].key == key) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -286,8 +302,7 @@ ngx_msgbus_frame_create(ngx_msgbus_rendered_t *rendered, ngx_msgbus_form_e form,
         event->end = (uint32_t) (p - frame->pos);
         event->uuid = (uint32_t) (uuid - frame->pos);
         event->uuid_len = (uint32_t) mark->uuid.len;
-        event->hash = (uint32_t) ngx_hash_key(mark->uuid.data,
-                                              mark->uuid.len);
+        event->key = ngx_msgbus_uuid_text_key(&mark->uuid);
 
         uuid = ngx_cpymem(uuid, mark->uuid.data, mark->uuid.len);
     }
@@ -576,14 +591,14 @@ ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame, ngx_str_t *uuid,
     ngx_log_t *log)
 {
     u_char              *p;
-    uint32_t             hash, from;
+    uint32_t             key, from;
     ngx_uint_t           i, n;
     ngx_msgbus_frame_t  *mine;
 
-    hash = (uint32_t) ngx_hash_key(uuid->data, uuid->len);
+    key = ngx_msgbus_uuid_text_key(uuid);
 
     for (n = 0; n < frame->events; n++) {
-        if (ngx_msgbus_frame_is_by(frame, n, uuid, hash)) {
+        if (ngx_msgbus_frame_is_by(frame, n, uuid, key)) {
             break;
         }
     }
@@ -607,7 +622,7 @@ ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame, ngx_str_t *uuid,
 
     for (i = 0; i < frame->events; i++) {
 
-        if (!ngx_msgbus_frame_is_by(frame, i, uuid, hash)) {
+        if (!ngx_msgbus_frame_is_by(frame, i, uuid, key)) {
             mine->events++;
             p = ngx_cpymem(p, frame->pos + from, frame->event[i].end - from);
         }
@@ -623,13 +638,13 @@ ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame, ngx_str_t *uuid,
 
 static ngx_uint_t
 ngx_msgbus_frame_is_by(ngx_msgbus_frame_t *frame, ngx_uint_t n,
-    ngx_str_t *uuid, uint32_t hash)
+    ngx_str_t *uuid, uint32_t key)
 {
     ngx_msgbus_frame_event_t  *event;
 
     event = &frame->event[n];
 
-    return event->hash == hash
+    return event->key == key
            && event->uuid_len == uuid->len
            && ngx_memcmp(frame->pos + event->uuid, uuid->data, uuid->len)
               == 0;

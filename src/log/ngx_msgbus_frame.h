@@ -26,7 +26,7 @@ typedef struct {
     uint32_t               end;            /* offset from the frame's pos */
     uint32_t               uuid;           /* offset of its poster's uuid */
     uint32_t               uuid_len;
-    uint32_t               hash;           /* of that */
+    uint32_t               key;            /* of that */
 } ngx_msgbus_frame_event_t;
 
 
@@ -93,11 +93,15 @@ ngx_int_t ngx_msgbus_frames_init(ngx_msgbus_frames_t *frames,
     ngx_pool_t *pool);
 
 /*
- * A shared frame for a reader who asks this, his hidden events not left out;
- * NULL: none.  It is not the caller's until he has made himself an owner.
+ * A shared frame for a reader who asks this, with his cursor "after" in place
+ * of the query's, his hidden events not left out; NULL: none.  It is not the
+ * caller's until he has made himself an owner.
  */
 ngx_msgbus_frame_t *ngx_msgbus_frame_find(ngx_msgbus_frames_t *frames,
-    ngx_msgbus_query_t *query, ngx_msgbus_form_e form);
+    ngx_msgbus_query_t *query, uint64_t after, ngx_msgbus_form_e form);
+
+/* may it have events of the poster whose uuid has this key? */
+ngx_uint_t ngx_msgbus_frame_may_be_by(ngx_msgbus_frame_t *frame, uint32_t key);
 
 /* from now on others find it, a while; one that tells of a gap is not shared */
 void ngx_msgbus_frame_share(ngx_msgbus_frames_t *frames,

@@ -14,10 +14,6 @@
 #include "ngx_msgbus_mongodb_conf.h"
 
 
-/* ids are from 1 to below this: what all programs hold exactly */
-#define NGX_MSGBUS_ID_END    ((int64_t) 1 << 53)
-
-
 /* a connection to MongoDB; used in one thread only */
 struct ngx_msgbus_db_s {
     ngx_msgbus_mongodb_conf_t  *conf;

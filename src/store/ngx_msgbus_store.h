@@ -18,6 +18,13 @@
 /* bytes that tell a post from all others */
 #define NGX_MSGBUS_TOKEN_LEN     16
 
+/*
+ * Ids are from 1 to below this: what all programs hold exactly.  So near to it
+ * none is given out any more.
+ */
+#define NGX_MSGBUS_ID_END        ((int64_t) 1 << 53)
+#define NGX_MSGBUS_ID_SPARE      1000000
+
 /* all warnings' texts together */
 #define NGX_MSGBUS_WARNINGS_LEN  1024
 

@@ -653,7 +653,17 @@ ngx_msgbus_journal_counter(ngx_msgbus_db_t *db, uint64_t *c)
 static ngx_int_t
 ngx_msgbus_journal_raise(ngx_msgbus_db_t *db, uint64_t c)
 {
-    return NGX_OK;
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    if (c < NGX_MSGBUS_ID_END - NGX_MSGBUS_ID_SPARE) {
+        return NGX_OK;
+    }
+
+    jd->error = jd->text;
+    ngx_msgbus_journal_error(jd->text, 0, "its newest event leaves no ids "
+                             "below 2^53", NULL);
+
+    return NGX_ERROR;
 }
 
 

@@ -29,9 +29,6 @@
 
 #define NGX_MSGBUS_COUNTER  "last_known_id"
 
-/* so many ids are left below the end, at least */
-#define NGX_MSGBUS_ID_SPARE  1000000
-
 /* holes between ids that are looked behind */
 #define NGX_MSGBUS_HOLES  16
 
@@ -732,6 +729,12 @@ ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c)
 {
     bson_t     filter, update, max;
     ngx_int_t  rc;
+
+    if (c >= NGX_MSGBUS_ID_END - NGX_MSGBUS_ID_SPARE) {
+        ngx_msgbus_mongodb_failed(db, "its newest event leaves no ids below "
+                                      "2^53");
+        return NGX_ERROR;
+    }
 
     bson_init(&filter);
     bson_init(&update);

@@ -19,7 +19,7 @@ use Crash;
 Crash::test('commit_crash',
     rooms  => [qw( number channel filing log pending ledger pace commit sync
                    foreign undo )],
-    with   => [qw( check_log check_pending )],
+    with   => [qw( check_log check_pending commit_world )],
     before => sub {
         my $said = $_[0]->run('doubt')->{said};
 

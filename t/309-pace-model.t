@@ -21,7 +21,7 @@ plan skip_all => Unit->lacks if Unit->lacks;
 my $program = Unit->new('pace_model')
     ->compile([qw( number channel filing log pending ledger pace commit sync
                    foreign undo )], \@Unit::MODULE)
-    ->compile([qw( pace_model unit )], [qw( -g -O2 )])
+    ->compile([qw( pace_model commit_world unit )], [qw( -g -O2 )])
     ->link('-lm');
 my $run = $program->run(60);
 

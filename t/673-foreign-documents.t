@@ -87,6 +87,16 @@ my @lines = $nginx->log(0, 'warn', 'passes over documents of "main"');
 
 is(@lines, 1, 'and the log, once');
 
+# what has the id of an event and can not be shown
+
+$fake->put(map { $fake->event(13 + $_, data => 'no JSON') } 1 .. 200);
+$fake->put($fake->event(214));
+$fake->until(10, 'them to be passed over', sub { seen(13) eq '214' });
+
+@lines = $nginx->log(0, 'warn', 'passes over event');
+
+is(@lines, 1, 'those that can not be shown are told of once a minute');
+
 is($nginx->client->get('/health')->status, 200, 'the bus is well');
 
 $nginx->quit;

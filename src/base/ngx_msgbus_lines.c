@@ -69,7 +69,10 @@ ngx_msgbus_lines_create(ngx_log_t *log, int fd)
     lines->lost = 0;
     lines->used = 0;
 
-    (void) pthread_mutex_init(&lines->mutex, NULL);
+    if (pthread_mutex_init(&lines->mutex, NULL) != 0) {
+        ngx_free(lines);
+        return NULL;
+    }
 
     return lines;
 }

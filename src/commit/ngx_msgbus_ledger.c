@@ -21,9 +21,6 @@
 #include "ngx_msgbus_time.h"
 
 
-/* a store that stays away, or a log without room, is told of this often, us */
-#define NGX_MSGBUS_AWAY_PERIOD    60000000
-
 /* appends of one event: each makes room for some */
 #define NGX_MSGBUS_APPEND_TRIES   10000
 
@@ -148,7 +145,7 @@ ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c)
 
     now = ngx_msgbus_time_monotonic();
 
-    if (c->no_room_told && now - c->no_room_told < NGX_MSGBUS_AWAY_PERIOD) {
+    if (c->no_room_told && now - c->no_room_told < NGX_MSGBUS_TELL_AGAIN) {
         return;
     }
 
@@ -201,9 +198,24 @@ ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
         c->no_room++;
         c->no_room_id = ev->id;
 
-        c->log.sh->last_id = ev->id;
-        ngx_msgbus_ledger_lapsed_locked(c, ev->id);
+        ngx_msgbus_ledger_pass_locked(c, ev->id, 1);
     }
+}
+
+
+void
+ngx_msgbus_ledger_pass_locked(ngx_msgbus_ledger_t *c, uint64_t id,
+    ngx_uint_t missed)
+{
+    if (missed) {
+
+        /* first: who dies between them leaves nothing that nobody is told of */
+
+        ngx_msgbus_ledger_lapsed_locked(c, id);
+        ngx_msgbus_barrier();
+    }
+
+    c->log.sh->last_id = id;
 }
 
 
@@ -269,7 +281,7 @@ ngx_msgbus_ledger_refused(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 
     refused = ++c->sh->refused;
 
-    if (refused > 1 && now - c->sh->refused_at < NGX_MSGBUS_AWAY_PERIOD) {
+    if (refused > 1 && now - c->sh->refused_at < NGX_MSGBUS_TELL_AGAIN) {
         refused = 0;
 
     } else {
@@ -313,7 +325,7 @@ ngx_msgbus_ledger_failed(ngx_msgbus_ledger_t *c)
 
     failures = c->sh->failures;
 
-    if (first || now - c->sh->told_at >= NGX_MSGBUS_AWAY_PERIOD) {
+    if (first || now - c->sh->told_at >= NGX_MSGBUS_TELL_AGAIN) {
         c->sh->told_at = now;
 
     } else {

@@ -30,6 +30,10 @@
 #define NGX_MSGBUS_LOOK_AT_LEAST 500000
 
 
+/* what goes on is told in the error log this often, us */
+#define NGX_MSGBUS_TELL_AGAIN    60000000
+
+
 /* what a committer is told */
 #define NGX_MSGBUS_STOP          1      /* end, at the next turn */
 #define NGX_MSGBUS_STOP_HERE     2      /* do not take the lock again */
@@ -119,6 +123,9 @@ typedef struct {
     uint64_t                     no_room_id;    /* the last of them */
     uint64_t                     no_room_told;  /* when, us */
 
+    uint64_t                     passed;   /* others' events not shown, and */
+    uint64_t                     passed_told;   /* when that was told, us */
+
     ngx_atomic_uint_t            wake[NGX_MSGBUS_SLOT_WORDS];
 
     unsigned                     connected:1;
@@ -173,6 +180,13 @@ void ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
  * readers with a cursor below it are told, those who wait at once.
  */
 void ngx_msgbus_ledger_lapsed_locked(ngx_msgbus_ledger_t *c, uint64_t id);
+
+/*
+ * An id is behind the log, and no event for it: there was none to show, or (1)
+ * one is missing.
+ */
+void ngx_msgbus_ledger_pass_locked(ngx_msgbus_ledger_t *c, uint64_t id,
+    ngx_uint_t missed);
 
 /* tells a post its outcome, and notes whom to wake for it */
 void ngx_msgbus_ledger_settle_locked(ngx_msgbus_ledger_t *c,

@@ -48,6 +48,7 @@ static ngx_msgbus_entry_t *ngx_msgbus_sync_match(ngx_msgbus_ledger_t *c,
     ngx_msgbus_doc_t *doc);
 static ngx_int_t ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c,
     ngx_msgbus_doc_t *doc, ngx_msgbus_event_t *ev);
+static void ngx_msgbus_sync_passes(ngx_msgbus_ledger_t *c, uint64_t id);
 
 
 ngx_int_t
@@ -221,6 +222,7 @@ ngx_msgbus_sync_begin(ngx_msgbus_ledger_t *c)
     sh->last_id = id - 1;
     sh->nodes.floor = id - 1;
 
+    ngx_msgbus_barrier();
     c->sh->loaded = 1;
 
     ngx_msgbus_ledger_unlock(c);
@@ -427,11 +429,7 @@ ngx_msgbus_sync_take(void *data, ngx_msgbus_doc_t *doc)
 
             /* an anchor, or what no reader can be shown */
 
-            c->log.sh->last_id = doc->id;
-
-            if (rc == NGX_BUSY) {
-                ngx_msgbus_ledger_lapsed_locked(c, doc->id);
-            }
+            ngx_msgbus_ledger_pass_locked(c, doc->id, rc == NGX_BUSY);
         }
 
         if (e) {
@@ -515,10 +513,30 @@ ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
         return NGX_OK;
     }
 
-    ngx_log_error(NGX_LOG_WARN, c->error_log, 0,
-                  "msgbus passes over event %uL of the database%s: its "
-                  "channel, size or JSON is not such as can be posted here",
-                  doc->id, c->log.shpool->log_ctx);
+    ngx_msgbus_sync_passes(c, doc->id);
 
     return rc == NGX_DECLINED ? NGX_DECLINED : NGX_BUSY;
+}
+
+
+/* another program may write thousands of them */
+static void
+ngx_msgbus_sync_passes(ngx_msgbus_ledger_t *c, uint64_t id)
+{
+    uint64_t  now;
+
+    now = ngx_msgbus_time_monotonic();
+
+    c->passed++;
+
+    if (c->passed_told && now - c->passed_told < NGX_MSGBUS_TELL_AGAIN) {
+        return;
+    }
+
+    c->passed_told = now;
+
+    ngx_log_error(NGX_LOG_WARN, c->error_log, 0,
+                  "msgbus passes over event %uL of the database%s, %uL such "
+                  "so far: its channel, size or JSON is not such as can be "
+                  "posted here", id, c->log.shpool->log_ctx, c->passed);
 }

@@ -21,8 +21,8 @@
 
 
 #include "crash.h"
+#include "commit_world.h"
 #include "ngx_msgbus_commit.h"
-#include "ngx_msgbus_json.h"
 #include "ngx_msgbus_sync.h"
 #include "ngx_msgbus_time.h"
 
@@ -48,6 +48,7 @@ typedef struct {
     uint64_t               id;
     ngx_uint_t             anchor;
     ngx_uint_t             ours;
+    ngx_uint_t             large;      /* for the log: readers are told */
     u_char                 token[NGX_MSGBUS_TOKEN_LEN];
 } crash_doc_t;
 
@@ -77,6 +78,7 @@ static void crash_prepare_lost(void);
 static void crash_prepare_mute(void);
 static void crash_prepare_taken(void);
 static void crash_prepare_given_up(void);
+static void crash_prepare_large(void);
 
 static void crash_doubt(ngx_uint_t sent);
 static void crash_crowd(void);
@@ -100,6 +102,9 @@ static crash_case_t  cases[] = {
 
     { "a turn after an answer was lost and a post given up",
       crash_prepare_given_up, crash_turn },
+
+    { "a turn that meets an event too large for the log",
+      crash_prepare_large, crash_turn },
 
     { NULL, NULL, NULL }
 };
@@ -131,6 +136,7 @@ static ngx_uint_t                 given_up;
 static size_t                     more;        /* bytes of pending posts */
 static size_t                     head;        /* before they are gathered */
 static ngx_msgbus_outcome_t       late;
+static u_char                     large[16384];
 static ngx_uint_t                 looks;      /* 0: the array is all there is */
 static ngx_atomic_t               told_to_stop;
 
@@ -144,12 +150,6 @@ db_create(ngx_msgbus_store_conf_t *c, uint64_t ttl, ngx_log_t *log)
 }
 
 
-static void
-db_nothing(ngx_msgbus_db_t *db)
-{
-}
-
-
 static ngx_int_t
 db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
 {
@@ -159,22 +159,6 @@ db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
     limits->time = 2000;
 
     return NGX_OK;
-}
-
-
-static const char *
-db_text(ngx_msgbus_db_t *db)
-{
-    return "";
-}
-
-
-static const char *
-db_warnings(ngx_msgbus_db_t *db)
-{
-    static char  none[NGX_MSGBUS_WARNINGS_LEN];
-
-    return none;
 }
 
 
@@ -210,6 +194,7 @@ db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
         doc->id = docs[i].id;
         doc->anchor = docs[i].channel.len == 0;
         doc->ours = docs[i].token != NULL;
+        doc->large = 0;
 
         if (doc->ours) {
             memcpy(doc->token, docs[i].token, NGX_MSGBUS_TOKEN_LEN);
@@ -314,6 +299,11 @@ db_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 
         ngx_str_set(&doc.data, "{}");
 
+        if (db->docs[k].large) {
+            doc.data.data = large;
+            doc.data.len = sizeof(large);
+        }
+
         if (db->docs[k].ours) {
             doc.token = db->docs[k].token;
         }
@@ -351,16 +341,10 @@ db_raise(ngx_msgbus_db_t *db, uint64_t c)
 }
 
 
-static ngx_msgbus_store_t  ops = {
-    ngx_string("array"), ngx_string("place"),
-    NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES, 0, NULL, NULL,
-    NULL, db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
-    db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
-    db_counter, db_raise, NULL, NULL
-};
+static ngx_msgbus_store_t  ops = { WORLD_STORE };
 
 
-/* --- what the rooms need of others: time stands still */
+/* --- time stands still */
 
 uint64_t
 ngx_msgbus_time_wall(void)
@@ -380,57 +364,6 @@ int64_t
 ngx_msgbus_time_since(uint64_t wall)
 {
     return 1000000;
-}
-
-
-void
-ngx_msgbus_time_text(u_char *text, uint64_t ms)
-{
-    memset(text, '0', NGX_MSGBUS_TIME_LEN);
-}
-
-
-ngx_int_t
-ngx_msgbus_json_check_alone(ngx_str_t *text, ngx_uint_t depth, ngx_log_t *log)
-{
-    return NGX_OK;
-}
-
-
-size_t
-ngx_msgbus_json_cut(ngx_str_t *text, size_t max)
-{
-    return ngx_min(text->len, max);
-}
-
-
-u_char *
-ngx_msgbus_json_escape(u_char *dst, ngx_str_t *text)
-{
-    return ngx_cpymem(dst, text->data, text->len);
-}
-
-
-u_char *
-ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *text)
-{
-    return ngx_cpymem(dst, text->data, text->len);
-}
-
-
-void
-ngx_msgbus_notify_signal(ngx_msgbus_notify_t *notify, ngx_uint_t word,
-    ngx_atomic_uint_t bits, ngx_log_t *log)
-{
-}
-
-
-u_char *
-ngx_cpystrn(u_char *dst, u_char *src, size_t n)
-{
-    snprintf((char *) dst, n, "%s", src);
-
-    return dst;
 }
 
 
@@ -636,7 +569,15 @@ crash_whole(ngx_msgbus_ledger_t *c)
 
     serial = c->log.sh->head_serial;
 
-    for (k = anchors; k < database.n; k++, serial++) {
+    for (k = anchors; k < database.n; k++) {
+
+        if (database.docs[k].large) {
+            unit_check(c->log.sh->lapsed_id >= database.docs[k].id,
+                       "event %" PRIu64 " is missing, and nobody is told",
+                       database.docs[k].id);
+            continue;
+        }
+
         unit_check(serial < c->log.sh->next_serial,
                    "event %" PRIu64 " is not in the log",
                    database.docs[k].id);
@@ -646,6 +587,7 @@ crash_whole(ngx_msgbus_ledger_t *c)
         unit_check(rec->id == database.docs[k].id,
                    "event %" PRIu64 " in place of %" PRIu64, rec->id,
                    database.docs[k].id);
+        serial++;
     }
 
     unit_check(serial == c->log.sh->next_serial, "the log has more");
@@ -715,6 +657,7 @@ crash_foreign(void)
     doc = &database.docs[database.n++];
     doc->id = database.n > 1 ? doc[-1].id + 1 : 1;
     doc->ours = 0;
+    doc->large = 0;
 }
 
 
@@ -789,6 +732,21 @@ crash_prepare_given_up(void)
     unit_check(ngx_msgbus_pending_cancel_locked(&commits[0].pending,
                                                 &outcomes[given_up])
                == NGX_AGAIN, "what was sent was given up for sure");
+}
+
+
+static void
+crash_prepare_large(void)
+{
+    ngx_uint_t  idle;
+
+    crash_prepare_taken();
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+
+    crash_foreign();
+    database.docs[database.n - 1].large = 1;
+
+    commits[0].unsure = 1;
 }
 
 

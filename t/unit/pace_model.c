@@ -24,9 +24,8 @@
  */
 
 
-#include "unit.h"
+#include "commit_world.h"
 #include "ngx_msgbus_commit.h"
-#include "ngx_msgbus_json.h"
 #include "ngx_msgbus_time.h"
 #include <math.h>
 #include <sys/mman.h>
@@ -143,12 +142,6 @@ db_create(ngx_msgbus_store_conf_t *cf, uint64_t ttl, ngx_log_t *log)
 }
 
 
-static void
-db_nothing(ngx_msgbus_db_t *db)
-{
-}
-
-
 static ngx_int_t
 db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
 {
@@ -158,22 +151,6 @@ db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
     limits->time = endless ? 0 : patient ? 20000 : 2000;
 
     return model_call(100, NULL);
-}
-
-
-static const char *
-db_text(ngx_msgbus_db_t *db)
-{
-    return "";
-}
-
-
-static const char *
-db_warnings(ngx_msgbus_db_t *db)
-{
-    static char  none[NGX_MSGBUS_WARNINGS_LEN];
-
-    return none;
 }
 
 
@@ -306,16 +283,10 @@ db_raise(ngx_msgbus_db_t *db, uint64_t counter)
 }
 
 
-static ngx_msgbus_store_t  ops = {
-    ngx_string("path"), ngx_string("place"),
-    NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES, 0, NULL, NULL,
-    NULL, db_create, db_nothing, db_connect, db_nothing, db_text, db_text,
-    db_warnings, db_insert, db_newest, db_oldest, db_after, db_touch,
-    db_counter, db_raise, NULL, NULL
-};
+static ngx_msgbus_store_t  ops = { WORLD_STORE };
 
 
-/* --- what the rooms need of others */
+/* --- time is the model's */
 
 uint64_t
 ngx_msgbus_time_wall(void)
@@ -335,57 +306,6 @@ int64_t
 ngx_msgbus_time_since(uint64_t wall)
 {
     return (int64_t) (wall - MODEL_WALL);
-}
-
-
-void
-ngx_msgbus_time_text(u_char *p, uint64_t ms)
-{
-    memset(p, '0', NGX_MSGBUS_TIME_LEN);
-}
-
-
-ngx_int_t
-ngx_msgbus_json_check_alone(ngx_str_t *p, ngx_uint_t depth, ngx_log_t *log)
-{
-    return NGX_OK;
-}
-
-
-size_t
-ngx_msgbus_json_cut(ngx_str_t *p, size_t max)
-{
-    return ngx_min(p->len, max);
-}
-
-
-u_char *
-ngx_msgbus_json_escape(u_char *dst, ngx_str_t *p)
-{
-    return ngx_cpymem(dst, p->data, p->len);
-}
-
-
-u_char *
-ngx_msgbus_json_unescape(u_char *dst, ngx_str_t *p)
-{
-    return ngx_cpymem(dst, p->data, p->len);
-}
-
-
-void
-ngx_msgbus_notify_signal(ngx_msgbus_notify_t *n, ngx_uint_t word,
-    ngx_atomic_uint_t bits, ngx_log_t *log)
-{
-}
-
-
-u_char *
-ngx_cpystrn(u_char *dst, u_char *src, size_t n)
-{
-    snprintf((char *) dst, n, "%s", src);
-
-    return dst;
 }
 
 

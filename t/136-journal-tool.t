@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Digest::MD5 qw(md5);
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 use Msgbus::Nginx;
@@ -97,6 +99,29 @@ is(scalar @lines, 400, 'with all events');
 like($lines[0], qr/^\{"_id":\{"\$numberLong":"\d+"\},"channel":"\/a","data":"\{
                    \\"n\\":1,/x, 'as documents of MongoDB');
 
+# some have a key, of 16 bytes, and what their body is told by
+
+sub binary {
+    my ($bytes) = @_;
+
+    return '{"$binary":{"base64":"' . encode_base64($bytes, '')
+           . '","subType":"00"}}';
+}
+
+sub dumped {
+    return grep { /"channel":"\/a"/ } split /^/, `$tool dump $_[0]`;
+}
+
+for my $n (grep { $_ % 3 } 0 .. 399) {
+    my $key = binary(md5("key $n")) . ',"body":' . binary(md5("body $n"));
+
+    $lines[$n] =~ s/\}\n$/,"key":$key}\n/;
+}
+
+open my $dump, '>', "$nginx->{dir}/dump";
+print $dump @lines;
+close $dump;
+
 # into an empty one
 
 my $other = node();
@@ -111,12 +136,65 @@ is($code, 0, 'it is read in');
 is($said, "400 events\n", 'all of it');
 is_deeply([all_of(start($other))], \@wanted,
           'byte for byte, under the same ids');
+
+# what was read in is one file; the next event ends it
+
+my ($keyed) = sort glob "$other->{dir}/journal/*.journal";
+
+$other->client->post('/b', qq({"s":"@{[ 'x' x 4000 ]}"}));
+
+$other->until(10, 'the first file to get its index', sub {
+    return Msgbus::Nginx::slurp($keyed) =~ /MSGBUSK\n/;
+});
 $other->quit;
 
 ($said, $code) = run("$tool import $other->{dir}/journal < $nginx->{dir}/dump");
 
 is($code, 2, 'a second time it is refused');
 like($said, qr/line 1: id \d+ does not come after \d+/, 'for its ids');
+
+is_deeply([dumped("$other->{dir}/journal")], \@lines,
+          'written out again it is the same, with its keys');
+
+($said, $code) = run("$tool verify $other->{dir}/journal");
+is($code, 0, 'their index is that of the frames');
+
+# a place among those that are sorted, and its crc
+
+sub edit {
+    my ($f, $at, $bytes) = @_;
+
+    seek $f, $at, 0;
+    print $f $bytes;
+}
+
+{
+    open my $f, '+<:raw', $keyed or die "$keyed: $!\n";
+    my $all = do { local $/; <$f> };
+    my $at = index $all, "MSGBUSK\n";
+    my ($n, $blocks) = unpack 'x32 VV', substr $all, $at;
+
+    cmp_ok($n, '>', 50, "the first file has $n keys");
+
+    my $keys = $at + 48 + 32 * $blocks;
+
+    is($keys + 12 * $n, length $all, 'at its end');
+    edit($f, $keys + 8, substr $all, $keys + 12 + 8, 4);
+    close $f;
+}
+
+($said, $code) = run("$tool verify $other->{dir}/journal");
+is($code, 1, 'another place in it is told of');
+like($said, qr/the index of segment \d+ is not of its frames/, $said);
+
+($said, $code) = run("$tool repair $other->{dir}/journal");
+is($code, 0, 'nothing is lost by that');
+
+is_deeply([dumped("$other->{dir}/journal")], \@lines,
+          'and what is repaired has its keys');
+
+($said, $code) = run("$tool verify $other->{dir}/journal");
+is($code, 0, 'and is well');
 
 # damage in the middle of a sealed one
 

@@ -24,7 +24,7 @@ my $points = $ENV{UNIT_STEPS} || 1_000_000;
 
 
 my @rooms = map { "journal_$_" } qw( crc disk enter error find floor format
-                                     index keep mark move read recover segment
+                                     index keep key known mark move read recover segment
                                      write );
 
 sub program {
@@ -73,6 +73,7 @@ my @corners = (
     'segments removed'   => 'segments leave',
     'indexes made'       => 'segments get their indexes',
     'clock jumps'        => 'the clock is set, and set back',
+    'keys'               => 'events are found by their keys',
     'bytes rotten'       => 'a byte that was durable is another one',
     'gone on'            => 'all goes on after a power cut',
 );

@@ -34,7 +34,7 @@ cmp_ok(scalar keys %rules, '>=', 20, 'these are the rules');
 my @flags = (@Unit::MODULE, '-DNGX_MSGBUS_JOURNAL_RULES=1');
 
 my @rooms = map { "journal_$_" } qw( crc disk enter error find floor format
-                                     index keep mark move read recover segment
+                                     index keep key known mark move read recover segment
                                      write );
 
 my $program = Unit->new('journal_rules')

@@ -1,7 +1,7 @@
 # What is read of a journal is what a plain array of its events has: pages of
 # all channels; history, upward and downward, of several channels and subtrees,
-# without one poster's events, from any id up to any; the floor; and the place
-# at which the newest so many begin.
+# without one poster's events, from any id up to any; the floor; the place at
+# which the newest so many begin; and the newest event with a key.
 #
 # t/unit/journal_reader.c writes random journals of several segments, with
 # holes, and asks them random questions.
@@ -24,7 +24,7 @@ plan skip_all => Unit->lacks if Unit->lacks;
 my $journals = $ENV{UNIT_STEPS} ? $ENV{UNIT_STEPS} / 10_000 : 30;
 
 my @rooms = map { "journal_$_" } qw( crc disk enter error find floor format
-                                     history index keep mark move read recover
+                                     history index keep key known mark move read recover
                                      segment write );
 
 sub program {
@@ -58,6 +58,8 @@ for (['pages', 300], ['histories', 600], ['downward', 300], ['cut', 100], ['of a
      ['of a subtree', 100], ['of several', 100], ['without a poster', 100],
      ['over a hole', 100], ['without the old', 100],
      ['floors', 100], ['begins', 50], ['full', 50], ['segments left', 20],
+     ['found by key', 1000], ['found by none', 300], ['keys that come again', 30],
+     ['of events too old', 100], ['indexes without keys', 10],
      ['while one reads', 3], ['before the sync', 50], ['indexes', 20], ['clean stops', 20],
      ['killed', 20], ['power cuts', 20])
 {

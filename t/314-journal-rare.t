@@ -22,7 +22,7 @@ plan skip_all => Unit->lacks if Unit->lacks;
 my $mb = $ENV{JOURNAL_MB} || 32;
 
 my @rooms = map { "journal_$_" } qw( crc disk enter error find floor format
-                                     history index keep mark move read recover
+                                     history index keep key known mark move read recover
                                      segment write );
 
 my $program = Unit->new('journal_rare')

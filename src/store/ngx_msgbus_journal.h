@@ -80,6 +80,9 @@ typedef struct {
 
     uint64_t                     voided;     /* names that were not got */
     size_t                       want;       /* room in the next segment */
+    uint64_t                     expects;    /* of an insert: the last id that
+                                                is taken; 0: any below its
+                                                first */
     uint64_t                     synced;     /* when last, us */
     uint64_t                     looked;     /* for others, when last, us */
     uint64_t                     segments;   /* begun by this writer */
@@ -121,7 +124,8 @@ ngx_int_t ngx_msgbus_journal_stop(ngx_msgbus_journal_t *j);
  * Writes events with rising ids in one frame:
  *
  * NGX_OK        all are as durable as conf.sync says
- * NGX_DECLINED  the first id is taken: look, and try with higher ones
+ * NGX_DECLINED  the first id is taken, or j->expects is not 0 nor the last one
+ *               that is: look, and try with higher ones
  * NGX_ABORT     nothing is stored, and will not be
  * NGX_ERROR     it is not known; it will be after a look that went well
  *

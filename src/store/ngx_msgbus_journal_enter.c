@@ -335,7 +335,10 @@ ngx_msgbus_journal_adopt(ngx_msgbus_journal_t *j)
 
     m = &j->mark;
 
-    if ((j->fd == -1 || j->header.sequence != m->segment)
+    /* one that failed to tell of its segment may have had the same name */
+
+    if ((j->fd == -1 || j->header.sequence != m->segment
+         || j->header.salt != m->salt)
         && ngx_msgbus_journal_adopt_file(j) != NGX_OK)
     {
         return NGX_ERROR;

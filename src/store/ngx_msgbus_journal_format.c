@@ -289,6 +289,46 @@ ngx_msgbus_journal_record_check(ngx_msgbus_journal_event_t *ev, u_char *p,
 }
 
 
+u_char *
+ngx_msgbus_journal_key_write(const u_char *key, u_char *p)
+{
+    ngx_msgbus_journal_put(p, 2, NGX_MSGBUS_JOURNAL_FIELD_KEY);
+    ngx_msgbus_journal_put(p + 2, 2, NGX_MSGBUS_JOURNAL_KEY);
+
+    return ngx_cpymem(p + 4, key, NGX_MSGBUS_JOURNAL_KEY);
+}
+
+
+u_char *
+ngx_msgbus_journal_key_read(ngx_msgbus_journal_event_t *ev)
+{
+    size_t   left, len;
+    u_char  *p;
+
+    p = ev->fields.data;
+    left = ev->fields.len;
+
+    while (left >= 4) {
+        len = (size_t) ngx_msgbus_journal_get(p + 2, 2);
+
+        if (len > left - 4) {
+            return NULL;
+        }
+
+        if (ngx_msgbus_journal_get(p, 2) == NGX_MSGBUS_JOURNAL_FIELD_KEY
+            && len == NGX_MSGBUS_JOURNAL_KEY)
+        {
+            return p + 4;
+        }
+
+        p += 4 + len;
+        left -= 4 + len;
+    }
+
+    return NULL;
+}
+
+
 void
 ngx_msgbus_journal_frame_seal(ngx_msgbus_journal_frame_t *f, u_char *p,
     uint64_t salt, uint64_t offset)

@@ -41,12 +41,24 @@
 
 /* a segment's flags */
 #define NGX_MSGBUS_JOURNAL_LAZY       0x01  /* told of before it was synced */
+#define NGX_MSGBUS_JOURNAL_KEYED      0x10  /* there may be keys in it, and in
+                                               all behind it */
 
 /* a mark's flags; LAZY too */
 #define NGX_MSGBUS_JOURNAL_DIRTY      0x02  /* the folder is being changed, or
                                                a file is not to be trusted */
 #define NGX_MSGBUS_JOURNAL_STOPPED    0x04  /* the last frame is a STOP */
 #define NGX_MSGBUS_JOURNAL_LOST       0x08  /* a hole is due */
+
+
+/* a field's type: a name and the body's hash, 16 bytes each */
+#define NGX_MSGBUS_JOURNAL_FIELD_KEY  1
+
+#define NGX_MSGBUS_JOURNAL_KEY_NAME   16
+#define NGX_MSGBUS_JOURNAL_KEY        32
+
+/* with its type and its length */
+#define NGX_MSGBUS_JOURNAL_KEY_FIELD  36
 
 
 /* the header of a segment */
@@ -161,6 +173,13 @@ ngx_int_t ngx_msgbus_journal_record_read(ngx_msgbus_journal_event_t *ev,
 /* the same, of one that is read alone: its crc is checked, too */
 ngx_int_t ngx_msgbus_journal_record_check(ngx_msgbus_journal_event_t *ev,
     u_char *p, size_t len, uint64_t salt, uint64_t offset);
+
+
+/* writes a key of KEY bytes as KEY_FIELD bytes of fields; their end */
+u_char *ngx_msgbus_journal_key_write(const u_char *key, u_char *p);
+
+/* the key of an event, KEY bytes in its fields; NULL: it has none */
+u_char *ngx_msgbus_journal_key_read(ngx_msgbus_journal_event_t *ev);
 
 
 /*

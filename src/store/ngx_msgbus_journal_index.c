@@ -12,10 +12,11 @@
  * not in them; whoever finds it missing or bad makes it anew.  In memory it
  * grows with the current segment.  At the end of a sealed one:
  *
- *     frames | head | steps | channels | names | places of each | file's end
+ *     frames | head | steps | channels | names | places of each | keys
  *
  * with a crc over head, steps, channels and names, and one for each channel's
- * places: a channel that is asked for costs the first part and its own.
+ * places: a channel that is asked for costs the first part and its own.  The
+ * keys have a room of their own.
  */
 
 
@@ -82,6 +83,8 @@ ngx_msgbus_journal_index_free(ngx_msgbus_journal_index_t *index)
     ngx_free(index->steps);
     ngx_free(index->buckets);
     ngx_free(index->loaded);
+
+    ngx_msgbus_journal_key_free(&index->keys);
 
     ngx_memzero(index, sizeof(ngx_msgbus_journal_index_t));
 }
@@ -159,6 +162,13 @@ ngx_msgbus_journal_index_frame(ngx_msgbus_journal_index_t *index,
 
         if (ev.channel.len
             && ngx_msgbus_journal_index_record(index, &ev.channel, offset)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (index->keyed
+            && ngx_msgbus_journal_key_add(&index->keys, &ev, offset)
                != NGX_OK)
         {
             return NGX_ERROR;
@@ -333,7 +343,7 @@ ngx_int_t
 ngx_msgbus_journal_index_save(ngx_msgbus_journal_index_t *index,
     ngx_msgbus_disk_t *disk, int fd)
 {
-    size_t                           head, len;
+    size_t                           head, len, keys;
     u_char                          *bytes;
     uint64_t                         at;
     ngx_int_t                        rc;
@@ -363,18 +373,21 @@ ngx_msgbus_journal_index_save(ngx_msgbus_journal_index_t *index,
 
     head = ngx_align(head, 8);
     len = head + (size_t) index->records * 4;
+    keys = ngx_msgbus_journal_key_bytes(&index->keys);
 
     /* frames and index share no block: writing it does not touch them */
 
     at = ngx_align(index->end.offset, NGX_MSGBUS_JOURNAL_BLOCK);
 
-    bytes = calloc(1, len);
+    bytes = calloc(1, len + keys);
 
     if (bytes) {
         ngx_msgbus_journal_index_bytes(index, sorted, bytes, head, at);
+        ngx_msgbus_journal_key_save(&index->keys, index->salt,
+                                    index->end.offset, bytes + len);
 
         if (disk->truncate(disk->disk, fd, at) == NGX_OK
-            && disk->pwrite(disk->disk, fd, bytes, len, at) == NGX_OK)
+            && disk->pwrite(disk->disk, fd, bytes, len + keys, at) == NGX_OK)
         {
             rc = disk->datasync(disk->disk, fd);
         }
@@ -610,6 +623,46 @@ ngx_msgbus_journal_index_parse(ngx_msgbus_journal_index_t *index, u_char *p,
     index->nchannels = (ngx_uint_t) channels;
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_index_keys(ngx_msgbus_journal_keys_t *keys,
+    ngx_msgbus_disk_t *disk, int fd, ngx_msgbus_journal_header_t *h,
+    uint64_t end)
+{
+    u_char    head[NGX_MSGBUS_JOURNAL_INDEX_HEAD];
+    ssize_t   n;
+    uint64_t  at, size, first, records;
+
+    at = ngx_align(end, NGX_MSGBUS_JOURNAL_BLOCK);
+
+    n = disk->pread(disk->disk, fd, head, NGX_MSGBUS_JOURNAL_INDEX_HEAD, at);
+
+    if (n == -1 || disk->size(disk->disk, fd, &size) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (n != NGX_MSGBUS_JOURNAL_INDEX_HEAD
+        || ngx_memcmp(head, NGX_MSGBUS_JOURNAL_INDEX_MAGIC, 8) != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    first = ngx_msgbus_journal_get(head + 24, 8);
+    records = ngx_msgbus_journal_get(head + 40, 8);
+
+    if (first > size || records > size / 4
+        || first + 4 * records > size - at)
+    {
+        return NGX_DECLINED;
+    }
+
+    at += first + 4 * records;
+
+    return at == size ? NGX_DONE
+           : ngx_msgbus_journal_keys_load(keys, disk, fd, h->salt, end, at,
+                                          size);
 }
 
 

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_journal_format.h"
+#include "ngx_msgbus_journal_key.h"
 #include "ngx_msgbus_journal_segment.h"
 #include "ngx_msgbus_store.h"
 
@@ -65,6 +66,10 @@ typedef struct {
     uint32_t                       *buckets;   /* NULL: loaded */
     ngx_uint_t                      nbuckets;
 
+    ngx_uint_t                      keyed;     /* keys are wanted, where it is
+                                                  made */
+    ngx_msgbus_journal_keytab_t     keys;
+
     u_char                         *loaded;    /* bytes of the file */
     uint64_t                        holes;     /* frames that are holes */
     uint64_t                        records;
@@ -84,9 +89,13 @@ void ngx_msgbus_journal_index_free(ngx_msgbus_journal_index_t *index);
 ngx_int_t ngx_msgbus_journal_index_extend(ngx_msgbus_journal_index_t *index,
     ngx_msgbus_journal_window_t *w, uint64_t end);
 
+/* the last step that is not behind an id; or a time */
+ngx_msgbus_journal_step_t *ngx_msgbus_journal_index_step(
+    ngx_msgbus_journal_index_t *index, uint64_t id);
+
 /*
- * Writes it behind the end of a sealed segment, cuts the file behind it, and
- * syncs it.  NGX_OK or NGX_ERROR.
+ * Writes it behind the end of a sealed segment, with its keys, cuts the file
+ * behind it, and syncs it.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_msgbus_journal_index_save(ngx_msgbus_journal_index_t *index,
     ngx_msgbus_disk_t *disk, int fd);
@@ -99,13 +108,17 @@ ngx_int_t ngx_msgbus_journal_index_load(ngx_msgbus_journal_index_t *index,
     ngx_msgbus_disk_t *disk, int fd, ngx_msgbus_journal_header_t *h,
     uint64_t end);
 
+/*
+ * Loads the keys behind that of a segment.  Likewise; NGX_DONE: there are none,
+ * for it was made by who knew of none.
+ */
+ngx_int_t ngx_msgbus_journal_index_keys(ngx_msgbus_journal_keys_t *keys,
+    ngx_msgbus_disk_t *disk, int fd, ngx_msgbus_journal_header_t *h,
+    uint64_t end);
+
 /* is all of one good that was loaded?  NGX_OK, NGX_DECLINED, NGX_ERROR */
 ngx_int_t ngx_msgbus_journal_index_whole(ngx_msgbus_journal_index_t *index,
     ngx_msgbus_disk_t *disk, int fd);
-
-/* the last step that is not behind an id; or a time */
-ngx_msgbus_journal_step_t *ngx_msgbus_journal_index_step(
-    ngx_msgbus_journal_index_t *index, uint64_t id);
 
 /*
  * Offsets / 8 of all records between two offsets of the channels of n scopes,

@@ -381,11 +381,13 @@ ngx_msgbus_journal_make_index(ngx_msgbus_journal_keeper_t *k,
     int                           fd;
     char                          name[NGX_MSGBUS_JOURNAL_NAME_LEN];
     ngx_int_t                     rc;
-    ngx_uint_t                    damaged, bad;
+    ngx_uint_t                    damaged, bad, lacks;
+    ngx_msgbus_journal_keys_t     keys;
     ngx_msgbus_journal_index_t    index;
     ngx_msgbus_journal_window_t   w;
 
     bad = 0;
+    lacks = 0;
 
     fd = ngx_msgbus_journal_segment_open(k->disk, k->folder, seg,
                                          NGX_MSGBUS_DISK_WRITE, k->error,
@@ -400,15 +402,33 @@ ngx_msgbus_journal_make_index(ngx_msgbus_journal_keeper_t *k,
         rc = ngx_msgbus_journal_index_whole(&index, k->disk, fd);
     }
 
+    if (rc == NGX_OK) {
+        rc = ngx_msgbus_journal_index_keys(&keys, k->disk, fd, &seg->header,
+                                           end);
+        if (rc == NGX_OK) {
+            rc = ngx_msgbus_journal_keys_whole(&keys, k->disk, fd);
+            ngx_msgbus_journal_keys_free(&keys);
+
+        } else if (rc == NGX_DONE) {
+
+            /* a version that knew of none has made the index */
+
+            lacks = (seg->header.flags & NGX_MSGBUS_JOURNAL_KEYED) != 0;
+            rc = lacks ? NGX_DECLINED : NGX_OK;
+        }
+    }
+
     if (rc == NGX_DECLINED) {
 
         ngx_msgbus_journal_index_free(&index);
 
         /* a file that has never had one has the size that it was made with */
 
-        bad = seg->bytes != seg->header.size;
+        bad = seg->bytes != seg->header.size && !lacks;
 
         ngx_msgbus_journal_index_init(&index, &seg->header);
+        index.keyed = 1;
+
         ngx_msgbus_journal_window_init(&w, k->disk, fd, end);
 
         rc = ngx_msgbus_journal_index_extend(&index, &w, end);

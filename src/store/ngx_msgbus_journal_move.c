@@ -207,7 +207,8 @@ ngx_msgbus_journal_new_header(ngx_msgbus_journal_t *j,
     h->last_id = cut->id;
     h->created = cut->created;
     h->made = j->disk->wall(j->disk->disk);
-    h->flags = j->conf.sync ? NGX_MSGBUS_JOURNAL_LAZY : 0;
+    h->flags = NGX_MSGBUS_JOURNAL_KEYED
+               | (j->conf.sync ? NGX_MSGBUS_JOURNAL_LAZY : 0);
     ngx_memcpy(h->boot, j->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN);
 
     return NGX_OK;

@@ -146,7 +146,9 @@ ngx_msgbus_journal_reader_look(ngx_msgbus_journal_reader_t *r)
         }
     }
 
-    if (r->list.n == 0 || m.segment != r->mark.segment || r->offline) {
+    if (r->offline || r->list.n == 0 || m.segment != r->mark.segment
+        || m.salt != r->mark.salt)
+    {
 
         rc = ngx_msgbus_journal_chain(r->disk, r->folder, &r->list, r->error);
 
@@ -265,6 +267,7 @@ ngx_msgbus_journal_opened(ngx_msgbus_journal_reader_t *r, ngx_uint_t i,
         ngx_msgbus_journal_window_init(&o->window, r->disk, o->fd,
                                        seg.header.size);
         ngx_msgbus_journal_index_init(&o->index, &r->list.elts[i].header);
+        o->index.keyed = r->keyed;
     }
 
     o->used = ++r->uses;
@@ -320,6 +323,7 @@ ngx_msgbus_journal_opened_index(ngx_msgbus_journal_reader_t *r,
 
         ngx_msgbus_journal_index_free(&o->index);
         ngx_msgbus_journal_index_init(&o->index, h);
+        o->index.keyed = r->keyed;
         o->window.len = 0;
     }
 
@@ -341,6 +345,7 @@ ngx_msgbus_journal_opened_index(ngx_msgbus_journal_reader_t *r,
 
         r->rebuilt++;
         ngx_msgbus_journal_index_init(&o->index, h);
+        o->index.keyed = r->keyed;
     }
 
     return ngx_msgbus_journal_opened_made(r, o, i);
@@ -355,6 +360,7 @@ ngx_msgbus_journal_reindex(ngx_msgbus_journal_reader_t *r,
 
     ngx_msgbus_journal_index_free(&o->index);
     ngx_msgbus_journal_index_init(&o->index, &r->list.elts[i].header);
+    o->index.keyed = r->keyed;
 
     return ngx_msgbus_journal_opened_made(r, o, i);
 }

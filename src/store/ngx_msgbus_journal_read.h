@@ -51,6 +51,9 @@ typedef struct {
     ngx_uint_t                   offline;   /* nobody writes: read all there
                                                is, whatever the mark says */
 
+    ngx_uint_t                   keyed;     /* indexes that are made have
+                                               keys, too */
+
     ngx_uint_t                   told;      /* what is told of before it is
                                                synced can be read, too */
 

@@ -22,8 +22,13 @@
 #define NGX_MSGBUS_JOURNAL_EPOCH      1325376000000
 
 
+static ngx_int_t ngx_msgbus_journal_weigh(ngx_msgbus_journal_t *j,
+    ngx_msgbus_journal_event_t *events, ngx_uint_t n,
+    ngx_msgbus_journal_frame_t *f, ngx_uint_t *keyed);
 static ngx_int_t ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j,
-    size_t len, uint64_t last_id);
+    size_t len, uint64_t last_id, ngx_uint_t keyed);
+static ngx_uint_t ngx_msgbus_journal_lacks(ngx_msgbus_journal_t *j,
+    size_t len, ngx_uint_t keyed);
 static ngx_int_t ngx_msgbus_journal_append(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_frame_t *f, ngx_msgbus_journal_event_t *events);
 
@@ -106,10 +111,8 @@ ngx_int_t
 ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_event_t *events, ngx_uint_t n)
 {
-    size_t                      len;
-    uint64_t                    created;
     ngx_int_t                   rc;
-    ngx_uint_t                  i;
+    ngx_uint_t                  keyed;
     ngx_msgbus_journal_frame_t  f;
 
     rc = ngx_msgbus_journal_enter(j);
@@ -118,45 +121,25 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
         return NGX_ABORT;
     }
 
-    if (events[0].id <= j->at.id) {
+    if (events[0].id <= j->at.id
+        || (j->expects && j->expects != j->at.id))
+    {
         ngx_msgbus_journal_leave(j);
         return NGX_DECLINED;
     }
 
-    len = NGX_MSGBUS_JOURNAL_FRAME;
-    created = j->at.created;
-
-    for (i = 0; i < n; i++) {
-        created = ngx_max(created, events[i].created);
-        events[i].created = created;
-
-        len += ngx_msgbus_journal_record_len(&events[i]);
-    }
-
-    if (len > NGX_MSGBUS_JOURNAL_MAX_FRAME) {
-        ngx_msgbus_journal_error(j->error, 0, "a batch is larger than a frame "
-                                 "can be", NULL);
+    if (ngx_msgbus_journal_weigh(j, events, n, &f, &keyed) != NGX_OK) {
         ngx_msgbus_journal_leave(j);
-
         return NGX_ABORT;
     }
 
-    rc = ngx_msgbus_journal_prepare(j, len, events[n - 1].id);
+    rc = ngx_msgbus_journal_prepare(j, f.length, f.last_id, keyed);
     j->want = 0;
 
     if (rc != NGX_OK) {
         ngx_msgbus_journal_leave(j);
         return NGX_ABORT;
     }
-
-    ngx_memzero(&f, sizeof(ngx_msgbus_journal_frame_t));
-
-    f.type = NGX_MSGBUS_JOURNAL_EVENTS;
-    f.length = (uint32_t) len;
-    f.count = (uint32_t) n;
-    f.first_id = events[0].id;
-    f.last_id = events[n - 1].id;
-    f.created = created;
 
     rc = ngx_msgbus_journal_append(j, &f, events);
 
@@ -199,10 +182,51 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
 }
 
 
+/* what a frame of events will be; NGX_OK, NGX_ERROR: too much */
+static ngx_int_t
+ngx_msgbus_journal_weigh(ngx_msgbus_journal_t *j,
+    ngx_msgbus_journal_event_t *events, ngx_uint_t n,
+    ngx_msgbus_journal_frame_t *f, ngx_uint_t *keyed)
+{
+    size_t      len;
+    uint64_t    created;
+    ngx_uint_t  i;
+
+    len = NGX_MSGBUS_JOURNAL_FRAME;
+    created = j->at.created;
+    *keyed = 0;
+
+    for (i = 0; i < n; i++) {
+        created = ngx_max(created, events[i].created);
+        events[i].created = created;
+
+        len += ngx_msgbus_journal_record_len(&events[i]);
+        *keyed |= events[i].fields.len != 0;
+    }
+
+    if (len > NGX_MSGBUS_JOURNAL_MAX_FRAME) {
+        ngx_msgbus_journal_error(j->error, 0, "a batch is larger than a frame "
+                                 "can be", NULL);
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(f, sizeof(ngx_msgbus_journal_frame_t));
+
+    f->type = NGX_MSGBUS_JOURNAL_EVENTS;
+    f->length = (uint32_t) len;
+    f->count = (uint32_t) n;
+    f->first_id = events[0].id;
+    f->last_id = events[n - 1].id;
+    f->created = created;
+
+    return NGX_OK;
+}
+
+
 /* a segment with room, and ids that may be given out; nothing has begun yet */
 static ngx_int_t
 ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j, size_t len,
-    uint64_t last_id)
+    uint64_t last_id, ngx_uint_t keyed)
 {
     ngx_int_t  rc;
 
@@ -214,7 +238,7 @@ ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j, size_t len,
 
     j->want = len;
 
-    if (j->header.size - j->at.offset < len) {
+    if (ngx_msgbus_journal_lacks(j, len, keyed)) {
 
         if (j->at.offset != j->durable.offset
             && ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_LAST))
@@ -236,7 +260,7 @@ ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j, size_t len,
             }
         }
 
-        if (j->header.size - j->at.offset < len) {
+        if (ngx_msgbus_journal_lacks(j, len, keyed)) {
             rc = ngx_msgbus_journal_move(j, &j->at, 0, 0);
 
             if (rc != NGX_OK) {
@@ -269,6 +293,19 @@ ngx_msgbus_journal_prepare(ngx_msgbus_journal_t *j, size_t len,
     }
 
     return rc == NGX_ERROR ? ngx_msgbus_journal_heal(j) : NGX_ERROR;
+}
+
+
+/*
+ * Is another segment needed?  One that a version has begun which knew of no
+ * keys is not looked through for any.
+ */
+static ngx_uint_t
+ngx_msgbus_journal_lacks(ngx_msgbus_journal_t *j, size_t len,
+    ngx_uint_t keyed)
+{
+    return j->header.size - j->at.offset < len
+           || (keyed && !(j->header.flags & NGX_MSGBUS_JOURNAL_KEYED));
 }
 
 

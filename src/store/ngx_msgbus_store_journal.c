@@ -20,6 +20,7 @@
 #include "ngx_msgbus_journal.h"
 #include "ngx_msgbus_journal_conf.h"
 #include "ngx_msgbus_journal_history.h"
+#include "ngx_msgbus_journal_known.h"
 #include "ngx_msgbus_journal_manifest.h"
 #include "ngx_msgbus_journal_read.h"
 #include "ngx_msgbus_journal_thread.h"

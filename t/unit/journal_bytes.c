@@ -21,12 +21,13 @@
 #include "ngx_msgbus_journal_crc.h"
 #include "ngx_msgbus_journal_history.h"
 #include "ngx_msgbus_journal_keep.h"
+#include "ngx_msgbus_journal_known.h"
 #include "ngx_msgbus_journal_rule.h"
 
 
 #define SEGMENT    8192
 #define EVENTS     60
-#define QUESTIONS  9
+#define QUESTIONS  10
 
 
 /* an answer */
@@ -41,6 +42,8 @@ static void keep(void);
 static void ask(ngx_uint_t offline, answer_t *answers);
 static void ask_one(ngx_msgbus_journal_reader_t *r, ngx_uint_t n,
     answer_t *answer);
+static void find(ngx_uint_t offline, answer_t *answer);
+static void make_key(uint64_t n, u_char *key);
 static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
 static void add(uint64_t *digest, const void *p, size_t len);
 static void flip(uint32_t at, u_char by);
@@ -111,6 +114,8 @@ fill(void)
 {
     uint64_t                     id;
     ngx_uint_t                   i, k, n;
+    u_char                       key[NGX_MSGBUS_JOURNAL_KEY];
+    u_char                       fields[3][NGX_MSGBUS_JOURNAL_KEY_FIELD];
     ngx_msgbus_journal_event_t   ev[3];
 
     static const char  *channels[] = { "/a", "/a/b", "/c", "/a-b" };
@@ -139,6 +144,14 @@ fill(void)
             ev[k].user_agent.len = unit_below(9);
             ev[k].data.data = text;
             ev[k].data.len = 100 + unit_below(200);
+
+            if ((i + k) % 3) {
+                make_key(i + k, key);
+                (void) ngx_msgbus_journal_key_write(key, fields[k]);
+
+                ev[k].fields.data = fields[k];
+                ev[k].fields.len = sizeof(fields[k]);
+            }
         }
 
         unit_check(ngx_msgbus_journal_insert(&writer, ev, n) == NGX_OK,
@@ -204,7 +217,14 @@ ask(ngx_uint_t offline, answer_t *answers)
         answers[i].rc = rc;
         answers[i].digest = 0;
 
-        if (rc == NGX_OK) {
+        if (rc != NGX_OK) {
+            continue;
+        }
+
+        if (i == QUESTIONS - 1) {
+            find(offline, &answers[i]);
+
+        } else {
             ask_one(&r, i, &answers[i]);
         }
     }
@@ -290,6 +310,52 @@ take(void *data, ngx_msgbus_journal_event_t *ev)
     add(data, ev->data.data, ev->data.len);
 
     return NGX_OK;
+}
+
+
+/* some events by their keys, and some that are not there */
+static void
+find(ngx_uint_t offline, answer_t *answer)
+{
+    u_char                       key[NGX_MSGBUS_JOURNAL_KEY];
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_msgbus_journal_known_t   known;
+    ngx_msgbus_journal_found_t   f;
+
+    unit_check(ngx_msgbus_journal_known_open(&known, conf.path, &calls)
+               == NGX_OK,
+               "no keys: %s", known.reader.error);
+
+    known.reader.offline = offline;
+
+    rc = ngx_msgbus_journal_known_look(&known);
+
+    for (i = 0; i < 12 && rc != NGX_DECLINED; i++) {
+        memset(&f, 0, sizeof(f));
+        make_key(i, key);
+
+        rc = ngx_msgbus_journal_known_find(&known, key, 0, &f);
+
+        add(&answer->digest, &rc, sizeof(rc));
+        add(&answer->digest, &f, sizeof(f));
+    }
+
+    answer->rc = rc == NGX_DONE ? NGX_OK : rc;
+
+    ngx_msgbus_journal_known_close(&known);
+}
+
+
+static void
+make_key(uint64_t n, u_char *key)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 4; i++) {
+        ngx_msgbus_journal_put(key + 8 * i, 8,
+                               (n + 1 + i * 1000) * 0x9e3779b97f4a7c15);
+    }
 }
 
 

@@ -26,6 +26,7 @@
 #include <setjmp.h>
 #include "ngx_msgbus_journal_crc.h"
 #include "ngx_msgbus_journal_keep.h"
+#include "ngx_msgbus_journal_known.h"
 #include "ngx_msgbus_journal_read.h"
 #include "ngx_msgbus_journal_rule.h"
 
@@ -77,6 +78,9 @@ static void check(sim_t *sim, ngx_uint_t depth);
 static ngx_int_t read_all(sim_t *sim, uint64_t *lost);
 static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
 static void make(ngx_uint_t n, ngx_msgbus_journal_event_t *ev, u_char *bytes);
+static void check_older(void);
+static void find_keys(sim_t *sim);
+static void make_key(ngx_uint_t n, u_char *key);
 static void make_token(ngx_uint_t n, u_char *token);
 static void rot(void);
 static void go_on(void);
@@ -116,7 +120,7 @@ static int                        taken_fd;
 static uint64_t                   cuts, kills, failures, moves, histories,
                                   holes, declined, busy, unknown, gone_on,
                                   aborted, stops, lazies, removed, indexes,
-                                  jumps, rots;
+                                  jumps, rots, keys;
 
 
 int
@@ -139,6 +143,7 @@ main(int argc, char **argv)
 
     check_crc();
     check_room();
+    check_older();
 
     if (ngx_msgbus_journal_left_out == 0) {
         check_apart();
@@ -164,6 +169,7 @@ main(int argc, char **argv)
     printf("indexes made: %" PRIu64 "\n", indexes);
     printf("bytes rotten: %" PRIu64 "\n", rots);
     printf("clock jumps: %" PRIu64 "\n", jumps);
+    printf("keys: %" PRIu64 "\n", keys);
     printf("gone on: %" PRIu64 "\n", gone_on);
 
     return 0;
@@ -249,6 +255,48 @@ sync_fails(void *data, int fd)
     }
 
     return calls[0].datasync(data, fd);
+}
+
+
+/*
+ * What an older version has begun has no keys, and gets none: it is not looked
+ * through for any.
+ */
+static void
+check_older(void)
+{
+    u_char                       bytes[700];
+    uint64_t                     sequence;
+    ngx_uint_t                   i;
+    ngx_msgbus_journal_t         j;
+    ngx_msgbus_journal_event_t   ev;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &calls[0]) == NGX_OK
+               && ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    j.header.flags = 0;
+    sequence = j.header.sequence;
+
+    for (i = 0; i < 3; i++) {
+        make(i, &ev, bytes);
+        ev.id = j.at.id + 1;
+
+        if (i == 0) {
+            ev.fields.len = 0;
+        }
+
+        unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+                   "not inserted: %s", j.error);
+
+        unit_check(j.header.sequence == sequence + (i != 0),
+                   "event %lu is in segment %" PRIu64, (unsigned long) i,
+                   j.header.sequence);
+    }
+
+    unit_check(j.header.flags == NGX_MSGBUS_JOURNAL_KEYED, "no flag");
+
+    ngx_msgbus_journal_close(&j);
 }
 
 
@@ -853,6 +901,10 @@ check(sim_t *sim, ngx_uint_t depth)
     rc = read_all(sim, &lost);
     unit_check(rc == NGX_OK, "recovered, and nobody can read");
 
+    if (unit_once_in(8)) {
+        find_keys(sim);
+    }
+
     highest = 0;
 
     for (i = 0; i < nevents; i++) {
@@ -918,6 +970,50 @@ check(sim_t *sim, ngx_uint_t depth)
 }
 
 
+/* of what was just read, each event is found by its key, and no other */
+static void
+find_keys(sim_t *sim)
+{
+    u_char                       key[NGX_MSGBUS_JOURNAL_KEY];
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, n;
+    ngx_msgbus_journal_known_t   known;
+    ngx_msgbus_journal_found_t   f;
+
+    rc = ngx_msgbus_journal_known_open(&known, "journal",
+                                       &calls[sim - disks]);
+    unit_check(rc == NGX_OK, "no keys: %s", known.reader.error);
+
+    rc = ngx_msgbus_journal_known_look(&known);
+    unit_check(rc == NGX_OK, "no look for keys: %s", known.reader.error);
+
+    for (i = 0; i < 4 && nevents; i++) {
+        n = unit_below(nevents);
+        make_key(n, key);
+
+        rc = ngx_msgbus_journal_known_find(&known, key, 0, &f);
+
+        unit_check(rc == NGX_OK || rc == NGX_DONE, "no answer: %s",
+                   known.reader.error);
+
+        unit_check((rc == NGX_OK) == (events[n].seen == checks && n % 4),
+                   "event %lu, id %" PRIu64 ", is %s by its key",
+                   (unsigned long) n, events[n].id,
+                   rc == NGX_OK ? "found" : "not found");
+
+        if (rc == NGX_OK) {
+            unit_check(f.id == events[n].id
+                       && memcmp(f.body, key + 16, 16) == 0,
+                       "the key of event %lu is that of %" PRIu64,
+                       (unsigned long) n, f.id);
+            keys++;
+        }
+    }
+
+    ngx_msgbus_journal_known_close(&known);
+}
+
+
 /* NGX_OK; NGX_AGAIN: a writer has to look first */
 static ngx_int_t
 read_all(sim_t *sim, uint64_t *lost)
@@ -980,6 +1076,9 @@ take(void *data, ngx_msgbus_journal_event_t *ev)
                   == 0
                && made.uuid.len == ev->uuid.len
                && ev->user_agent.len == 3
+               && ev->fields.len == made.fields.len
+               && memcmp(ev->fields.data, made.fields.data, ev->fields.len)
+                  == 0
                && ev->token && memcmp(ev->token, made.token, 16) == 0,
                "event %lu is not as it was", (unsigned long) n);
 
@@ -1005,8 +1104,10 @@ static void
 make(ngx_uint_t n, ngx_msgbus_journal_event_t *ev, u_char *bytes)
 {
     size_t  len;
+    u_char  key[NGX_MSGBUS_JOURNAL_KEY];
 
     static u_char  tokens[EVENTS][16];
+    static u_char  fields[EVENTS][NGX_MSGBUS_JOURNAL_KEY_FIELD];
 
     len = 10 + n * 37 % 400;
 
@@ -1029,11 +1130,26 @@ make(ngx_uint_t n, ngx_msgbus_journal_event_t *ev, u_char *bytes)
     ev->uuid.len = n % 5;
     ev->user_agent.data = text;
     ev->user_agent.len = 3;
-    ev->fields.len = 0;
-    ev->fields.data = NULL;
+    ev->fields.len = n % 4 ? NGX_MSGBUS_JOURNAL_KEY_FIELD : 0;
+    ev->fields.data = fields[n];
+
+    make_key(n, key);
+    (void) ngx_msgbus_journal_key_write(key, fields[n]);
 
     make_token(n, tokens[n]);
     ev->token = tokens[n];
+}
+
+
+static void
+make_key(ngx_uint_t n, u_char *key)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < 4; i++) {
+        ngx_msgbus_journal_put(key + 8 * i, 8,
+                               (n + 1 + i * 1000) * 0x9e3779b97f4a7c15);
+    }
 }
 
 

@@ -12,7 +12,9 @@
  * that stays for all the time and one that is new, ask for pages of all
  * channels; for history, upward and downward, of several channels and
  * subtrees, without one poster's events, from any id up to any; for the floor;
- * and for the place at which the newest so many begin.
+ * and for the place at which the newest so many begin.  And one asks for events
+ * by their keys, also of segments whose index an older version has made, which
+ * knew of none.
  *
  *     journal_reader FOLDER JOURNALS
  */
@@ -23,6 +25,7 @@
 #include <sys/stat.h>
 #include "ngx_msgbus_journal_history.h"
 #include "ngx_msgbus_journal_keep.h"
+#include "ngx_msgbus_journal_known.h"
 #include "ngx_msgbus_journal_read.h"
 
 
@@ -41,6 +44,7 @@ typedef struct {
     ngx_uint_t             channel;
     ngx_uint_t             poster;
     size_t                 len;
+    uint64_t               key;        /* 0: none */
 } event_t;
 
 
@@ -87,6 +91,9 @@ static uint64_t lost_by(question_t *q, uint64_t above, uint64_t upto);
 static void some_scope(ngx_msgbus_scope_t *scope);
 static void ask_floor(ngx_msgbus_journal_reader_t *r);
 static void ask_begin(ngx_msgbus_journal_reader_t *r);
+static void ask_keys(void);
+static void make_key(uint64_t n, uint64_t id, u_char *key);
+static void age(void);
 static ngx_int_t take(void *data, ngx_msgbus_journal_event_t *ev);
 static void hole(void *data, uint64_t id);
 static ngx_uint_t asked(question_t *q, event_t *ev);
@@ -126,6 +133,9 @@ static ngx_msgbus_journal_t         writer;
 static ngx_msgbus_journal_keeper_t  keeper;
 static ngx_uint_t                   keeping;
 static ngx_msgbus_journal_reader_t  stays;
+static ngx_msgbus_journal_known_t   known;
+static ngx_uint_t                   knowing;
+static uint64_t                     nkeys;
 static event_t                      events[EVENTS];
 static ngx_uint_t                   nevents;
 static hole_t                       holes[HOLES];
@@ -137,7 +147,8 @@ static u_char                       text[TEXT];
 static uint64_t                     pages, histories, downward, cut, rare,
                                     below, several, hidden, lost, expired,
                                     floors, begins, full, left, indexes, gone,
-                                    early, clean, killed, rebooted;
+                                    early, clean, killed, rebooted,
+                                    found, unknown, again, old_keys, aged;
 
 
 int
@@ -181,6 +192,11 @@ main(int argc, char **argv)
     printf("segments left: %" PRIu64 "\n", left);
     printf("while one reads: %" PRIu64 "\n", gone);
     printf("indexes: %" PRIu64 "\n", indexes);
+    printf("found by key: %" PRIu64 "\n", found);
+    printf("found by none: %" PRIu64 "\n", unknown);
+    printf("keys that come again: %" PRIu64 "\n", again);
+    printf("of events too old: %" PRIu64 "\n", old_keys);
+    printf("indexes without keys: %" PRIu64 "\n", aged);
     printf("clean stops: %" PRIu64 "\n", clean);
     printf("killed: %" PRIu64 "\n", killed);
     printf("power cuts: %" PRIu64 "\n", rebooted);
@@ -225,6 +241,12 @@ journal(const char *folder)
     }
 
     ngx_msgbus_journal_reader_close(&stays);
+
+    if (knowing) {
+        ngx_msgbus_journal_known_close(&known);
+        knowing = 0;
+    }
+
     leave(1, 0);
 
     unit_check(fds == 0, "%lu descriptors are left open",
@@ -275,6 +297,14 @@ step(void)
         read_by(&fresh);
         ask(&fresh);
         ngx_msgbus_journal_reader_close(&fresh);
+    }
+
+    if (unit_once_in(30)) {
+        age();
+    }
+
+    if (unit_once_in(3)) {
+        ask_keys();
     }
 }
 
@@ -345,6 +375,11 @@ leave(ngx_uint_t stop, ngx_uint_t reboot)
 
     ngx_msgbus_journal_reader_close(&stays);
     read_by(&stays);
+
+    if (knowing) {
+        ngx_msgbus_journal_known_close(&known);
+        knowing = 0;
+    }
 }
 
 
@@ -356,6 +391,9 @@ post(void)
     ngx_uint_t                   i, n;
     event_t                     *ev;
     ngx_msgbus_journal_event_t   batch[20];
+    u_char                       key[NGX_MSGBUS_JOURNAL_KEY];
+
+    static u_char  fields[20][2 * NGX_MSGBUS_JOURNAL_KEY_FIELD];
 
     n = 1 + (unit_once_in(2) ? unit_below(20) : 0);
     id = writer.at.id + 1 + (unit_once_in(5) ? unit_below(5000) : 0);
@@ -382,6 +420,33 @@ post(void)
         batch[i].uuid.len = 1;
         batch[i].data.data = text;
         batch[i].data.len = ev->len;
+
+        ev->key = 0;
+
+        if (!unit_once_in(3)) {
+
+            /* some come again, as they may when the first one is too old */
+
+            ev->key = nkeys && unit_once_in(10) ? 1 + unit_below(nkeys)
+                                                : ++nkeys;
+
+            make_key(ev->key, ev->id, key);
+
+            /* behind a field of another type, that a later version writes */
+
+            batch[i].fields.data = fields[i];
+            batch[i].fields.len = 0;
+
+            if (unit_once_in(2)) {
+                ngx_msgbus_journal_put(fields[i], 2, 7);
+                ngx_msgbus_journal_put(fields[i] + 2, 2, 3);
+                batch[i].fields.len = 7;
+            }
+
+            (void) ngx_msgbus_journal_key_write(key, fields[i]
+                                                     + batch[i].fields.len);
+            batch[i].fields.len += NGX_MSGBUS_JOURNAL_KEY_FIELD;
+        }
 
         id += 1 + (unit_once_in(10) ? unit_below(5) : 0);
 
@@ -784,6 +849,149 @@ asked(question_t *q, event_t *ev)
     }
 
     return 0;
+}
+
+
+/* by the key of an event, or by one that no event has */
+static void
+ask_keys(void)
+{
+    u_char                       key[NGX_MSGBUS_JOURNAL_KEY];
+    uint64_t                     n, since, floor, have;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, k;
+    event_t                     *ev;
+    ngx_msgbus_journal_found_t   f;
+
+    if (knowing && unit_once_in(20)) {
+        ngx_msgbus_journal_known_close(&known);
+        knowing = 0;
+    }
+
+    if (!knowing) {
+        unit_check(ngx_msgbus_journal_known_open(&known, conf.path, &disk)
+                   == NGX_OK,
+                   "no keys: %s", known.reader.error);
+        knowing = 1;
+    }
+
+    rc = ngx_msgbus_journal_known_look(&known);
+    unit_check(rc == NGX_OK, "no look for keys: %s", known.reader.error);
+
+    rc = ngx_msgbus_journal_floor(&stays, 0, &floor);
+    unit_check(rc == NGX_OK, "no floor: %s", stays.error);
+
+    for (k = unit_below(20); k && nevents; k--) {
+        n = unit_once_in(4) ? nkeys + 1 + unit_below(1000)
+                            : events[unit_below(nevents)].key;
+
+        if (n == 0) {
+            continue;
+        }
+
+        since = unit_once_in(2) ? 0 : events[unit_below(nevents)].created;
+        ev = NULL;
+        have = 0;
+
+        for (i = nevents; i; i--) {
+
+            if (events[i - 1].key == n) {
+                ev = have ? ev : &events[i - 1];
+                again += have == 1;
+                have++;
+            }
+        }
+
+        make_key(n, ev ? ev->id : 0, key);
+
+        if (ev && ev->id > floor && ev->created < since) {
+            old_keys++;
+        }
+
+        if (ev && (ev->id <= floor || ev->created < since)) {
+            ev = NULL;
+        }
+
+        rc = ngx_msgbus_journal_known_find(&known, key, since, &f);
+
+        unit_check(rc == NGX_OK || rc == NGX_DONE, "no answer: %s",
+                   known.reader.error);
+        unit_check(rc == (ev ? NGX_OK : NGX_DONE), "key %" PRIu64 " of id %"
+                   PRIu64 " is %s", n, ev ? ev->id : 0,
+                   ev ? "not found" : "found");
+
+        if (ev == NULL) {
+            unknown++;
+            continue;
+        }
+
+        unit_check(f.id == ev->id && f.created == ev->created
+                   && memcmp(f.body, key + 16, 16) == 0,
+                   "key %" PRIu64 " is that of %" PRIu64 ", not %" PRIu64, n,
+                   ev->id, f.id);
+        found++;
+    }
+}
+
+
+/* a key as a hash is: its name by its number, its body by the event, too */
+static void
+make_key(uint64_t n, uint64_t id, u_char *key)
+{
+    uint64_t    h;
+    ngx_uint_t  i;
+
+    for (i = 0; i < 4; i++) {
+        h = (n + i * 0x9e3779b97f4a7c15 + (i < 2 ? 0 : id)) * 0xbf58476d1ce4e5b9;
+        h = (h ^ h >> 31) * 0x94d049bb133111eb;
+        h ^= h >> 29;
+
+        /* some begin alike, and are told apart by what follows */
+
+        ngx_msgbus_journal_put(key + 8 * i, 8, i == 0 && n % 64 == 1 ? 77 : h);
+    }
+}
+
+
+/* a sealed segment's index becomes one of a version that knew of no keys */
+static void
+age(void)
+{
+    int                        fd;
+    char                       name[NGX_MSGBUS_JOURNAL_NAME_LEN];
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_msgbus_journal_keys_t  keys;
+
+    if (ngx_msgbus_journal_reader_look(&stays) != NGX_OK
+        || stays.list.n < 2)
+    {
+        return;
+    }
+
+    i = unit_below(stays.list.n - 1);
+
+    ngx_msgbus_journal_name(name, stays.list.elts[i].sequence,
+                            stays.list.elts[i].first_id);
+
+    fd = disk.open(disk.disk, stays.folder, name, NGX_MSGBUS_DISK_WRITE);
+
+    if (fd == -1) {
+        return;
+    }
+
+    rc = ngx_msgbus_journal_index_keys(&keys, &disk, fd,
+                                       &stays.list.elts[i].header,
+                                       ngx_msgbus_journal_end(&stays, i));
+
+    if (rc == NGX_OK) {
+        unit_check(disk.truncate(disk.disk, fd, keys.at) == NGX_OK,
+                   "not cut");
+        ngx_msgbus_journal_keys_free(&keys);
+        aged++;
+    }
+
+    disk.close(disk.disk, fd);
 }
 
 

@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 #include <stdio.h>
 #include "ngx_msgbus_journal.h"
-#include "ngx_msgbus_journal_read.h"
+#include "ngx_msgbus_journal_known.h"
 
 
 /* events, and bytes of them, that are written at a time */

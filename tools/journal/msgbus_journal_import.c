@@ -13,12 +13,19 @@
 #include <yajl/yajl_tree.h>
 
 
+/* what an event points to beside its line */
+typedef struct {
+    u_char  token[NGX_MSGBUS_JOURNAL_TOKEN];
+    u_char  fields[NGX_MSGBUS_JOURNAL_KEY_FIELD];
+} bytes_t;
+
+
 static ngx_int_t parse(char *line, ngx_msgbus_journal_event_t *ev,
-    u_char *token, yajl_val *tree);
+    bytes_t *bytes, yajl_val *tree);
 static uint64_t number(yajl_val v);
 static uint64_t date(yajl_val v);
 static void text(yajl_val doc, const char *name, ngx_str_t *s);
-static ngx_uint_t binary(yajl_val doc, u_char *token);
+static ngx_uint_t binary(yajl_val doc, const char *name, u_char *bytes);
 
 
 /* events with rising ids above those that are there */
@@ -28,13 +35,13 @@ import(const char *folder)
     int            fd;
     char          *line;
     size_t         size, bytes;
-    u_char         tokens[BATCH][NGX_MSGBUS_JOURNAL_TOKEN];
     ssize_t        len;
     uint64_t       lines;
     yajl_val       trees[BATCH];
     ngx_uint_t     i, n;
 
     static writer_t  w;
+    static bytes_t   pointed[BATCH];
 
     owner(folder);
 
@@ -77,7 +84,9 @@ import(const char *folder)
             continue;
         }
 
-        if (parse(line, &w.events[w.n], tokens[w.n], &trees[w.n]) != NGX_OK) {
+        if (parse(line, &w.events[w.n], &pointed[w.n], &trees[w.n])
+            != NGX_OK)
+        {
             fprintf(stderr, "msgbus-journal: line %lu is no event\n",
                     (unsigned long) lines);
             goto failed;
@@ -129,9 +138,10 @@ failed:
 
 
 static ngx_int_t
-parse(char *line, ngx_msgbus_journal_event_t *ev, u_char *token,
+parse(char *line, ngx_msgbus_journal_event_t *ev, bytes_t *bytes,
     yajl_val *tree)
 {
+    u_char    key[NGX_MSGBUS_JOURNAL_KEY];
     yajl_val  doc;
 
     static const char  *id[] = { "_id", NULL };
@@ -154,8 +164,17 @@ parse(char *line, ngx_msgbus_journal_event_t *ev, u_char *token,
     text(doc, "user_agent", &ev->user_agent);
     text(doc, "uuid", &ev->uuid);
 
-    if (binary(doc, token)) {
-        ev->token = token;
+    if (binary(doc, "token", bytes->token)) {
+        ev->token = bytes->token;
+    }
+
+    if (binary(doc, "key", key)
+        && binary(doc, "body", key + NGX_MSGBUS_JOURNAL_KEY_NAME))
+    {
+        (void) ngx_msgbus_journal_key_write(key, bytes->fields);
+
+        ev->fields.data = bytes->fields;
+        ev->fields.len = NGX_MSGBUS_JOURNAL_KEY_FIELD;
     }
 
     if (ev->id == 0 || ev->id >= (uint64_t) 1 << 53
@@ -254,25 +273,30 @@ text(yajl_val doc, const char *name, ngx_str_t *s)
 
 /*
  * {"$binary":{"base64":"...","subType":"00"}}, as older tools have it
- * {"$binary":"...","$type":"00"}; is there a token?
+ * {"$binary":"...","$type":"00"}; are there 16 bytes of that name?
  */
 static ngx_uint_t
-binary(yajl_val doc, u_char *token)
+binary(yajl_val doc, const char *name, u_char *bytes)
 {
     char        *p;
     yajl_val     v;
     uint32_t     bits;
     ngx_uint_t   i, n, digit;
+    const char  *path[4];
 
-    static const char   chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    static const char  *path[] = { "token", "$binary", "base64", NULL };
-    static const char  *older[] = { "token", "$binary", NULL };
+    static const char  chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    path[0] = name;
+    path[1] = "$binary";
+    path[2] = "base64";
+    path[3] = NULL;
 
     v = yajl_tree_get(doc, path, yajl_t_string);
 
     if (v == NULL) {
-        v = yajl_tree_get(doc, older, yajl_t_string);
+        path[2] = NULL;
+        v = yajl_tree_get(doc, path, yajl_t_string);
     }
 
     if (v == NULL || strlen(v->u.string) != 24) {
@@ -293,7 +317,7 @@ binary(yajl_val doc, u_char *token)
         bits = bits << 6 | (uint32_t) digit;
 
         if (i % 4) {
-            token[n++] = (u_char) (bits >> (6 - 2 * (i % 4)));
+            bytes[n++] = (u_char) (bits >> (6 - 2 * (i % 4)));
         }
     }
 

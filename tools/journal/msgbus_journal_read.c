@@ -12,12 +12,15 @@
 #include "msgbus_journal.h"
 
 
+static int same_keys(int fd, ngx_msgbus_journal_header_t *h,
+    ngx_msgbus_journal_index_t *index);
 static int is_torn_in_the_middle(ngx_msgbus_journal_reader_t *r,
     ngx_uint_t i, ngx_msgbus_journal_step_t *end);
 static ngx_int_t dump_all(ngx_msgbus_journal_reader_t *r,
     ngx_msgbus_journal_page_t *page);
 static ngx_int_t print_event(void *data, ngx_msgbus_journal_event_t *ev);
 static void print_string(const char *name, ngx_str_t *s);
+static void print_binary(const char *name, u_char *p, size_t len);
 static void print_base64(u_char *p, size_t len);
 
 
@@ -75,6 +78,8 @@ verify(const char *folder, ngx_uint_t offline)
         /* from the frames, whatever the index says */
 
         ngx_msgbus_journal_index_init(&index, &r.list.elts[i].header);
+        index.keyed = 1;
+
         ngx_msgbus_journal_window_init(&w, &ngx_msgbus_disk, o->fd,
                                        o->index.end.offset);
 
@@ -99,7 +104,9 @@ verify(const char *folder, ngx_uint_t offline)
                           o->index.end.offset)
                       == NGX_OK)
         {
-            if (stored.records != index.records) {
+            if (stored.records != index.records
+                || !same_keys(o->fd, &r.list.elts[i].header, &index))
+            {
                 fprintf(stderr, "msgbus-journal: the index of segment %lu is "
                         "not of its frames\n",
                         (unsigned long) r.list.elts[i].sequence);
@@ -136,6 +143,48 @@ verify(const char *folder, ngx_uint_t offline)
     ngx_msgbus_journal_reader_close(&r);
 
     return bad ? 1 : 0;
+}
+
+
+/* are the keys of a file those of its frames, where it has some? */
+static int
+same_keys(int fd, ngx_msgbus_journal_header_t *h,
+    ngx_msgbus_journal_index_t *index)
+{
+    int                        same;
+    size_t                     len;
+    u_char                    *stored;
+    ngx_msgbus_journal_keys_t  keys, made;
+
+    if (ngx_msgbus_journal_index_keys(&keys, &ngx_msgbus_disk, fd, h,
+                                      index->end.offset)
+        != NGX_OK)
+    {
+        /* they are made again, as an index is */
+
+        return 1;
+    }
+
+    same = 0;
+    len = ngx_msgbus_journal_key_bytes(&index->keys);
+    stored = malloc(len);
+
+    if (stored
+        && ngx_msgbus_journal_keys_make(&made, &index->keys, index->salt,
+                                        index->end.offset)
+           == NGX_OK)
+    {
+        same = keys.n == made.n
+               && pread(fd, stored, len, (off_t) keys.at) == (ssize_t) len
+               && memcmp(stored, made.bytes, len) == 0;
+
+        ngx_msgbus_journal_keys_free(&made);
+    }
+
+    free(stored);
+    ngx_msgbus_journal_keys_free(&keys);
+
+    return same;
 }
 
 
@@ -271,6 +320,8 @@ print_event(void *data, ngx_msgbus_journal_event_t *ev)
 {
     ngx_msgbus_journal_reader_t *r = data;
 
+    u_char  *key;
+
     printed = ev->id;
 
     printf("{\"_id\":{\"$numberLong\":\"%lu\"}", (unsigned long) ev->id);
@@ -284,9 +335,15 @@ print_event(void *data, ngx_msgbus_journal_event_t *ev)
            (unsigned long) ev->created);
 
     if (ev->token) {
-        printf(",\"token\":{\"$binary\":{\"base64\":\"");
-        print_base64(ev->token, NGX_MSGBUS_JOURNAL_TOKEN);
-        printf("\",\"subType\":\"00\"}}");
+        print_binary("token", ev->token, NGX_MSGBUS_JOURNAL_TOKEN);
+    }
+
+    key = ngx_msgbus_journal_key_read(ev);
+
+    if (key) {
+        print_binary("key", key, NGX_MSGBUS_JOURNAL_KEY_NAME);
+        print_binary("body", key + NGX_MSGBUS_JOURNAL_KEY_NAME,
+                     NGX_MSGBUS_JOURNAL_KEY - NGX_MSGBUS_JOURNAL_KEY_NAME);
     }
 
     printf("}\n");
@@ -321,6 +378,15 @@ print_string(const char *name, ngx_str_t *s)
     }
 
     putchar('"');
+}
+
+
+static void
+print_binary(const char *name, u_char *p, size_t len)
+{
+    printf(",\"%s\":{\"$binary\":{\"base64\":\"", name);
+    print_base64(p, len);
+    printf("\",\"subType\":\"00\"}}");
 }
 
 

@@ -363,7 +363,9 @@ ngx_msgbus_present_tell(ngx_msgbus_present_t *ps)
     ngx_int_t   rc;
     ngx_uint_t  n;
 
-    if (ngx_queue_empty(&ps->news) && ps->n_untold == 0 && ps->told == 0) {
+    if (ngx_queue_empty(&ps->news) && ps->n_untold == 0 && ps->told == 0
+        && ps->readers == 0)
+    {
         return NGX_OK;
     }
 
@@ -380,6 +382,10 @@ ngx_msgbus_present_tell(ngx_msgbus_present_t *ps)
 
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (ngx_queue_empty(&ps->news) && ps->n_untold == 0 && ps->told == 0) {
+        return NGX_OK;
     }
 
     for (n = 0; n < NGX_MSGBUS_PRESENT_HOLDS; n++) {

@@ -64,8 +64,9 @@ uint64_t ngx_msgbus_present_sum(ngx_msgbus_present_t *ps,
     ngx_msgbus_named_t *named);
 
 /*
- * Tells now what is to be told, a bounded part of it, and finds the dead.
- * Before others' counts are read.
+ * Tells now what is to be told, a bounded part of it, or all of it anew in
+ * another slot; and finds the dead.  Before others' counts are read, and about
+ * once a second.
  */
 void ngx_msgbus_present_look(ngx_msgbus_present_t *ps);
 

@@ -287,7 +287,7 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
         ngx_msgbus_worker_want_slot(bus);
     }
 
-    ngx_msgbus_present_sweep(&bus->present);
+    ngx_msgbus_present_look(&bus->present);
 
     /* a wake that got lost with the worker that sent it, or a shutdown */
 

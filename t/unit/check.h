@@ -11,6 +11,7 @@
 #include "unit.h"
 #include "ngx_msgbus_filing.h"
 #include "ngx_msgbus_pending.h"
+#include "ngx_msgbus_presence.h"
 #include "ngx_msgbus_view.h"
 
 
@@ -22,6 +23,9 @@ void unit_check_log(ngx_msgbus_log_t *log);
 
 /* the same of pending posts: ring, cells, their lists, the count */
 void unit_check_pending(ngx_msgbus_pending_t *p);
+
+/* the same of presence: seats, lists of slots, chains, those that are free */
+void unit_check_presence(ngx_msgbus_presence_t *p);
 
 
 #endif /* _CHECK_H_INCLUDED_ */

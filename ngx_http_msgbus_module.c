@@ -17,6 +17,7 @@
 #include "ngx_http_msgbus_channels.h"
 #include "ngx_http_msgbus_conf.h"
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_guard.h"
 #include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_journal.h"
 #include "ngx_http_msgbus_many.h"
@@ -25,6 +26,7 @@
 #include "ngx_http_msgbus_variable.h"
 
 
+static ngx_int_t ngx_http_msgbus_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_msgbus_init_process(ngx_cycle_t *cycle);
 static void ngx_http_msgbus_exit_process(ngx_cycle_t *cycle);
 
@@ -261,7 +263,7 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
 
 static ngx_http_module_t  ngx_http_msgbus_module_ctx = {
     ngx_http_msgbus_variables,             /* preconfiguration */
-    ngx_http_msgbus_error_init,            /* postconfiguration */
+    ngx_http_msgbus_postconfiguration,     /* postconfiguration */
 
     ngx_http_msgbus_create_main_conf,      /* create main configuration */
     ngx_http_msgbus_init_main_conf,        /* init main configuration */
@@ -288,6 +290,17 @@ ngx_module_t  ngx_http_msgbus_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static ngx_int_t
+ngx_http_msgbus_postconfiguration(ngx_conf_t *cf)
+{
+    if (ngx_http_msgbus_guard(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_msgbus_error_init(cf);
+}
 
 
 static ngx_int_t

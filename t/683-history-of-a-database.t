@@ -65,6 +65,8 @@ my %questions = (
     'a subtree' => { scopes => ['/t/3/'], max => 100 },
     'a rare subtree' => { scopes => ['/rare/'] },
     'several' => { scopes => ['/t/1/1', '/t/2/', '/rare/one'], max => 50 },
+    'thirty-two' => { scopes => ['/t/1/', '/t/2', '/t/9/',
+                                 map { "/t/3/$_" } 1 .. 29], max => 50 },
     'the whole bus' => { scopes => ['/'], max => 500 },
     'without a poster' => { scopes => ['/t/5/'], hide => 'u1', max => 50 },
     'the whole bus without one' => { scopes => ['/'], hide => 'u2' },

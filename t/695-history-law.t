@@ -1,6 +1,6 @@
 # A zone of a megabyte, and a journal of very many events over a thousand
-# channels: readers of one channel, of it and its parents, of a tree, of the
-# whole bus, from the beginning and from any id, by pages, long-polls and
+# channels: readers of one channel, of it and its parents, of a tree, of several,
+# of the whole bus, from the beginning and from any id, by pages, long-polls and
 # streams, while others post and a worker is killed.  Each gets each event once,
 # in order, and nobody is told of a gap.
 #
@@ -34,7 +34,7 @@ my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_journal disk { path journal; segment 4m; }
                  msgbus_zone zone=bus:1m store=disk ttl=1d;',
     location => 'location / { msgbus bus; } msgbus_require_uuid off;
-                 msgbus_scope exact parent all; msgbus_ping 500ms;',
+                 msgbus_scope exact parent all many; msgbus_ping 500ms;',
 );
 
 sub start {
@@ -89,10 +89,12 @@ for my $form (qw( page wait sse ndjson )) {
              sub { $_[0] =~ m{^/h/t3(?:/c8)?\z} }],
             ['/h/t4?events=all', sub { $_[0] =~ m{^/h/t4(?:/|\z)} }],
             ['/?events=all', sub { 1 }],
+            ['/?channels=/h/t5/c3,/h/t6,/h/t7/*,/h/t5/c4,/h/t7/c9',
+             sub { $_[0] =~ m{^/h/(?:t5/c[34]|t6|t7(?:/.*)?)\z} }],
         ) {
             # all of it four times is enough
 
-            next if $scope->[0] =~ m{^/\?} && !$from && $form =~ /wait|ndjson/;
+            next if $scope->[0] eq '/?events=all' && !$from && $form =~ /wait|ndjson/;
 
             my $uri = $scope->[0];
 

@@ -42,7 +42,7 @@ while (my @some = splice @old, 0, 500) {
 
 my $nginx = $mongodb->node(
     workers => 2, size => '1m', zone => 'ttl=1d max_events=50',
-    location => 'location / { msgbus bus; } msgbus_scope exact parent all;
+    location => 'location / { msgbus bus; } msgbus_scope exact parent all many;
                  msgbus_require_uuid off; msgbus_ping 500ms;',
 )->start;
 
@@ -60,6 +60,8 @@ for my $form (qw( page wait sse ndjson )) {
              sub { $_[0] =~ m{^/h/t3(?:/c38)?\z} }],
             ['/h/t4?events=all', sub { $_[0] =~ m{^/h/t4(?:/|\z)} }],
             ['/?events=all', sub { 1 }],
+            ['/?channels=/h/t5/c53,/h/t6,/h/t7/*,/h/t5/c54,/h/t7/c79',
+             sub { $_[0] =~ m{^/h/(?:t5/c5[34]|t6|t7(?:/.*)?)\z} }],
         ) {
             my $uri = $scope->[0];
 

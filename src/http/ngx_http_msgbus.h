@@ -35,6 +35,8 @@
 typedef struct {
     ngx_array_t                buses;         /* of ngx_msgbus_t * */
     ngx_array_t                stores;        /* of ngx_msgbus_store_conf_t * */
+    ngx_array_t               *served;        /* locations, while they are
+                                                 merged */
 } ngx_http_msgbus_main_conf_t;
 
 

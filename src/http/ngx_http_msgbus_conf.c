@@ -15,6 +15,7 @@
 
 
 #include "ngx_http_msgbus_conf.h"
+#include "ngx_http_msgbus_guard.h"
 #include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_request.h"
 
@@ -322,7 +323,7 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
                            &clcf->name);
     }
 
-    return NGX_OK;
+    return ngx_http_msgbus_guard_note(cf, conf);
 }
 
 

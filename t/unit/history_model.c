@@ -26,6 +26,7 @@
 #include "ngx_msgbus_show.h"
 
 
+#define MODEL_MANY      7
 #define MODEL_EVENTS  200000
 #define MODEL_NAMES   14
 #define MODEL_UUIDS   4
@@ -54,6 +55,13 @@ typedef struct {
     uint64_t               began;          /* the newest id when it began */
     ngx_uint_t             asked;          /* pages of the store */
     ngx_uint_t             holds;
+
+    /* several channels, as the reader names them */
+    size_t                 names[MODEL_MANY];
+    ngx_uint_t             below[MODEL_MANY];
+    ngx_uint_t             n_names;
+    ngx_msgbus_many_t      many;
+    u_char                 canonical[NGX_MSGBUS_MANY_LEN];
 } model_reader_t;
 
 
@@ -72,7 +80,9 @@ static void model_store(ngx_msgbus_history_t *question,
     ngx_msgbus_past_t *page);
 static ngx_uint_t model_in_scopes(ngx_msgbus_history_t *question,
     model_event_t *e);
+static void model_choose_many(model_reader_t *r);
 static ngx_uint_t model_covers(model_reader_t *r, model_event_t *e);
+static ngx_uint_t model_covers_many(model_reader_t *r, model_event_t *e);
 static ngx_uint_t model_hidden(model_reader_t *r, model_event_t *e);
 static size_t model_at(uint64_t id);
 static size_t model_render(model_reader_t *r, model_event_t *e, uint64_t age,
@@ -478,9 +488,14 @@ model_choose(model_reader_t *r)
 
     q->history = 1;
     q->channel = &channels[r->name];
-    q->scope = unit_below(4);
+    q->scope = unit_below(5);
     q->name = q->scope != NGX_MSGBUS_EXACT;
     q->newest_first = unit_once_in(4);
+
+    if (q->scope == NGX_MSGBUS_MANY) {
+        model_choose_many(r);
+    }
+
     q->max_events = unit_once_in(2) ? 1 + unit_below(10)
                                     : 1 + unit_below(500);
     q->max_bytes = unit_once_in(3) ? 1 + unit_below(5000) : 1048576;
@@ -624,7 +639,7 @@ model_ask(model_reader_t *r, ngx_msgbus_view_t *view, u_char **last)
     uint64_t                 place;
     ngx_int_t                rc;
     ngx_msgbus_history_t     question;
-    ngx_msgbus_scope_t       scopes[NGX_MSGBUS_CHANNEL_DEPTH];
+    ngx_msgbus_scope_t       scopes[NGX_MSGBUS_MANY_MAX];
     ngx_msgbus_past_t   page;
 
     unit_check(++r->asked < 10000, "the store is asked without an end");
@@ -781,6 +796,60 @@ model_in_scopes(ngx_msgbus_history_t *question, model_event_t *e)
 }
 
 
+static void
+model_choose_many(model_reader_t *r)
+{
+    u_char      *p, list[NGX_MSGBUS_MANY_LEN];
+    ngx_str_t    s;
+    ngx_uint_t   i;
+
+    r->n_names = 1 + unit_below(MODEL_MANY);
+    p = list;
+
+    for (i = 0; i < r->n_names; i++) {
+        r->names[i] = unit_below(MODEL_NAMES);
+        r->below[i] = unit_once_in(4);
+
+        p += sprintf((char *) p, "%s%s%s", i ? "," : "",
+                     model_names[r->names[i]], r->below[i] ? "/*" : "");
+    }
+
+    s.data = list;
+    s.len = p - list;
+
+    unit_check(ngx_msgbus_many_parse(&r->many, &s, r->canonical,
+                                     log_->sh->seed)
+               == NGX_OK, "no channels: %.*s", (int) s.len, list);
+
+    r->q.many = &r->many;
+}
+
+
+static ngx_uint_t
+model_covers_many(model_reader_t *r, model_event_t *e)
+{
+    size_t       len;
+    ngx_uint_t   i;
+    const char  *mine, *name;
+
+    name = model_names[e->name];
+
+    for (i = 0; i < r->n_names; i++) {
+        mine = model_names[r->names[i]];
+        len = strlen(mine);
+
+        if (e->name == r->names[i]
+            || (r->below[i] && strncmp(mine, name, len) == 0
+                && name[len] == '/'))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* the same, by what the reader has asked for */
 static ngx_uint_t
 model_covers(model_reader_t *r, model_event_t *e)
@@ -805,6 +874,9 @@ model_covers(model_reader_t *r, model_event_t *e)
         len = strlen(mine);
         return strncmp(mine, name, len) == 0
                && (name[len] == '/' || name[len] == '\0');
+
+    case NGX_MSGBUS_MANY:
+        return model_covers_many(r, e);
 
     default:
         return 1;

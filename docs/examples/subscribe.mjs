@@ -1,4 +1,4 @@
-// Prints the events of a channel, each once, whatever becomes of connections:
+// Prints the events of a channel, or of some, each once, whatever becomes of connections:
 //
 //     node subscribe.mjs URL [CURSOR [COUNT]]
 //
@@ -61,9 +61,10 @@ for await (const { event, data } of messages(url, cursor)) {
         continue;
     }
 
-    const { id, data: posted } = JSON.parse(data);
+    // where several are asked for, each event says of which it is
+    const { id, channel = [], data: posted } = JSON.parse(data);
 
-    console.log(id, JSON.stringify(posted));
+    console.log(id, ...[channel].flat(), JSON.stringify(posted));
 
     if (--left == 0) {
         break;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 
-"""Prints the events of a channel, each once, whatever becomes of connections:
+"""Prints the events of a channel, or of some, each once, whatever becomes of connections:
 
     subscribe.py URL [CURSOR [COUNT]]
 
@@ -73,7 +73,10 @@ def events(url, cursor):
 
 def main(url, cursor=0, count=None):
     for event in itertools.islice(events(url, cursor), count and int(count)):
-        print(event["id"], json.dumps(event["data"]), flush=True)
+        # where several are asked for, each event says of which it is
+        channel = [event["channel"]] if "channel" in event else []
+
+        print(event["id"], *channel, json.dumps(event["data"]), flush=True)
 
 
 main(*sys.argv[1:])

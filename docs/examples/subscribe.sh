@@ -1,6 +1,6 @@
 #!/bin/bash
 
-# Prints the events of a channel, each once, whatever becomes of connections:
+# Prints the events of a channel, or of some, each once, whatever becomes of connections:
 #
 #     subscribe.sh URL [CURSOR [COUNT]]
 #
@@ -9,6 +9,11 @@
 url=$1
 cursor=${2:-0}
 count=${3:--1}
+
+case $url in
+    *\?*) separator='&' ;;
+    *) separator='?' ;;
+esac
 
 while [ "$count" != 0 ]; do
 
@@ -45,7 +50,7 @@ while [ "$count" != 0 ]; do
             ;;
         esac
 
-    done < <(exec curl -sSN "$url?last-known-id=$cursor" \
+    done < <(exec curl -sSN "$url${separator}last-known-id=$cursor" \
                        -H 'Accept: text/event-stream')
 
     curl=$!

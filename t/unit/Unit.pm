@@ -85,7 +85,8 @@ sub compile {
 
     for my $file (@$files) {
         my ($source) = grep { -f } "$root/t/unit/$file.c",
-                                   glob("$src/*/ngx_msgbus_$file.c");
+                                   glob("$src/*/ngx_msgbus_$file.c"),
+                                   glob("$root/tools/*/msgbus_$file.c");
         my $object = "$build/unit/$self->{name}-$file.o";
 
         $self->command($cc, @warnings, @{ $flags || [] }, @includes,

@@ -5,31 +5,13 @@
 
 
 /*
- * repair: all that is good of a damaged journal goes to new files, and the old
- * ones are kept in a folder beside them.
- *
- * Whenever it is killed, the old journal is whole, or the new one is, or the
- * next repair goes on where this one ended and nobody else touches the files
- * until then.  For the new one is made in a folder of its own, which then gets
- * another name, by which all who open the journal know that the old files are
- * leaving; and another one while the new files enter:
- *
- *     repair-make/     the new files; the journal is the old one
- *     repair-leave/    the old files go to repair-leave/damaged/
- *     repair-enter/    and the new ones to the journal's folder
+ * repair: all that is good of a damaged journal goes to new files, which then
+ * take the place of the old ones; that is a matter of its own.
  */
 
 
 #include "msgbus_journal.h"
-#include <dirent.h>
-#include <sys/stat.h>
-
-
-#define MAKE     "repair-make"
-#define LEAVE    NGX_MSGBUS_JOURNAL_REPAIR_LEAVE
-#define ENTER    NGX_MSGBUS_JOURNAL_REPAIR_ENTER
-#define DAMAGED  "damaged"
-#define LOST     "lost"
+#include "msgbus_journal_swap.h"
 
 
 /* what is copied, and how far it has come */
@@ -47,14 +29,6 @@ typedef struct {
 
 
 static int make(const char *folder, int fd);
-static int finish(const char *folder, int fd);
-static int old_files(int folder, const char *to);
-static int new_files(int folder);
-static int move_files(int from, int to);
-static int move_file(int from, int to, const char *name);
-static int step(int folder, const char *from, const char *to);
-static void empty(int folder, const char *name);
-static int cannot(const char *what, const char *name);
 static int copy(copy_t *c);
 static int copy_begin(copy_t *c, ngx_uint_t i, uint64_t *end);
 static int copy_segment(copy_t *c, ngx_msgbus_journal_segment_t *seg,
@@ -82,26 +56,32 @@ repair(const char *folder)
         return cannot("open", folder);
     }
 
-    if (faccessat(fd, LEAVE, F_OK, 0) == 0
-        || faccessat(fd, ENTER, F_OK, 0) == 0)
-    {
+    if (swap_is_open(fd)) {
         printf("a repair that was not finished goes on\n");
-        rc = finish(folder, fd);
+        rc = swap_finish(folder, fd);
 
     } else {
         rc = verify(folder, 1);
 
-        if (rc == 1) {
-            rc = make(folder, fd);
-
-            if (rc == 2) {
-                fprintf(stderr, "msgbus-journal: nothing has changed\n");
-                empty(fd, MAKE);
-
-            } else {
-                rc = finish(folder, fd);
-            }
+        if (rc != 1) {
+            close(fd);
+            return rc;
         }
+
+        rc = make(folder, fd);
+
+        if (rc == 0) {
+            rc = swap_finish(folder, fd);
+        }
+    }
+
+    if (rc == 2 && swap_is_open(fd)) {
+        fprintf(stderr, "msgbus-journal: the repair is not finished, and "
+                "nginx does not start with half of it: run it again\n");
+
+    } else if (rc == 2) {
+        fprintf(stderr, "msgbus-journal: nothing has changed\n");
+        swap_forget(fd);
     }
 
     close(fd);
@@ -114,20 +94,16 @@ repair(const char *folder)
 static int
 make(const char *folder, int fd)
 {
-    int            rc, lost, made;
+    int            rc;
     char           path[NGX_MAX_PATH];
 
     static copy_t  c;
 
-    empty(fd, MAKE);
-
-    if (mkdirat(fd, MAKE, 0700) != 0
-        || mkdirat(fd, MAKE "/" DAMAGED, 0700) != 0)
-    {
-        return cannot("make", MAKE);
+    if (swap_make(fd) != 0) {
+        return 2;
     }
 
-    (void) snprintf(path, sizeof(path), "%s/" MAKE, folder);
+    (void) snprintf(path, sizeof(path), "%s/" SWAP_MAKE, folder);
 
     c.folder = fd;
 
@@ -151,226 +127,7 @@ make(const char *folder, int fd)
            c.lost ? "readers are told of a gap where some may be lost"
                   : "none is lost");
 
-    if (c.lost) {
-        lost = openat(fd, MAKE "/" LOST, O_WRONLY|O_CREAT|O_CLOEXEC, 0600);
-
-        if (lost == -1) {
-            return cannot("make", LOST);
-        }
-
-        close(lost);
-    }
-
-    made = openat(fd, MAKE, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (made == -1 || fsync(made) != 0) {
-        return cannot("sync", MAKE);
-    }
-
-    close(made);
-
-    /* from here on the new one counts */
-
-    return step(fd, MAKE, LEAVE);
-}
-
-
-/* old files out, new files in; what is done is done */
-static int
-finish(const char *folder, int fd)
-{
-    int     rc, lost;
-    char    saved[64];
-    time_t  now;
-
-    rc = 0;
-
-    if (faccessat(fd, LEAVE, F_OK, 0) == 0) {
-        rc = old_files(fd, LEAVE "/" DAMAGED);
-
-        if (rc == 0) {
-            rc = step(fd, LEAVE, ENTER);
-        }
-    }
-
-    if (rc == 0) {
-        rc = new_files(fd);
-    }
-
-    lost = faccessat(fd, ENTER "/" LOST, F_OK, 0) == 0;
-
-    for (now = time(NULL); rc == 0; now++) {
-        (void) snprintf(saved, sizeof(saved), DAMAGED "-%lu",
-                        (unsigned long) now);
-
-        if (renameat(fd, ENTER "/" DAMAGED, fd, saved) == 0) {
-            printf("the old files are in %s/%s\n", folder, saved);
-            break;
-        }
-
-        if (errno == ENOENT) {
-            break;
-        }
-
-        if (errno != ENOTEMPTY && errno != EEXIST) {
-            rc = cannot("rename", ENTER "/" DAMAGED);
-        }
-    }
-
-    if (rc == 0 && fsync(fd) != 0) {
-        rc = cannot("sync", folder);
-    }
-
-    if (rc != 0) {
-        fprintf(stderr, "msgbus-journal: the repair is not finished, and "
-                "nginx does not start with half of it: run it again\n");
-        return 2;
-    }
-
-    /* and now they are nobody's but nginx's */
-
-    empty(fd, ENTER);
-    (void) fsync(fd);
-
-    return lost ? 1 : 0;
-}
-
-
-static int
-old_files(int folder, const char *to)
-{
-    int  rc, fd;
-
-    fd = openat(folder, to, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == -1) {
-        return cannot("open", to);
-    }
-
-    rc = move_files(folder, fd);
-
-    close(fd);
-
-    return rc;
-}
-
-
-static int
-new_files(int folder)
-{
-    int  rc, fd;
-
-    fd = openat(folder, ENTER, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == -1) {
-        return cannot("open", ENTER);
-    }
-
-    rc = move_files(fd, folder);
-
-    close(fd);
-
-    return rc;
-}
-
-
-/* the segments of a folder, and its mark */
-static int
-move_files(int from, int to)
-{
-    int                         rc;
-    char                        name[NGX_MSGBUS_JOURNAL_NAME_LEN];
-    ngx_uint_t                  i;
-    ngx_msgbus_journal_list_t   list;
-
-    memset(&list, 0, sizeof(list));
-
-    rc = ngx_msgbus_journal_list(&ngx_msgbus_disk, from, &list) == NGX_OK
-         ? 0 : cannot("read", "the folder");
-
-    for (i = 0; rc == 0 && i < list.n; i++) {
-        ngx_msgbus_journal_name(name, list.elts[i].sequence,
-                                list.elts[i].first_id);
-        rc = move_file(from, to, name);
-    }
-
-    if (rc == 0) {
-        rc = move_file(from, to, NGX_MSGBUS_JOURNAL_MARK_FILE);
-    }
-
-    ngx_msgbus_journal_list_free(&list);
-
-    /* each of the two may be the first to reach the disk */
-
-    if (rc == 0 && (fsync(to) != 0 || fsync(from) != 0)) {
-        rc = cannot("sync", "the folder");
-    }
-
-    return rc;
-}
-
-
-static int
-move_file(int from, int to, const char *name)
-{
-    if (renameat(from, name, to, name) != 0 && errno != ENOENT) {
-        return cannot("move", name);
-    }
-
-    return 0;
-}
-
-
-/* the folder of a repair gets the name of what comes next */
-static int
-step(int folder, const char *from, const char *to)
-{
-    if (fsync(folder) != 0
-        || renameat(folder, from, folder, to) != 0
-        || fsync(folder) != 0)
-    {
-        return cannot("rename", from);
-    }
-
-    return 0;
-}
-
-
-/* removes a folder, and what is in it */
-static void
-empty(int folder, const char *name)
-{
-    int             fd;
-    DIR            *dir;
-    struct dirent  *de;
-
-    fd = openat(folder, name, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-    dir = fd == -1 ? NULL : fdopendir(fd);
-
-    if (dir == NULL) {
-        return;
-    }
-
-    while ((de = readdir(dir)) != NULL) {
-
-        if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0) {
-            (void) unlinkat(fd, de->d_name,
-                            strcmp(de->d_name, DAMAGED) == 0 ? AT_REMOVEDIR
-                                                             : 0);
-        }
-    }
-
-    (void) closedir(dir);
-    (void) unlinkat(folder, name, AT_REMOVEDIR);
-}
-
-
-static int
-cannot(const char *what, const char *name)
-{
-    fprintf(stderr, "msgbus-journal: can not %s %s: %s\n", what, name,
-            strerror(errno));
-    return 2;
+    return swap_begin(fd, c.lost != 0);
 }
 
 

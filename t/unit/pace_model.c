@@ -472,8 +472,7 @@ static void
 model_path(void)
 {
     double      rate, slow;
-    uint64_t    away;
-    ngx_uint_t  i, most;
+    ngx_uint_t  i;
 
     rate = model_between(30e3, 4e6);
     slow = rate / model_between(2, 15);
@@ -500,16 +499,8 @@ model_path(void)
     /* a path, and it stands still */
 
     model_add("at first", 6000000, rate, 0.9, 1, 0, 0);
-    /*
-     * Nobody has given up after one that is just shorter than posts wait, and
-     * there is as much to catch up with as can be: that may take a little more
-     */
-
-    away = 1000000 + unit_below(11000000);
-    most = away > MODEL_PATIENCE - 2000000 && away < MODEL_PATIENCE + 500000;
-
-    model_add("away", away, 0, 0.9, 1, 0, 0);
-    model_add("back", 18000000, rate, 0.9, 1, most ? 8000000 : 5000000, 0);
+    model_add("away", 1000000 + unit_below(11000000), 0, 0.9, 1, 0, 0);
+    model_add("back", 18000000, rate, 0.9, 1, 5000000, 0);
 
     /* it is slow, and fast again */
 

@@ -30,7 +30,7 @@ sub streams {
     my ($format, @n) = @_;
 
     my @streams = map { Msgbus::Stream->new(to => "127.0.0.1:$nginx->{port}",
-                                            uri => sprintf $format, $_) } @n;
+                                            uri => $format =~ s/%d/$_/r) } @n;
     $_->open for @streams;
 
     return @streams;

@@ -204,6 +204,42 @@ post('[1]');
 like(answer($client), qr/^200/, '    it is answered');
 is(lines("$nginx->{dir}/logs/asked"), $asked + 1, '    and not asked again');
 
+# what is kept of a crowd is each one's own: more headers than others have, fewer,
+# longer, empty ones, another line
+
+my @asks = ([ 'r0 uuid/r', 1, 'Cookie', 'a=b; id=10' ],
+            [ 'r1 uuid/r', 2, 'Cookie', 'id=11', 'X-Client', '192.0.2.8' ],
+            [ 'r2 uuid/r', 3, 'X-Client', '192.0.2.99', 'Cookie', 'id=2; c=d' ],
+            [ 'r3 uuid/r', 4, 'X-More', '', 'Cookie', 'id=' . 'x' x 900 ],
+            [ 'r uuid/r', 5 ]);
+
+my @crowd = map {
+    my ($agent, $n, @own) = @$_;
+    my $one = $nginx->client(agent => $agent);
+
+    $one->connect;
+    $one->send($one->format(GET => "/on/$n?last-known-id=$id&wait=1$n", undef,
+                            @own));
+    $one;
+} @asks;
+
+$nginx->wait_for_readers(5);
+ok(parked(), 'a crowd is parked');
+post('["red"]');
+
+for (@asks) {
+    my ($agent, $n, %own) = @$_;
+    my ($cookie) = ($own{Cookie} // '') =~ /id=(\w+)/;
+    my $said = answer(shift @crowd) =~ s/^x-set: on /x-set: WAY /mr;
+    my $client = $own{'X-Client'} // '127.0.0.1';
+    my @other = grep { $said !~ /^\Q$_\E$/m }
+                "x-set: WAY $n u-" . ($own{Cookie} // ''), "x-captured: $n",
+                "x-client: $client",
+                "x-asked: $agent " . ($cookie // '') . " 1$n bus";
+
+    is("@other", '', "    and $agent is answered as itself");
+}
+
 # events that are hidden from it are no answer
 
 ask($client, "/on/x?last-known-id=$id&wait=20");

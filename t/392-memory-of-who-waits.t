@@ -85,15 +85,27 @@ sub browser {
 }
 
 sub poll {
-    my ($nginx) = @_;
+    my ($nginx, @headers) = @_;
 
     my $client = $nginx->client(agent => $agent);
 
     $client->connect(Msgbus::Client::now() + 5);
-    $client->send($client->format(GET => '/c?last-known-id=latest&wait=3600'),
+    $client->send($client->format(GET => '/c?last-known-id=latest&wait=3600',
+                                  undef, @headers),
                   Msgbus::Client::now() + 5);
 
     return $client;
+}
+
+# a browser's, with a session of its own
+
+sub browsers_poll {
+    my ($nginx) = @_;
+
+    return poll($nginx, Accept => '*/*', 'Accept-Language' => 'en',
+                'Accept-Encoding' => 'gzip, deflate, br',
+                Cookie => 'theme=' . 'x' x 1_300 . '; session='
+                          . join('', map { ('a' .. 'z')[rand 26] } 1 .. 32));
 }
 
 # what nginx itself needs for a request that it holds, the reader, and what the
@@ -107,7 +119,9 @@ my $parked = 'msgbus_park on after=1ms;';
 for my $case ([ 'a parked stream', $parked, \&stream, 750 ],
               [ 'a browser, parked', "$parked connection_pool_size 640;",
                 \&browser, 900 ],
-              [ 'a parked long-poll', $parked, \&poll, 1_100 ],
+              [ 'a parked long-poll', $parked, \&poll, 900 ],
+              [ 'a browser\'s, parked', "$parked connection_pool_size 640;",
+                \&browsers_poll, 1_100 ],
               [ 'a stream', '', \&stream, 10_000 ],
               [ 'a long-poll', '', \&poll, 10_000 ],
               [ 'a stream, small pools', "$small request_pool_size 1k;",

@@ -21,6 +21,7 @@
 #include "ngx_msgbus_post.h"
 #include "ngx_msgbus_prefetch.h"
 #include "ngx_msgbus_recall.h"
+#include "ngx_msgbus_squeeze.h"
 #include "ngx_msgbus_store.h"
 #include "ngx_msgbus_uuid.h"
 #include "ngx_msgbus_view.h"

@@ -17,7 +17,9 @@
  *     line, server, uri, args, address, its text, captures, their subject,
  *     headers: name, value, ...; an empty name; variables: number, value, ...
  *
- * What is empty, or as the line has it, takes the two bytes of its length.
+ * Uri and arguments are empty if they are as the line has them.  Readers of a
+ * crowd differ by little: so one text is kept whole for all who ask the same,
+ * and of each no more than what tells it from that.
  *
  * The request that is made of it goes through no phase again: who may read was
  * decided when it came.
@@ -36,8 +38,9 @@ struct ngx_http_msgbus_kept_s {
     uint32_t                 start_msec;
     uint32_t                 request_length;
     uint32_t                 header_size;
-    uint32_t                 size;          /* of the text */
+    uint32_t                 size;          /* of the text, as it was */
 
+    unsigned                 based:1;       /* it tells differences */
     unsigned                 plain:1;       /* uri and args are the line's */
     unsigned                 pipeline:1;
     unsigned                 internal:1;
@@ -46,7 +49,7 @@ struct ngx_http_msgbus_kept_s {
     unsigned                 limit_conn_status:2;
     unsigned                 limit_req_status:3;
 
-    u_char                   text[1];
+    u_char                   text[1];       /* squeezed */
 };
 
 
@@ -57,6 +60,8 @@ typedef struct {
 } ngx_http_msgbus_kept_text_t;
 
 
+static ngx_int_t ngx_http_msgbus_kept_base(ngx_str_t *base, ngx_str_t *text,
+    ngx_log_t *log);
 static void ngx_http_msgbus_kept_look(ngx_http_request_t *r);
 static void ngx_http_msgbus_kept_write(ngx_http_request_t *r,
     ngx_http_msgbus_kept_text_t *text);
@@ -68,7 +73,9 @@ static void ngx_http_msgbus_kept_add(ngx_http_msgbus_kept_text_t *text,
     void *data, size_t len);
 static ngx_uint_t ngx_http_msgbus_kept_is_others(ngx_connection_t *c);
 static ngx_int_t ngx_http_msgbus_kept_read(ngx_http_request_t *r,
-    ngx_http_msgbus_kept_t *kept);
+    ngx_http_msgbus_kept_t *kept, ngx_str_t *base);
+static u_char *ngx_http_msgbus_kept_whole(ngx_http_request_t *r,
+    ngx_http_msgbus_kept_t *kept, ngx_str_t *base);
 static void ngx_http_msgbus_kept_numbers(ngx_http_request_t *r,
     ngx_http_msgbus_kept_t *kept);
 static ngx_str_t ngx_http_msgbus_kept_next(u_char **p);
@@ -109,10 +116,16 @@ ngx_http_msgbus_kept_is_needed(ngx_http_request_t *r)
 
 
 ngx_http_msgbus_kept_t *
-ngx_http_msgbus_kept(ngx_http_request_t *r)
+ngx_http_msgbus_kept(ngx_http_request_t *r, ngx_str_t *base)
 {
+    u_char                       *end;
+    ngx_str_t                     whole, nobody;
     ngx_http_msgbus_kept_t       *kept;
     ngx_http_msgbus_kept_text_t   text;
+
+    static u_char                 whole_text[NGX_HTTP_MSGBUS_KEPT_MAX];
+    static u_char                 squeezed[NGX_MSGBUS_SQUEEZE_SIZE(
+                                                  NGX_HTTP_MSGBUS_KEPT_MAX)];
 
     ngx_http_msgbus_kept_look(r);
 
@@ -125,17 +138,37 @@ ngx_http_msgbus_kept(ngx_http_request_t *r)
         return NULL;
     }
 
-    kept = ngx_alloc(offsetof(ngx_http_msgbus_kept_t, text) + text.size,
+    whole.data = whole_text;
+    whole.len = text.size;
+
+    text.pos = whole.data;
+    ngx_http_msgbus_kept_write(r, &text);
+
+    if (base
+        && ngx_http_msgbus_kept_base(base, &whole, r->connection->log)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    ngx_str_null(&nobody);
+
+    end = ngx_msgbus_squeeze(squeezed, &whole, base ? base : &nobody);
+
+    kept = ngx_alloc(offsetof(ngx_http_msgbus_kept_t, text) + (end - squeezed),
                      r->connection->log);
     if (kept == NULL) {
         return NULL;
     }
 
+    ngx_memcpy(kept->text, squeezed, end - squeezed);
+
     kept->start_sec = r->start_sec;
     kept->start_msec = (uint32_t) r->start_msec;
     kept->request_length = (uint32_t) r->request_length;
     kept->header_size = (uint32_t) r->header_size;
-    kept->size = (uint32_t) text.size;
+    kept->size = (uint32_t) whole.len;
+    kept->based = (base != NULL);
     kept->plain = ngx_http_msgbus_kept_is_plain(r);
     kept->pipeline = r->pipeline;
     kept->internal = r->internal;
@@ -144,11 +177,27 @@ ngx_http_msgbus_kept(ngx_http_request_t *r)
     kept->limit_conn_status = r->limit_conn_status;
     kept->limit_req_status = r->limit_req_status;
 
-    text.pos = kept->text;
-
-    ngx_http_msgbus_kept_write(r, &text);
-
     return kept;
+}
+
+
+/* the first of a crowd is what all are compared with */
+static ngx_int_t
+ngx_http_msgbus_kept_base(ngx_str_t *base, ngx_str_t *text, ngx_log_t *log)
+{
+    if (base->data) {
+        return NGX_OK;
+    }
+
+    base->data = ngx_alloc(text->len, log);
+    if (base->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(base->data, text->data, text->len);
+    base->len = text->len;
+
+    return NGX_OK;
 }
 
 
@@ -393,7 +442,8 @@ ngx_http_msgbus_kept_is_others(ngx_connection_t *c)
 
 ngx_http_request_t *
 ngx_http_msgbus_kept_request(ngx_connection_t *c,
-    ngx_http_msgbus_kept_t *kept, void **srv_conf, void **loc_conf)
+    ngx_http_msgbus_kept_t *kept, ngx_str_t *base, void **srv_conf,
+    void **loc_conf)
 {
     size_t                  size;
     ngx_buf_t              *b;
@@ -446,7 +496,7 @@ ngx_http_msgbus_kept_request(ngx_connection_t *c,
     r->expect_tested = 1;
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    if (kept == NULL || ngx_http_msgbus_kept_read(r, kept) == NGX_OK) {
+    if (kept == NULL || ngx_http_msgbus_kept_read(r, kept, base) == NGX_OK) {
         r->srv_conf = srv_conf;
         r->loc_conf = loc_conf;
 
@@ -467,7 +517,7 @@ ngx_http_msgbus_kept_request(ngx_connection_t *c,
 
 static ngx_int_t
 ngx_http_msgbus_kept_read(ngx_http_request_t *r,
-    ngx_http_msgbus_kept_t *kept)
+    ngx_http_msgbus_kept_t *kept, ngx_str_t *base)
 {
     u_char                     *p, *end;
     uint16_t                    n;
@@ -475,14 +525,11 @@ ngx_http_msgbus_kept_read(ngx_http_request_t *r,
                                 subject, name, value;
     ngx_http_variable_value_t  *v;
 
-    /* the parser writes to it, and what is found in it stays */
-
-    p = ngx_pnalloc(r->pool, kept->size);
+    p = ngx_http_msgbus_kept_whole(r, kept, base);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(p, kept->text, kept->size);
     end = p + kept->size;
 
     ngx_http_msgbus_kept_numbers(r, kept);
@@ -551,6 +598,27 @@ ngx_http_msgbus_kept_read(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* the parser writes to it, and what is found in it stays */
+static u_char *
+ngx_http_msgbus_kept_whole(ngx_http_request_t *r,
+    ngx_http_msgbus_kept_t *kept, ngx_str_t *base)
+{
+    ngx_str_t  whole, nobody;
+
+    whole.len = kept->size;
+    whole.data = ngx_pnalloc(r->pool, whole.len);
+
+    if (whole.data) {
+        ngx_str_null(&nobody);
+
+        ngx_msgbus_unsqueeze(&whole, kept->text,
+                             kept->based ? base : &nobody);
+    }
+
+    return whole.data;
 }
 
 

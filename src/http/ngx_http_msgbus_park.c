@@ -47,6 +47,7 @@ ngx_http_msgbus_park(ngx_http_msgbus_reader_t *reader)
     ngx_connection_t               *c;
     ngx_http_request_t             *r;
     ngx_http_msgbus_kept_t         *kept;
+    ngx_http_msgbus_topic_t        *topic;
     ngx_http_msgbus_reader_hold_t  *rh;
 
     rh = reader->by.hold;
@@ -65,7 +66,12 @@ ngx_http_msgbus_park(ngx_http_msgbus_reader_t *reader)
     kept = NULL;
 
     if (!r->header_sent || ngx_http_msgbus_kept_is_needed(r)) {
-        kept = ngx_http_msgbus_kept(r);
+        topic = reader->topic;
+
+        /* one who waits alone has nobody's to differ from */
+
+        kept = ngx_http_msgbus_kept(r, topic->owners > 1 ? &topic->kept
+                                                         : NULL);
 
         if (kept == NULL) {
             reader->fixed = 1;
@@ -254,9 +260,10 @@ ngx_http_msgbus_park_write_handler(ngx_event_t *wev)
 ngx_http_msgbus_hold_t *
 ngx_http_msgbus_unpark(ngx_http_msgbus_reader_t *reader)
 {
-    ngx_connection_t        *c;
-    ngx_http_request_t      *r;
-    ngx_http_msgbus_hold_t  *hold;
+    ngx_connection_t         *c;
+    ngx_http_request_t       *r;
+    ngx_http_msgbus_hold_t   *hold;
+    ngx_http_msgbus_topic_t  *topic;
 
     c = reader->connection;
 
@@ -270,8 +277,10 @@ ngx_http_msgbus_unpark(ngx_http_msgbus_reader_t *reader)
     c->read->handler = ngx_http_msgbus_park_request_handler;
     c->write->handler = ngx_http_msgbus_park_request_handler;
 
-    r = ngx_http_msgbus_kept_request(c, reader->kept, reader->topic->srv_conf,
-                                     reader->topic->loc_conf);
+    topic = reader->topic;
+
+    r = ngx_http_msgbus_kept_request(c, reader->kept, &topic->kept,
+                                     topic->srv_conf, topic->loc_conf);
     if (r == NULL) {
         ngx_http_close_connection(c);
         return NULL;

@@ -137,6 +137,7 @@ ngx_http_msgbus_topic_create(ngx_http_request_t *r,
     ngx_memcpy(topic->node.str.data, key->data, key->len);
 
     topic->owners = 0;
+    ngx_str_null(&topic->kept);
 
     topic->srv_conf = r->srv_conf;
     topic->loc_conf = r->loc_conf;
@@ -183,6 +184,11 @@ ngx_http_msgbus_topic_release(ngx_http_msgbus_topic_t *topic)
 {
     if (--topic->owners == 0) {
         ngx_rbtree_delete(&ngx_http_msgbus_topics, &topic->node.node);
+
+        if (topic->kept.data) {
+            ngx_free(topic->kept.data);
+        }
+
         ngx_free(topic);
     }
 }

@@ -28,6 +28,10 @@ typedef struct {
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
+    ngx_str_t                    kept;      /* of a request: what is kept of
+                                               others differs from it; of its
+                                               own memory, or empty */
+
     ngx_msgbus_form_e            form;
     ngx_msgbus_query_t           query;     /* of nobody's cursor and uuid */
     ngx_msgbus_channel_t         channel;   /* no more levels than it has;

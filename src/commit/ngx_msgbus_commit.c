@@ -16,6 +16,8 @@
  *                 |  database has, find one's own events by their tokens,
  *                 |  send the rest again with the next ids
  *                 |  nothing was stored: queued again
+ *                 |  an event with its key is there: settled with that one's
+ *                 |  id, once the log has it
  *
  * All of this stands in the zone: who takes the place of a committer that
  * died, in the middle of whatever, goes on from "sent".  Ids rise in the
@@ -50,6 +52,8 @@ static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c,
 static void ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n,
     uint64_t first, uint64_t begin);
 static void ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c,
+    uint64_t first, uint64_t begin);
+static void ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c,
     uint64_t first, uint64_t begin);
 static void ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c,
     ngx_uint_t from);
@@ -407,7 +411,12 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
 
     case NGX_DECLINED:
 
-        if (c->refusal.final) {
+        if (c->refusal.known) {
+            ngx_msgbus_commit_known(c, first, begin);
+            return NGX_OK;
+        }
+
+        if (c->refusal.final || c->refusal.keyless) {
             ngx_msgbus_commit_refused(c, first, begin);
             return NGX_OK;
         }
@@ -464,6 +473,7 @@ ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c, uint64_t first)
         doc->uuid = ev.uuid;
         doc->data = ev.data;
         doc->token = c->entries[i]->token;
+        doc->key = ev.key;
 
         doc->user_agent.data = p;
         p = ngx_msgbus_json_unescape(p, &ev.user_agent);
@@ -535,31 +545,86 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
 
 
 /*
- * The store will never take an event of the batch: those before it are durable,
- * it has its outcome, those behind it go out again.
+ * The store will never take an event of the batch, or none with a key for now:
+ * those before it are durable, it has its outcome, those behind it go out
+ * again.
  */
 static void
 ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c, uint64_t first,
     uint64_t begin)
 {
+    uint64_t             id;
     ngx_msgbus_entry_t  *e;
 
     ngx_msgbus_commit_done(c, c->refusal.index, first, begin);
 
     e = c->entries[c->refusal.index];
+    id = 0;
 
-    ngx_msgbus_ledger_refused(c, e);
+    if (c->refusal.final) {
+        ngx_msgbus_ledger_refused(c, e);
+        id = NGX_MSGBUS_ID_REFUSED;
+    }
 
     ngx_msgbus_ledger_lock(c);
 
     /* what was sent before without an answer may be what is in its way */
 
     ngx_msgbus_ledger_settle_locked(c, e, e->doubt ? NGX_MSGBUS_ID_UNSURE
-                                                   : NGX_MSGBUS_ID_REFUSED,
-                                    0);
+                                                   : id, 0);
     ngx_msgbus_ledger_unlock(c);
 
     ngx_msgbus_commit_unsent(c, c->refusal.index + 1);
+}
+
+
+/*
+ * An event of the batch has a key that one has which is stored: those before it
+ * are durable, it has the outcome of that one, those behind it go out again.
+ */
+static void
+ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c, uint64_t first,
+    uint64_t begin)
+{
+    uint64_t               id, created;
+    ngx_msgbus_entry_t    *e;
+    ngx_msgbus_refusal_t  *known;
+
+    known = &c->refusal;
+
+    ngx_msgbus_commit_done(c, known->index, first, begin);
+
+    if (known->id > c->log.sh->last_id) {
+
+        /*
+         * Another node has just written it, or we have and were not told: who
+         * is told its id is to find it in the log, as all below it.
+         */
+
+        ngx_msgbus_commit_unsent(c, known->index);
+        c->unsure = 1;
+
+        return;
+    }
+
+    e = c->entries[known->index];
+    id = known->id;
+    created = known->created;
+
+    if (ngx_memcmp(known->body, c->docs[known->index].key->body,
+                   NGX_MSGBUS_KEY_BODY)
+        != 0)
+    {
+        id = NGX_MSGBUS_ID_CONFLICT;
+        created = 0;
+    }
+
+    ngx_msgbus_ledger_lock(c);
+
+    ngx_msgbus_ledger_settle_locked(c, e, id, created);
+    ngx_msgbus_ledger_unlock(c);
+
+    ngx_msgbus_commit_unsent(c, known->index + 1);
 }
 
 

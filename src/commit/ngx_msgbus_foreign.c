@@ -54,6 +54,7 @@ ngx_msgbus_foreign(ngx_msgbus_doc_t *doc, ngx_msgbus_event_t *ev,
     ev->uuid.len = ngx_msgbus_json_cut(&doc->uuid, NGX_MSGBUS_UA_LEN);
 
     ev->data = doc->data;
+    ev->key = doc->key;
 
     if (ngx_msgbus_channel_parse(ev->channel, &doc->channel, seed) != NGX_OK
         || ev->channel->depth == 0)

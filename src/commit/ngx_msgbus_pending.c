@@ -406,6 +406,8 @@ ngx_msgbus_entry_event(ngx_msgbus_entry_t *e, ngx_str_t *channel,
 
     ev->data.data = ev->user_agent.data + ev->user_agent.len;
     ev->data.len = e->data_len;
+
+    ev->key = NULL;
 }
 
 

@@ -23,6 +23,9 @@
 /* likewise: it is not stored, for the store will never take it */
 #define NGX_MSGBUS_ID_REFUSED  ((uint64_t) -2)
 
+/* likewise: its key is that of an event that is stored, with another body */
+#define NGX_MSGBUS_ID_CONFLICT ((uint64_t) -3)
+
 
 /* an entry: what is known of its event */
 #define NGX_MSGBUS_QUEUED      1       /* the store has not seen it */

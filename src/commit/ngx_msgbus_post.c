@@ -219,7 +219,9 @@ ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
         ev->id = 0;
         post->unsure++;
 
-    } else if (outcome->id == NGX_MSGBUS_ID_REFUSED) {
+    } else if (outcome->id == NGX_MSGBUS_ID_REFUSED
+               || outcome->id == NGX_MSGBUS_ID_CONFLICT)
+    {
         ev->id = 0;
         post->refused++;
 

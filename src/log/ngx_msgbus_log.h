@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_key.h"
 #include "ngx_msgbus_ring.h"
 
 
@@ -19,6 +20,7 @@ typedef struct {
     ngx_str_t              uuid;          /* at most NGX_MSGBUS_UA_LEN */
     ngx_str_t              user_agent;    /* as it stands in JSON */
     ngx_str_t              data;
+    ngx_msgbus_key_t      *key;           /* NULL: none */
     uint64_t               id;            /* above the log's last_id */
     uint64_t               created;       /* ms since 1970, for display */
     int64_t                since;         /* ms since boot; raised where need

@@ -22,6 +22,12 @@
 /* what is read of a record at once; most are no longer */
 #define NGX_MSGBUS_JOURNAL_KNOWN_BYTES  4096
 
+/* segments that leave one after another while one looks */
+#define NGX_MSGBUS_JOURNAL_KNOWN_TRIES  10
+
+/* a batch twice over */
+#define NGX_MSGBUS_JOURNAL_KNOWN_SEEN   2048
+
 
 static void ngx_msgbus_journal_known_match(ngx_msgbus_journal_known_t *known);
 static ngx_int_t ngx_msgbus_journal_known_load(
@@ -91,10 +97,15 @@ ngx_int_t
 ngx_msgbus_journal_known_look(ngx_msgbus_journal_known_t *known)
 {
     ngx_int_t                      rc;
+    ngx_uint_t                     tries;
     ngx_msgbus_journal_list_t     *list;
     ngx_msgbus_journal_keyring_t  *rings;
 
-    rc = ngx_msgbus_journal_reader_look(&known->reader);
+    tries = 0;
+
+    do {
+        rc = ngx_msgbus_journal_reader_look(&known->reader);
+    } while (rc == NGX_AGAIN && ++tries < NGX_MSGBUS_JOURNAL_KNOWN_TRIES);
 
     if (rc != NGX_OK) {
         return rc;
@@ -315,6 +326,62 @@ ngx_msgbus_journal_known_find(ngx_msgbus_journal_known_t *known,
     }
 
     return rc == NGX_BUSY ? NGX_DONE : rc;
+}
+
+
+ngx_int_t
+ngx_msgbus_journal_known_first(ngx_msgbus_journal_known_t *known,
+    ngx_msgbus_journal_event_t *events, ngx_uint_t n, uint64_t since,
+    ngx_uint_t *index, ngx_msgbus_journal_found_t *found)
+{
+    u_char                      *keys[NGX_MSGBUS_JOURNAL_KNOWN_BATCH];
+    uint16_t                     seen[NGX_MSGBUS_JOURNAL_KNOWN_SEEN];
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, at;
+
+    ngx_memzero(seen, sizeof(seen));
+
+    for (i = 0; i < n; i++) {
+        keys[i] = ngx_msgbus_journal_key_read(&events[i]);
+
+        if (keys[i] == NULL) {
+            continue;
+        }
+
+        *index = i;
+
+        rc = ngx_msgbus_journal_known_find(known, keys[i], since, found);
+
+        if (rc != NGX_DONE) {
+            return rc;
+        }
+
+        at = (ngx_uint_t) ngx_msgbus_journal_get(keys[i], 4)
+             % NGX_MSGBUS_JOURNAL_KNOWN_SEEN;
+
+        while (seen[at]
+               && ngx_memcmp(keys[seen[at] - 1], keys[i],
+                             NGX_MSGBUS_JOURNAL_KEY_NAME)
+                  != 0)
+        {
+            at = (at + 1) % NGX_MSGBUS_JOURNAL_KNOWN_SEEN;
+        }
+
+        if (seen[at]) {
+            at = (ngx_uint_t) seen[at] - 1;
+
+            found->id = events[at].id;
+            found->created = events[at].created;
+            ngx_memcpy(found->body, keys[at] + NGX_MSGBUS_JOURNAL_KEY_NAME,
+                       sizeof(found->body));
+
+            return NGX_OK;
+        }
+
+        seen[at] = (uint16_t) (i + 1);
+    }
+
+    return NGX_DONE;
 }
 
 

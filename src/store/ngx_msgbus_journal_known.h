@@ -13,6 +13,10 @@
 #include "ngx_msgbus_journal_read.h"
 
 
+/* events that are asked for at once, at most */
+#define NGX_MSGBUS_JOURNAL_KNOWN_BATCH  1000
+
+
 /* a segment's keys */
 typedef struct {
     uint64_t                     sequence;
@@ -70,6 +74,14 @@ ngx_int_t ngx_msgbus_journal_known_look(ngx_msgbus_journal_known_t *known);
  */
 ngx_int_t ngx_msgbus_journal_known_find(ngx_msgbus_journal_known_t *known,
     const u_char *name, uint64_t since, ngx_msgbus_journal_found_t *found);
+
+/*
+ * The first of n events with a key that such an event has, or one before it
+ * among them; its index.  Likewise.
+ */
+ngx_int_t ngx_msgbus_journal_known_first(ngx_msgbus_journal_known_t *known,
+    ngx_msgbus_journal_event_t *events, ngx_uint_t n, uint64_t since,
+    ngx_uint_t *index, ngx_msgbus_journal_found_t *found);
 
 
 #endif /* _NGX_MSGBUS_JOURNAL_KNOWN_H_INCLUDED_ */

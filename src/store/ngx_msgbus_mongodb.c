@@ -28,6 +28,7 @@
 #define NGX_MSGBUS_WARN_INDEX       0x08
 #define NGX_MSGBUS_WARN_ODD         0x10
 #define NGX_MSGBUS_WARN_OVERDUE     0x20
+#define NGX_MSGBUS_WARN_KEYS        0x40
 
 /*
  * An event is overdue when it is older than the ttl by an eighth of it and ten
@@ -64,8 +65,12 @@ static int64_t ngx_msgbus_mongodb_limit(const bson_t *hello,
 static ngx_int_t ngx_msgbus_mongodb_command(ngx_msgbus_db_t *db,
     const char *name, bson_t *reply);
 static ngx_int_t ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db);
+static ngx_uint_t ngx_msgbus_mongodb_is_key_index(const bson_t *b);
+static ngx_int_t ngx_msgbus_mongodb_make_key_index(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db,
     ngx_uint_t ttl, ngx_uint_t get_events);
+static ngx_int_t ngx_msgbus_mongodb_create_indexes(ngx_msgbus_db_t *db,
+    const bson_t *list);
 
 
 static const char  *ngx_msgbus_mongodb_texts[] = {
@@ -75,6 +80,8 @@ static const char  *ngx_msgbus_mongodb_texts[] = {
     "the indexes of the database can not be looked at or made",
     "documents whose _id is no whole number from 1 to 2^53 - 1 are passed over",
     "expired events are still in the database: nothing drops them there",
+    "the database has no unique index of keys: posts with an Idempotency-Key "
+    "are refused",
     NULL
 };
 
@@ -498,6 +505,7 @@ ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
     get_events = 0;
     rc = NGX_OK;
 
+    db->keyed = 0;
     db->warned &= ~(NGX_MSGBUS_WARN_TTL|NGX_MSGBUS_WARN_INDEX);
 
     cursor = mongoc_collection_find_indexes_with_opts(db->events, NULL);
@@ -515,6 +523,8 @@ ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
         if (ngx_strcmp(name, "get_events") == 0) {
             get_events = 1;
         }
+
+        db->keyed |= ngx_msgbus_mongodb_is_key_index(b);
 
         if (ngx_strcmp(name, "ttl") == 0) {
             ttl = 1;
@@ -556,7 +566,81 @@ ngx_msgbus_mongodb_indexes(ngx_msgbus_db_t *db)
         rc = ngx_msgbus_mongodb_make_indexes(db, ttl, get_events);
     }
 
-    return rc;
+    return rc == NGX_OK ? ngx_msgbus_mongodb_make_key_index(db) : rc;
+}
+
+
+/* does it keep a key from being there twice?  Whatever its name is. */
+static ngx_uint_t
+ngx_msgbus_mongodb_is_key_index(const bson_t *b)
+{
+    bson_iter_t  iter, key, part;
+
+    if (!bson_iter_init_find(&iter, b, "unique")
+        || !bson_iter_as_bool(&iter)
+        || !bson_iter_init_find(&iter, b, "key")
+        || !BSON_ITER_HOLDS_DOCUMENT(&iter)
+        || !bson_iter_recurse(&iter, &key)
+        || !bson_iter_next(&key)
+        || ngx_strcmp(bson_iter_key(&key), "key") != 0
+        || bson_iter_next(&key))
+    {
+        return 0;
+    }
+
+    /* of all that have one */
+
+    if (!bson_iter_init(&iter, b)
+        || !bson_iter_find_descendant(&iter,
+                                      "partialFilterExpression.key.$exists",
+                                      &part))
+    {
+        return 0;
+    }
+
+    return bson_iter_as_bool(&part);
+}
+
+
+/* in a command of its own, for RSE's are made on any server */
+static ngx_int_t
+ngx_msgbus_mongodb_make_key_index(ngx_msgbus_db_t *db)
+{
+    bson_t     list, index, part, exists;
+    ngx_int_t  rc;
+
+    if (!db->keyed) {
+        bson_init(&list);
+
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &index);
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&index, "key", &part);
+        (void) BSON_APPEND_INT32(&part, "key", 1);
+        (void) bson_append_document_end(&index, &part);
+        (void) BSON_APPEND_UTF8(&index, "name", NGX_MSGBUS_MONGODB_KEY_INDEX);
+        (void) BSON_APPEND_BOOL(&index, "unique", true);
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&index, "partialFilterExpression",
+                                          &part);
+        (void) BSON_APPEND_DOCUMENT_BEGIN(&part, "key", &exists);
+        (void) BSON_APPEND_BOOL(&exists, "$exists", true);
+        (void) bson_append_document_end(&part, &exists);
+        (void) bson_append_document_end(&index, &part);
+        (void) bson_append_document_end(&list, &index);
+
+        rc = ngx_msgbus_mongodb_create_indexes(db, &list);
+
+        bson_destroy(&list);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        db->keyed = rc == NGX_OK;
+    }
+
+    db->warned &= ~NGX_MSGBUS_WARN_KEYS;
+    db->warned |= db->keyed ? 0 : NGX_MSGBUS_WARN_KEYS;
+
+    return NGX_OK;
 }
 
 
@@ -564,12 +648,10 @@ static ngx_int_t
 ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
     ngx_uint_t get_events)
 {
-    bool           ok;
-    bson_t         command, list, index, key, reply;
-    const char    *at;
-    bson_error_t   error;
+    bson_t       list, index, key;
+    ngx_int_t    rc;
+    const char  *at;
 
-    bson_init(&command);
     bson_init(&list);
 
     at = "0";
@@ -598,15 +680,37 @@ ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
         (void) bson_append_document_end(&list, &index);
     }
 
+    rc = ngx_msgbus_mongodb_create_indexes(db, &list);
+
+    bson_destroy(&list);
+
+    if (rc == NGX_DECLINED) {
+        db->warned |= NGX_MSGBUS_WARN_INDEX;
+        rc = NGX_OK;
+    }
+
+    return rc;
+}
+
+
+/* NGX_OK; NGX_DECLINED: the server will not; NGX_ERROR */
+static ngx_int_t
+ngx_msgbus_mongodb_create_indexes(ngx_msgbus_db_t *db, const bson_t *list)
+{
+    bool           ok;
+    bson_t         command, reply;
+    bson_error_t   error;
+
+    bson_init(&command);
+
     /* a whole array: what begins one in place is no more liked by 2.x */
 
     (void) BSON_APPEND_UTF8(&command, "createIndexes", "events");
-    (void) BSON_APPEND_ARRAY(&command, "indexes", &list);
+    (void) BSON_APPEND_ARRAY(&command, "indexes", list);
 
     ok = mongoc_client_command_simple(db->client,
                                       (char *) db->conf->database.data,
                                       &command, NULL, &reply, &error);
-    bson_destroy(&list);
     bson_destroy(&command);
     bson_destroy(&reply);
 
@@ -615,12 +719,11 @@ ngx_msgbus_mongodb_make_indexes(ngx_msgbus_db_t *db, ngx_uint_t ttl,
     }
 
     if (error.domain == MONGOC_ERROR_SERVER) {
-        db->warned |= NGX_MSGBUS_WARN_INDEX;
 
         ngx_log_error(NGX_LOG_WARN, db->log, 0,
                       "msgbus can not make the indexes of \"%V\": %s",
                       &db->conf->store.name, error.message);
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     ngx_msgbus_mongodb_failed(db, error.message);

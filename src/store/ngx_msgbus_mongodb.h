@@ -14,6 +14,10 @@
 #include "ngx_msgbus_mongodb_conf.h"
 
 
+/* the name of the index that keeps a key from being there twice */
+#define NGX_MSGBUS_MONGODB_KEY_INDEX  "msgbus_key"
+
+
 /* a connection to MongoDB; used in one thread only */
 struct ngx_msgbus_db_s {
     ngx_msgbus_mongodb_conf_t  *conf;
@@ -27,6 +31,7 @@ struct ngx_msgbus_db_s {
 
     int64_t                     max_doc;     /* bytes that hello grants it */
     ngx_uint_t                  pattern;     /* of the last duplicate key */
+    ngx_uint_t                  keyed;       /* the index of keys is there */
 
     uint64_t                    inspected;   /* monotonic, us */
 
@@ -39,6 +44,8 @@ struct ngx_msgbus_db_s {
     uint64_t                    begin;       /* of history: ids up to it are
                                                 not worth a look */
 
+    ngx_msgbus_key_t            key;         /* of the last document that was
+                                                parsed */
     int32_t                     w;           /* of the write concern */
     int32_t                     patience;    /* of the server, ms */
     ngx_uint_t                  warned;      /* bits, by text */
@@ -49,8 +56,8 @@ struct ngx_msgbus_db_s {
 
 
 /*
- * As ngx_msgbus_store_t has them; connect() makes RSE's indexes where they are
- * missing.
+ * As ngx_msgbus_store_t has them; connect() makes RSE's indexes, and that of
+ * the keys, where they are missing.
  */
 const char *ngx_msgbus_mongodb_check(ngx_msgbus_store_conf_t *conf,
     ngx_pool_t *pool);
@@ -100,8 +107,9 @@ ngx_int_t ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter,
 uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
 uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
 
-/* what a document says; it points into that */
-void ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc);
+/* what a document says; it points into that, and its key into db */
+void ngx_msgbus_mongodb_parse(ngx_msgbus_db_t *db, const bson_t *b,
+    ngx_msgbus_doc_t *doc);
 
 /*
  * What each command has that writes: the write concern, and how long it may

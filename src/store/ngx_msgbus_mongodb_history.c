@@ -260,7 +260,7 @@ ngx_msgbus_mongodb_window(ngx_msgbus_mongodb_page_t *pg, uint64_t low,
 
     for (n = 0; rc == NGX_OK && mongoc_cursor_next(cursor, &b); n++) {
 
-        ngx_msgbus_mongodb_parse(b, &doc);
+        ngx_msgbus_mongodb_parse(pg->db, b, &doc);
 
         if (doc.id) {
             rc = ngx_msgbus_mongodb_took(pg, &doc);

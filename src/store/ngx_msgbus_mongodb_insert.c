@@ -25,9 +25,14 @@
 
 /* the index of a duplicate key, as the server tells it; 0: it does not */
 #define NGX_MSGBUS_PATTERN_ID     1
-#define NGX_MSGBUS_PATTERN_OTHER  2
+#define NGX_MSGBUS_PATTERN_KEY    2
+#define NGX_MSGBUS_PATTERN_OTHER  3
 
 
+static ngx_int_t ngx_msgbus_mongodb_send(ngx_msgbus_db_t *db,
+    ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
+static ngx_int_t ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db,
+    ngx_msgbus_doc_t *doc, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_command_of(ngx_msgbus_db_t *db,
     bson_t *command, ngx_msgbus_doc_t *docs, ngx_uint_t n);
 static ngx_int_t ngx_msgbus_mongodb_too_large(ngx_msgbus_db_t *db,
@@ -42,6 +47,8 @@ static ngx_uint_t ngx_msgbus_mongodb_refusal(ngx_msgbus_db_t *db,
 static ngx_uint_t ngx_msgbus_mongodb_passes(int32_t code);
 static ngx_int_t ngx_msgbus_mongodb_not_done(ngx_msgbus_db_t *db,
     bson_error_t *error);
+static ngx_int_t ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db,
+    ngx_msgbus_key_t *key, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_is_taken(ngx_msgbus_db_t *db,
     uint64_t id, ngx_msgbus_refusal_t *refusal);
 
@@ -50,12 +57,44 @@ ngx_int_t
 ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
     ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
 {
+    ngx_int_t   rc;
+    ngx_uint_t  i;
+
+    ngx_memzero(refusal, sizeof(ngx_msgbus_refusal_t));
+
+    i = n;
+
+    if (!db->keyed) {
+
+        for (i = 0; i < n && docs[i].key == NULL; i++) {
+            /* void */
+        }
+    }
+
+    rc = i ? ngx_msgbus_mongodb_send(db, docs, i, refusal) : NGX_OK;
+
+    if (rc == NGX_OK && i < n) {
+
+        /* without its index a key keeps nothing from being stored twice */
+
+        refusal->index = i;
+        refusal->keyless = 1;
+
+        return NGX_DECLINED;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_mongodb_send(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
+{
     bool           ok;
     bson_t         command, reply;
     ngx_int_t      rc;
     bson_error_t   error;
-
-    ngx_memzero(refusal, sizeof(ngx_msgbus_refusal_t));
 
     bson_init(&command);
 
@@ -83,17 +122,40 @@ ngx_msgbus_mongodb_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 
     bson_destroy(&reply);
 
-    if (rc == NGX_DECLINED
-        && refusal->code == NGX_MSGBUS_DUPLICATE_KEY
-        && !db->pattern)
-    {
-        /* of which index, the server does not say */
-
-        rc = ngx_msgbus_mongodb_is_taken(db, docs[refusal->index].id,
-                                         refusal);
+    if (rc == NGX_DECLINED && refusal->code == NGX_MSGBUS_DUPLICATE_KEY) {
+        rc = ngx_msgbus_mongodb_duplicate(db, &docs[refusal->index], refusal);
     }
 
     return rc;
+}
+
+
+/*
+ * Of which index is the duplicate?  Where the server does not say, the key is
+ * looked for first, for with it there no id will do.
+ */
+static ngx_int_t
+ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *doc,
+    ngx_msgbus_refusal_t *refusal)
+{
+    ngx_int_t  rc;
+
+    if (doc->key
+        && (db->pattern == NGX_MSGBUS_PATTERN_KEY || db->pattern == 0))
+    {
+        rc = ngx_msgbus_mongodb_is_known(db, doc->key, refusal);
+
+        if (rc != NGX_OK || refusal->known
+            || db->pattern == NGX_MSGBUS_PATTERN_KEY)
+        {
+            /* what a majority can not read yet, or has just expired: again */
+
+            return rc == NGX_OK ? NGX_DECLINED : rc;
+        }
+    }
+
+    return db->pattern ? NGX_DECLINED
+                       : ngx_msgbus_mongodb_is_taken(db, doc->id, refusal);
 }
 
 
@@ -167,7 +229,13 @@ ngx_msgbus_mongodb_doc(bson_t *b, ngx_msgbus_doc_t *doc)
            && BSON_APPEND_DATE_TIME(b, "created_at", (int64_t) doc->since)
            && (doc->token == NULL
                || BSON_APPEND_BINARY(b, "token", BSON_SUBTYPE_BINARY,
-                                     doc->token, NGX_MSGBUS_TOKEN_LEN));
+                                     doc->token, NGX_MSGBUS_TOKEN_LEN))
+           && (doc->key == NULL
+               || (BSON_APPEND_BINARY(b, "key", BSON_SUBTYPE_BINARY,
+                                      doc->key->name, NGX_MSGBUS_KEY_NAME)
+                   && BSON_APPEND_BINARY(b, "body", BSON_SUBTYPE_BINARY,
+                                         doc->key->body,
+                                         NGX_MSGBUS_KEY_BODY)));
 }
 
 
@@ -276,9 +344,21 @@ ngx_msgbus_mongodb_refusal(ngx_msgbus_db_t *db, bson_iter_t *iter,
                    && bson_iter_recurse(iter, &pattern)
                    && bson_iter_next(&pattern))
         {
-            db->pattern = ngx_strcmp(bson_iter_key(&pattern), "_id") == 0
-                          ? NGX_MSGBUS_PATTERN_ID : NGX_MSGBUS_PATTERN_OTHER;
+            name = bson_iter_key(&pattern);
+
+            db->pattern = ngx_strcmp(name, "_id") == 0
+                          ? NGX_MSGBUS_PATTERN_ID
+                          : ngx_strcmp(name, "key") == 0
+                          ? NGX_MSGBUS_PATTERN_KEY : NGX_MSGBUS_PATTERN_OTHER;
         }
+    }
+
+    if (db->pattern == 0
+        && ngx_strstr(refusal->text, NGX_MSGBUS_MONGODB_KEY_INDEX))
+    {
+        /* FerretDB, and servers before 4.2, name it in the text alone */
+
+        db->pattern = NGX_MSGBUS_PATTERN_KEY;
     }
 
     return said == 3;
@@ -375,6 +455,66 @@ ngx_msgbus_mongodb_not_done(ngx_msgbus_db_t *db, bson_error_t *error)
     return error->domain == MONGOC_ERROR_SERVER_SELECTION
            || error->domain == MONGOC_ERROR_CLIENT
            ? NGX_ABORT : NGX_ERROR;
+}
+
+
+/*
+ * The event that has a key, in refusal; refusal->known is 0: there is none that
+ * a majority can read.  NGX_OK or NGX_ERROR.
+ */
+static ngx_int_t
+ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db, ngx_msgbus_key_t *key,
+    ngx_msgbus_refusal_t *refusal)
+{
+    bson_t             filter, opts;
+    ngx_int_t          rc;
+    bson_error_t       error;
+    const bson_t      *b;
+    mongoc_cursor_t   *cursor;
+    ngx_msgbus_doc_t   doc;
+
+    bson_init(&filter);
+    bson_init(&opts);
+
+    (void) BSON_APPEND_BINARY(&filter, "key", BSON_SUBTYPE_BINARY, key->name,
+                              NGX_MSGBUS_KEY_NAME);
+    (void) BSON_APPEND_INT64(&opts, "limit", 1);
+    (void) BSON_APPEND_INT64(&opts, "maxTimeMS", db->patience);
+
+    cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
+                                              NULL);
+    rc = NGX_OK;
+
+    if (mongoc_cursor_next(cursor, &b)) {
+
+        ngx_msgbus_mongodb_parse(db, b, &doc);
+
+        if (doc.id) {
+            refusal->known = 1;
+            refusal->id = doc.id;
+            refusal->created = doc.created;
+
+            if (doc.key) {
+                ngx_memcpy(refusal->body, doc.key->body, NGX_MSGBUS_KEY_BODY);
+            }
+
+        } else {
+
+            /* it is no event, and has the key for ever */
+
+            refusal->final = 1;
+        }
+
+    } else if (mongoc_cursor_error(cursor, &error)) {
+        ngx_msgbus_mongodb_failed(db, error.message);
+        rc = NGX_ERROR;
+    }
+
+    mongoc_cursor_destroy(cursor);
+    bson_destroy(&opts);
+    bson_destroy(&filter);
+
+    return rc;
 }
 
 

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_key.h"
 
 
 #define NGX_MSGBUS_ERROR_LEN     256
@@ -77,6 +78,7 @@ typedef struct {
     ngx_str_t              user_agent; /* as posted */
     ngx_str_t              data;
     u_char                *token;      /* NULL: not posted by this module */
+    ngx_msgbus_key_t      *key;        /* NULL: none */
     ngx_uint_t             lost;       /* ids up to an anchor's may have had
                                           events that are lost */
 } ngx_msgbus_doc_t;
@@ -137,6 +139,11 @@ typedef struct {
 typedef struct {
     ngx_uint_t             index;
     ngx_uint_t             final;      /* 0: its id is taken, another will do */
+    ngx_uint_t             keyless;    /* the store can not take keys now */
+    ngx_uint_t             known;      /* an event with its key is stored: */
+    uint64_t               id;         /*   its id, */
+    uint64_t               created;    /*   time, ms since 1970, */
+    u_char                 body[NGX_MSGBUS_KEY_BODY];    /* and body */
     int32_t                code;       /* the store's own; 0: none */
     char                   text[NGX_MSGBUS_ERROR_LEN];
 } ngx_msgbus_refusal_t;
@@ -200,7 +207,8 @@ struct ngx_msgbus_store_s {
      *
      * NGX_OK        all of them are durable
      * NGX_DECLINED  one is refused: those before it are durable, those behind
-     *               it are not stored
+     *               it are not stored.  So is one whose key an event has that
+     *               is stored, whoever wrote that, and has not expired
      * NGX_ABORT     nothing is stored
      * NGX_ERROR     it is not known what is stored
      */

@@ -48,9 +48,14 @@ typedef struct {
     ngx_msgbus_journal_conf_t    conf;
     ngx_msgbus_journal_t         writer;
     ngx_msgbus_journal_reader_t  reader;
+    ngx_msgbus_journal_known_t   known;
     ngx_msgbus_journal_event_t   events[NGX_MSGBUS_JOURNAL_EVENTS_MAX];
+    u_char                       fields[NGX_MSGBUS_JOURNAL_EVENTS_MAX]
+                                       [NGX_MSGBUS_JOURNAL_KEY_FIELD];
     ngx_uint_t                   open;       /* writer and reader are */
     ngx_uint_t                   attached;   /* the reader is, alone */
+    ngx_uint_t                   knows;      /* keys were asked for: "known"
+                                                is open */
     char                        *error;
     char                         text[NGX_MSGBUS_JOURNAL_ERROR_LEN];
     char                         warnings[NGX_MSGBUS_WARNINGS_LEN];
@@ -84,6 +89,8 @@ static const char *ngx_msgbus_journal_warnings(ngx_msgbus_db_t *db);
 static void ngx_msgbus_journal_warning(void *data, const char *text);
 static ngx_int_t ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db,
     ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
+static ngx_int_t ngx_msgbus_journal_refused(ngx_msgbus_journal_db_t *jd,
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db,
     uint64_t *id, uint64_t *created);
 static ngx_int_t ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
@@ -327,6 +334,11 @@ ngx_msgbus_journal_shut(ngx_msgbus_journal_db_t *jd)
 {
     ngx_msgbus_journal_thread_stop(&jd->keeper);
 
+    if (jd->knows) {
+        ngx_msgbus_journal_known_close(&jd->known);
+        jd->knows = 0;
+    }
+
     ngx_msgbus_journal_reader_close(&jd->reader);
     ngx_msgbus_journal_close(&jd->writer);
 
@@ -407,8 +419,12 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 
     uint64_t                     segments;
     ngx_int_t                    rc;
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, keyed;
     ngx_msgbus_journal_event_t  *ev;
+
+    ngx_memzero(refusal, sizeof(ngx_msgbus_refusal_t));
+
+    keyed = 0;
 
     for (i = 0; i < n; i++) {
         ev = &jd->events[i];
@@ -421,12 +437,38 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
         ev->data = docs[i].data;
         ev->token = docs[i].token;
         ngx_str_null(&ev->fields);
+
+        if (docs[i].key) {
+            keyed = 1;
+
+            ev->fields.data = jd->fields[i];
+            ev->fields.len = ngx_msgbus_journal_key_write(docs[i].key->name,
+                                                          jd->fields[i])
+                             - jd->fields[i];
+        }
+    }
+
+    if (keyed) {
+        rc = ngx_msgbus_journal_refused(jd, n, refusal);
+
+        if (rc != NGX_OK) {
+            return NGX_ABORT;
+        }
+
+        if (refusal->known) {
+            n = refusal->index;
+        }
+
+        if (n == 0) {
+            return NGX_DECLINED;
+        }
     }
 
     segments = jd->writer.segments;
 
     rc = ngx_msgbus_journal_insert(&jd->writer, jd->events, n);
 
+    jd->writer.expects = 0;
     jd->error = jd->writer.error;
 
     if (segments != jd->writer.segments) {
@@ -443,7 +485,7 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
             docs[i].since = jd->events[i].created;
         }
 
-        break;
+        return refusal->known ? NGX_DECLINED : NGX_OK;
 
     case NGX_DECLINED:
         ngx_memzero(refusal, sizeof(ngx_msgbus_refusal_t));
@@ -454,6 +496,60 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
     }
 
     return rc;
+}
+
+
+/*
+ * The first event whose key is there already: in refusal, if there is one.  An
+ * insert goes well only if nobody has written since: what was not there when
+ * it was asked for is not there then.  NGX_OK or NGX_ERROR.
+ */
+static ngx_int_t
+ngx_msgbus_journal_refused(ngx_msgbus_journal_db_t *jd, ngx_uint_t n,
+    ngx_msgbus_refusal_t *refusal)
+{
+    ngx_int_t                    rc;
+    ngx_msgbus_journal_found_t   found;
+
+    if (ngx_msgbus_journal_moved(&jd->writer)
+        && ngx_msgbus_journal_look(&jd->writer) != NGX_OK)
+    {
+        jd->error = jd->writer.error;
+        return NGX_ERROR;
+    }
+
+    jd->error = jd->known.reader.error;
+
+    if (!jd->knows) {
+
+        if (ngx_msgbus_journal_known_open(&jd->known, jd->conf.path,
+                                          &ngx_msgbus_disk)
+            != NGX_OK)
+        {
+            ngx_msgbus_journal_known_close(&jd->known);
+            return NGX_ERROR;
+        }
+
+        jd->knows = 1;
+    }
+
+    if (ngx_msgbus_journal_known_look(&jd->known) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    jd->writer.expects = jd->known.reader.newest;
+
+    rc = ngx_msgbus_journal_known_first(&jd->known, jd->events, n,
+                                        ngx_msgbus_journal_since(jd),
+                                        &refusal->index, &found);
+    if (rc == NGX_OK) {
+        refusal->known = 1;
+        refusal->id = found.id;
+        refusal->created = found.created;
+        ngx_memcpy(refusal->body, found.body, NGX_MSGBUS_KEY_BODY);
+    }
+
+    return rc == NGX_OK || rc == NGX_DONE ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -603,6 +699,7 @@ ngx_msgbus_journal_take(void *data, ngx_msgbus_journal_event_t *ev)
     doc.user_agent = ev->user_agent;
     doc.data = ev->data;
     doc.token = ev->token;
+    doc.key = (ngx_msgbus_key_t *) ngx_msgbus_journal_key_read(ev);
     doc.lost = 0;
 
     jd->last = ev->id;

@@ -9,10 +9,12 @@
  * its data and its nodes can stay:
  *
  *     events    { _id: 7, data: "{...}", channel: "/a", user_agent: "...",
- *                 uuid: "...", created_at: ISODate(...), token: BinData }
+ *                 uuid: "...", created_at: ISODate(...), token: BinData,
+ *                 key: BinData, body: BinData }
  *     counters  { _id: "last_known_id", c: 10007 }
  *
- * token is our own: 16 bytes that no two posts share.  posted_at, which only
+ * token is our own: 16 bytes that no two posts share; so are key and body, of
+ * events that were posted with an Idempotency-Key.  posted_at, which only
  * an event has that was the newest for half its ttl, is its time of posting.
  *
  * All of it runs in the committer's thread.  What to make of an error, and
@@ -59,6 +61,7 @@ static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
 static ngx_int_t ngx_msgbus_mongodb_inspect(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db,
     int32_t order);
+static const uint8_t *ngx_msgbus_mongodb_bytes(bson_iter_t *iter);
 static ngx_int_t ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t now);
 static ngx_int_t ngx_msgbus_mongodb_update(ngx_msgbus_db_t *db,
@@ -372,7 +375,7 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 
     for (n = 0; mongoc_cursor_next(cursor, &b); n++) {
 
-        ngx_msgbus_mongodb_parse(b, &doc);
+        ngx_msgbus_mongodb_parse(db, b, &doc);
 
         if (doc.id) {
             handler(data, &doc);
@@ -501,15 +504,15 @@ ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db, int32_t order)
 
 /* what is missing, or of another type, is empty: no reader is shown it */
 void
-ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
+ngx_msgbus_mongodb_parse(ngx_msgbus_db_t *db, const bson_t *b,
+    ngx_msgbus_doc_t *doc)
 {
     uint32_t        len;
     uint64_t        posted;
     ngx_str_t      *s;
     const char     *name;
     bson_iter_t     iter;
-    const uint8_t  *token;
-    bson_subtype_t  type;
+    const uint8_t  *key, *body;
 
     ngx_memzero(doc, sizeof(ngx_msgbus_doc_t));
 
@@ -518,6 +521,8 @@ ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
     }
 
     posted = 0;
+    key = NULL;
+    body = NULL;
 
     while (bson_iter_next(&iter)) {
 
@@ -537,13 +542,15 @@ ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
 
         } else if (ngx_strcmp(name, "token") == 0) {
 
-            if (BSON_ITER_HOLDS_BINARY(&iter)) {
-                bson_iter_binary(&iter, &type, &len, &token);
+            doc->token = (u_char *) ngx_msgbus_mongodb_bytes(&iter);
 
-                if (len == NGX_MSGBUS_TOKEN_LEN) {
-                    doc->token = (u_char *) token;
-                }
-            }
+        } else if (ngx_strcmp(name, "key") == 0) {
+
+            key = ngx_msgbus_mongodb_bytes(&iter);
+
+        } else if (ngx_strcmp(name, "body") == 0) {
+
+            body = ngx_msgbus_mongodb_bytes(&iter);
 
         } else {
 
@@ -561,6 +568,31 @@ ngx_msgbus_mongodb_parse(const bson_t *b, ngx_msgbus_doc_t *doc)
     }
 
     doc->created = posted ? posted : doc->since;
+
+    if (key && body) {
+        ngx_memcpy(db->key.name, key, NGX_MSGBUS_KEY_NAME);
+        ngx_memcpy(db->key.body, body, NGX_MSGBUS_KEY_BODY);
+
+        doc->key = &db->key;
+    }
+}
+
+
+/* 16 of them, as a token has, and each half of a key; or NULL */
+static const uint8_t *
+ngx_msgbus_mongodb_bytes(bson_iter_t *iter)
+{
+    uint32_t         len;
+    const uint8_t   *p;
+    bson_subtype_t   type;
+
+    if (!BSON_ITER_HOLDS_BINARY(iter)) {
+        return NULL;
+    }
+
+    bson_iter_binary(iter, &type, &len, &p);
+
+    return len == NGX_MSGBUS_TOKEN_LEN ? p : NULL;
 }
 
 

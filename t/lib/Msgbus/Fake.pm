@@ -21,6 +21,10 @@ package Msgbus::Fake;
 #
 #     $fake->put({ _id => Msgbus::Fake::long(7), ... });
 #     $fake->remove({ ... }); $fake->change({ ... }, { ... });
+#     $fake->set(no_unique => 1);   no unique index is made
+#     $fake->set(patternless => 'x');   a duplicate is told without its keyPattern,
+#                                   with this in its text; "mute": with nothing
+#     $fake->indexes                that were made
 #     $fake->documents, $fake->documents('counters'), $fake->ids
 #     $fake->set(wide => 1000);     a find over more ids is refused: it takes
 #                                   too long
@@ -163,6 +167,13 @@ sub event {
     return { _id => $id =~ /^-?\d+\z/ ? long($id) : $id, channel => '/a', data => '{}',
              user_agent => 'x', uuid => 'x',
              created_at => date(int(1000 * time)), %more };
+}
+
+
+sub indexes {
+    my ($self) = @_;
+
+    return @{ $self->tell(indexes => database => $self->{database}) };
 }
 
 

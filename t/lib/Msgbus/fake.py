@@ -294,6 +294,9 @@ class Server:
         self.rate = 0           # bytes a second that it takes; 0: no limit
         self.free = 0.0         # when the path is free for more
         self.mute = False       # an insert is done, and not answered
+        self.no_unique = False  # no unique index is made
+        self.patternless = ""   # a duplicate's pattern is not told, but for
+                                # this in its text, unless it is "mute"
         self.locked = False     # a write waits, as long as it may take
         self.skip_cost = 0.0    # seconds for each document that is skipped
         self.late = 0.0         # seconds from what a find saw to its answer
@@ -347,6 +350,9 @@ class Server:
         return self.cursor(c, every)
 
     def do_createindexes(self, c):
+        if self.no_unique and any(i.get("unique") for i in c["indexes"]):
+            return {"ok": 0.0, "code": 67, "errmsg": "no unique index here"}
+
         self.collection(c["$db"], c["createIndexes"]).indexes += c["indexes"]
 
         return {}
@@ -426,6 +432,11 @@ class Server:
         for index, document in enumerate(documents):
             error = self.refusal(collection, document)
 
+            if error is not None and self.patternless:
+                error = {"code": error["code"], "errmsg": error["errmsg"]
+                         + (": index " + self.patternless
+                            if self.patternless != "mute" else "")}
+
             if error is not None:
                 return {"n": index, "writeErrors": [{"index": index, **error}]}
 
@@ -442,6 +453,17 @@ class Server:
             return {"code": 11000, "errmsg": "duplicate key",
                     "keyPattern": {"_id": 1},
                     "keyValue": {"_id": document["_id"]}}
+
+        for unique in collection.indexes:
+            if not unique.get("unique"):
+                continue
+
+            wanted = {name: document.get(name) for name in unique["key"]}
+
+            if None not in wanted.values() and any(
+                    holds(d, wanted) for d in collection.documents):
+                return {"code": 11000, "errmsg": "duplicate key",
+                        "keyPattern": unique["key"], "keyValue": wanted}
 
         return None
 
@@ -624,7 +646,7 @@ class Orders:
         for name, value in values.items():
             if name not in ("hello", "refused", "unreadable", "away", "rate",
                             "skip_cost", "locked", "mute", "late", "wide",
-                            "expires"):
+                            "expires", "no_unique", "patternless"):
                 raise ValueError("there is no " + name)
 
             setattr(self.server, name, value)
@@ -643,6 +665,9 @@ class Orders:
 
         document["_id"] = Long(newest + 1)
         collection.add(document)
+
+    def indexes(self, database):
+        return self.server.collection(database, "events").indexes
 
     def get(self, database, collection="events"):
         return self.server.collection(database, collection).documents

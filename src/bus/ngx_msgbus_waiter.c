@@ -30,7 +30,7 @@
 #include "ngx_msgbus_waiter.h"
 
 
-/* at first; twice as many whenever there are as many audiences */
+/* at first; twice as many whenever there are two audiences for each */
 #define NGX_MSGBUS_BUCKETS      4096
 #define NGX_MSGBUS_MAX_BUCKETS  1048576
 
@@ -45,6 +45,10 @@
 
 #define NGX_MSGBUS_SLOT_WHOLE  NGX_MAX_UINT32_VALUE
 
+/* of an audience: so many bits of its address are 0 and say something else */
+#define NGX_MSGBUS_AUDIENCE_ALIGN  16
+#define NGX_MSGBUS_WATCH_BITS      (NGX_MSGBUS_AUDIENCE_ALIGN - 1)
+
 
 typedef struct {
     uint32_t               hash;
@@ -54,6 +58,10 @@ typedef struct {
 
 static void ngx_msgbus_waiters_grow(ngx_msgbus_waiters_t *ws);
 static ngx_msgbus_watch_t *ngx_msgbus_watches(ngx_msgbus_waiter_t *w);
+static ngx_msgbus_audience_t *ngx_msgbus_watch_audience(
+    ngx_msgbus_watch_t *watch);
+static ngx_msgbus_waiter_t *ngx_msgbus_watch_waiter(
+    ngx_msgbus_watch_t *watch);
 static ngx_int_t ngx_msgbus_watch(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_waiter_t *w, uint32_t hash, uint32_t slot);
 static void ngx_msgbus_unwatch(ngx_msgbus_waiters_t *ws,
@@ -134,7 +142,7 @@ ngx_msgbus_waiters_grow(ngx_msgbus_waiters_t *ws)
 
     n = 2 * (ws->mask + 1);
 
-    if (ws->audiences < ws->mask + 1 || n > NGX_MSGBUS_MAX_BUCKETS) {
+    if (ws->audiences < n || n > NGX_MSGBUS_MAX_BUCKETS) {
         return;
     }
 
@@ -179,10 +187,13 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
         : q->scope == NGX_MSGBUS_MANY ? q->many->n : 1;
 
     if (n > 1) {
-        w->watch.some = ngx_alloc(n * sizeof(ngx_msgbus_watch_t), ws->log);
+        w->watch.some = ngx_alloc(offsetof(ngx_msgbus_watched_t, watches)
+                                  + n * sizeof(ngx_msgbus_watch_t), ws->log);
         if (w->watch.some == NULL) {
             return NGX_ERROR;
         }
+
+        w->watch.some->waiter = w;
     }
 
     w->some = (n > 1);
@@ -232,7 +243,47 @@ ngx_msgbus_waiter_link(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
 static ngx_msgbus_watch_t *
 ngx_msgbus_watches(ngx_msgbus_waiter_t *w)
 {
-    return w->some ? w->watch.some : &w->watch.one;
+    return w->some ? w->watch.some->watches : &w->watch.one;
+}
+
+
+static ngx_msgbus_audience_t *
+ngx_msgbus_watch_audience(ngx_msgbus_watch_t *watch)
+{
+    return (ngx_msgbus_audience_t *)
+               (watch->audience & ~(uintptr_t) NGX_MSGBUS_WATCH_BITS);
+}
+
+
+/*
+ * The bits of a watch: 0, it is the only one, and in the waiter; else it is the
+ * n-th of some, or, where they are all set, that or one behind it.
+ */
+static ngx_msgbus_waiter_t *
+ngx_msgbus_watch_waiter(ngx_msgbus_watch_t *watch)
+{
+    ngx_uint_t             n;
+    ngx_msgbus_watched_t  *some;
+
+    n = watch->audience & NGX_MSGBUS_WATCH_BITS;
+
+    if (n == 0) {
+        return (ngx_msgbus_waiter_t *)
+                   ((u_char *) watch
+                    - offsetof(ngx_msgbus_waiter_t, watch.one));
+    }
+
+    while (n == NGX_MSGBUS_WATCH_BITS) {
+        watch--;
+        n = watch->audience & NGX_MSGBUS_WATCH_BITS;
+    }
+
+    watch -= n - 1;
+
+    some = (ngx_msgbus_watched_t *)
+               ((u_char *) watch - offsetof(ngx_msgbus_watched_t, watches));
+
+    return some->waiter;
 }
 
 
@@ -241,13 +292,15 @@ static ngx_int_t
 ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
     uint32_t hash, uint32_t slot)
 {
+    ngx_uint_t              n;
     ngx_msgbus_watch_t     *watch;
     ngx_msgbus_audience_t  *a;
 
     a = ngx_msgbus_audience_find(ws, hash, slot);
 
     if (a == NULL) {
-        a = ngx_alloc(sizeof(ngx_msgbus_audience_t), ws->log);
+        a = ngx_memalign(NGX_MSGBUS_AUDIENCE_ALIGN,
+                         sizeof(ngx_msgbus_audience_t), ws->log);
         if (a == NULL) {
             return NGX_ERROR;
         }
@@ -266,8 +319,9 @@ ngx_msgbus_watch(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w,
 
     watch = &ngx_msgbus_watches(w)[w->nwatches++];
 
-    watch->audience = a;
-    watch->waiter = w;
+    n = w->some ? w->nwatches : 0;
+
+    watch->audience = (uintptr_t) a | ngx_min(n, NGX_MSGBUS_WATCH_BITS);
     ngx_queue_insert_tail(&a->watches, &watch->queue);
 
     return NGX_OK;
@@ -279,7 +333,7 @@ ngx_msgbus_unwatch(ngx_msgbus_waiters_t *ws, ngx_msgbus_watch_t *watch)
 {
     ngx_msgbus_audience_t  *a;
 
-    a = watch->audience;
+    a = ngx_msgbus_watch_audience(watch);
 
     ngx_queue_remove(&watch->queue);
 
@@ -364,7 +418,7 @@ ngx_msgbus_waiter_is_due(ngx_msgbus_waiter_t *w)
     watch = ngx_msgbus_watches(w);
 
     for (i = 0; i < w->nwatches; i++) {
-        if (watch[i].audience->due) {
+        if (ngx_msgbus_watch_audience(&watch[i])->due) {
             return 1;
         }
     }
@@ -537,7 +591,7 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
         q = ngx_queue_head(&a->watches);
         watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
 
-        w = watch->waiter;
+        w = ngx_msgbus_watch_waiter(watch);
         from = a->from;    /* of an audience that may end here */
 
         ngx_msgbus_waiters_soon(a, q);
@@ -563,7 +617,8 @@ ngx_msgbus_waiters_wake(ngx_msgbus_waiters_t *ws, ngx_uint_t max)
 static void
 ngx_msgbus_waiters_soon(ngx_msgbus_audience_t *a, ngx_queue_t *q)
 {
-    ngx_msgbus_watch_t  *watch;
+    ngx_msgbus_watch_t   *watch;
+    ngx_msgbus_waiter_t  *w;
 
     q = ngx_queue_next(q);
 
@@ -573,8 +628,10 @@ ngx_msgbus_waiters_soon(ngx_msgbus_audience_t *a, ngx_queue_t *q)
 
     watch = ngx_queue_data(q, ngx_msgbus_watch_t, queue);
 
-    if (ngx_msgbus_wakes[watch->waiter->wake].soon) {
-        ngx_msgbus_wakes[watch->waiter->wake].soon(watch->waiter);
+    w = ngx_msgbus_watch_waiter(watch);
+
+    if (ngx_msgbus_wakes[w->wake].soon) {
+        ngx_msgbus_wakes[w->wake].soon(w);
     }
 
     ngx_msgbus_prefetch(ngx_queue_next(q), NGX_MSGBUS_WAITER_SIZE);
@@ -585,21 +642,24 @@ ngx_msgbus_waiters_soon(ngx_msgbus_audience_t *a, ngx_queue_t *q)
 static void
 ngx_msgbus_waiter_rest(ngx_msgbus_waiters_t *ws, ngx_msgbus_waiter_t *w)
 {
-    uint32_t             hash, slot;
-    ngx_int_t            rc;
-    ngx_uint_t           i, n;
-    ngx_msgbus_watch_t  *watch;
+    uint32_t                hash, slot;
+    ngx_int_t               rc;
+    ngx_uint_t              i, n;
+    ngx_msgbus_watch_t     *watch;
+    ngx_msgbus_audience_t  *a;
 
     watch = ngx_msgbus_watches(w);
     n = w->nwatches;
 
     for (i = 0; i < n; i++) {
-        if (!watch[i].audience->due) {
+        a = ngx_msgbus_watch_audience(&watch[i]);
+
+        if (!a->due) {
             continue;
         }
 
-        hash = watch[i].audience->hash;
-        slot = watch[i].audience->slot;
+        hash = a->hash;
+        slot = a->slot;
 
         ngx_msgbus_unwatch(ws, &watch[i]);
 

@@ -36,12 +36,20 @@ typedef struct {
 } ngx_msgbus_audience_t;
 
 
-/* one list that a waiter looks at */
+/* one list that a waiter looks at: a reader of 32 channels has as many */
 typedef struct {
     ngx_queue_t            queue;          /* of its audience */
-    ngx_msgbus_audience_t *audience;
-    ngx_msgbus_waiter_t   *waiter;
+    uintptr_t              audience;       /* where that is; and, in the bits
+                                              that an aligned address has not,
+                                              the way to the waiter */
 } ngx_msgbus_watch_t;
+
+
+/* of a waiter with more than one */
+typedef struct {
+    ngx_msgbus_waiter_t   *waiter;
+    ngx_msgbus_watch_t     watches[1];
+} ngx_msgbus_watched_t;
 
 
 /*
@@ -57,7 +65,7 @@ typedef struct {
 struct ngx_msgbus_waiter_s {
     union {
         ngx_msgbus_watch_t     one;        /* most have only one */
-        ngx_msgbus_watch_t    *some;       /* with nwatches > 1; allocated */
+        ngx_msgbus_watched_t  *some;       /* with nwatches > 1; allocated */
     } watch;
 
     unsigned               wake:2;         /* its handler, of those known */

@@ -4,7 +4,7 @@
 # this one has heard of it; and after a start, too.
 #
 # t/unit/store_keys.c asks a journal, and a MongoDB that tells of which index a
-# duplicate is; t/689-keys-in-a-database.t a real one.
+# duplicate is; t/698-keys-in-a-database.t a real one.
 
 use strict;
 use warnings;

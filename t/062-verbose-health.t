@@ -22,7 +22,7 @@ sub says {
     my ($zone, $events, $last_id, $evicted, $refused, $warning) = @_;
 
     return qq({"status":"ok",VERSIONS,"zone":"$zone","store":"memory","events":$events,"last_id":$last_id,)
-         . qq("waiting_readers":0,"evicted_early":$evicted,"refused":$refused,"rebuilds":0,)
+         . qq("waiting_readers":0,"evicted_early":$evicted,"refused":$refused,"keys_forgotten":0,"rebuilds":0,)
          . qq("warnings":[) . ($warning ? '"the zone is too small for its ttl"' : '') . ']}';
 }
 
@@ -84,7 +84,7 @@ my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15)
 --- error_code eval
 [200, 200]
 --- response_body_like eval
-['"events":(\d),"last_id":15,"waiting_readers":0,"evicted_early":(?!0)\d+,"refused":0,"rebuilds":0,'
+['"events":(\d),"last_id":15,"waiting_readers":0,"evicted_early":(?!0)\d+,"refused":0,"keys_forgotten":0,"rebuilds":0,'
  . '"warnings":\["the zone is too small for its ttl"\]\}\z', '\AOK$']
 
 
@@ -102,7 +102,7 @@ my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15); slee
 --- error_code eval
 [200, 200]
 --- response_body_like eval
-['"last_id":15,"waiting_readers":0,"evicted_early":(?!0)\d+,"refused":0,"rebuilds":0,"warnings":\[\]\}\z', '\AOK$']
+['"last_id":15,"waiting_readers":0,"evicted_early":(?!0)\d+,"refused":0,"keys_forgotten":0,"rebuilds":0,"warnings":\[\]\}\z', '\AOK$']
 
 
 

@@ -25,7 +25,7 @@ diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
 my $program = Unit->new('log_model')
-    ->compile([qw( number channel filing log many show undo view log_model check_log
+    ->compile([qw( number channel filing keyed log many show undo view log_model check_log
                    unit )],
               \@sanitize)
     ->link(@sanitize, '-Wl,--wrap=clock_gettime');
@@ -53,6 +53,10 @@ my @corners = (
     'cursors of nobody'        => 'a cursor is nobody\'s after a look',
     'of those in order'        => 'several channels are merged',
     'lists left out'           => 'lists that overlap',
+    'keys found'               => 'events are found by their keys',
+    'keys of what is too old'  => 'a key may be that of an event that is old',
+    'keys that nothing has'    => 'a key may be unknown',
+    'keys forgotten early'     => 'events leave with their keys before time',
 );
 
 my %reached = map { $_ => 0 } @corners[map { 2 * $_ } 0 .. $#corners / 2];

@@ -14,5 +14,5 @@ use lib "$FindBin::Bin/unit";
 use Crash;
 
 
-Crash::test('log_crash', rooms => [qw( number channel filing log undo )],
+Crash::test('log_crash', rooms => [qw( number channel filing keyed log undo )],
                          with  => [qw( show view check_log )]);

@@ -51,6 +51,8 @@ my @corners = (
     'settled for the dead'        => 'outcomes for the dead are not kept',
     'trims in several holds'      => 'the head takes more than one hold',
     'repairs'                     => 'a torn step is taken back',
+    'keys that wait'              => 'a key is that of an event that waits',
+    'keys that do not wait'       => 'a key is that of none that waits',
 );
 
 my %reached = map { $_ => 0 } @corners[map { 2 * $_ } 0 .. $#corners / 2];

@@ -26,8 +26,8 @@ diag('no sanitizers: the compiler does not take their flags')
     if !grep { /sanitize/ } @sanitize;
 
 my $program = Unit->new('history_model')
-    ->compile([qw( number channel filing log many undo show view handover
-                   history_model unit )],
+    ->compile([qw( number channel filing keyed log many undo show view
+                   handover history_model unit )],
               \@sanitize)
     ->link(@sanitize);
 

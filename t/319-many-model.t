@@ -21,7 +21,7 @@ my $steps = $ENV{UNIT_STEPS} || 1_000_000;
 # the sanitizers have all of it in the log's own model
 
 my $program = Unit->new('many_model')
-    ->compile([qw( number channel filing log many show undo view ),
+    ->compile([qw( number channel filing keyed log many show undo view ),
                qw( log_model check_log unit )], [qw( -g -O2 )])
     ->link('-Wl,--wrap=clock_gettime');
 

@@ -36,4 +36,23 @@ typedef struct {
 } ngx_msgbus_key_t;
 
 
+/*
+ * Which of mask + 1 buckets a name is in, a power of two of up to 2^32; nobody
+ * can tell who does not know the seed.
+ */
+static ngx_inline uint32_t
+ngx_msgbus_key_bucket(ngx_msgbus_key_t *key, uint64_t seed, uint32_t mask)
+{
+    uint64_t  n;
+
+    ngx_memcpy(&n, key->name, sizeof(uint64_t));
+
+    /* the upper bits, for the lower ones of both are those of the product */
+
+    n = n * (seed | 1) >> 32;
+
+    return (uint32_t) (n * ((uint64_t) mask + 1) >> 32);
+}
+
+
 #endif /* _NGX_MSGBUS_KEY_H_INCLUDED_ */

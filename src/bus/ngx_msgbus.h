@@ -76,6 +76,7 @@ typedef struct {
     uint64_t               last_id;
     uint64_t               pressed;        /* left before their ttl */
     uint64_t               refused;
+    uint64_t               forgotten;      /* keys, before their ttl */
     ngx_uint_t             squeezed;       /* one of these within a ttl */
     uint64_t               rebuilds;       /* after a worker's death */
     ngx_uint_t             parked;         /* readers */
@@ -159,9 +160,13 @@ void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
 
 /*
  * Publishes the events of a post: events, n, handler, data and pool are set,
- * and channel, uuid, user_agent and data of each event; the rest is filled in.
+ * and channel, uuid, user_agent, data and key of each event; the rest is filled
+ * in.  Either all have keys, or none.  One that was stored before under its key
+ * counts as stored, with its id of then; its other fields are those of now.
  *
- * NGX_OK        all are stored
+ * NGX_OK        all is known: post->stored of them are stored, conflicts and
+ *               waits say why not all
+ * NGX_DONE      likewise
  * NGX_AGAIN     it waits: the handler is called when that is known
  * NGX_BUSY      no room; post->stored of them are, the first ones
  * NGX_DECLINED  larger than the log takes; likewise
@@ -171,6 +176,14 @@ void ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size);
  * On the event loop.
  */
 ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
+
+/*
+ * The event with an id, as a reader gets it at this moment: NGX_OK, text is in
+ * memory that the next call for this bus takes again; NGX_DECLINED: it has left
+ * the log.  On the event loop.
+ */
+ngx_int_t ngx_msgbus_show_stored(ngx_msgbus_t *bus, uint64_t id,
+    ngx_str_t *text);
 
 /*
  * Writes an event that is stored as a reader gets it at once, with an age of

@@ -16,6 +16,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_msgbus_direct.h"
+#include "ngx_msgbus_keyed.h"
 #include "ngx_msgbus_show.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_worker.h"
@@ -26,6 +27,10 @@ static ngx_uint_t ngx_msgbus_named_by(ngx_msgbus_named_t *named,
     ngx_msgbus_query_t *q, ngx_uint_t n);
 static void ngx_msgbus_named(ngx_msgbus_named_t *named,
     ngx_msgbus_channel_t *ch, ngx_uint_t tree);
+static ngx_int_t ngx_msgbus_publish_direct(ngx_msgbus_t *bus,
+    ngx_msgbus_post_t *post);
+static ngx_uint_t ngx_msgbus_publish_conflicts(ngx_msgbus_t *bus,
+    ngx_msgbus_post_t *post);
 static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
     ngx_msgbus_status_t *status);
 static uint64_t ngx_msgbus_wall(void);
@@ -266,29 +271,48 @@ ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size)
 ngx_int_t
 ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 {
-    ngx_int_t            rc;
-    ngx_msgbus_event_t  *ev;
+    ngx_int_t  rc;
 
     post->stored = 0;
     post->unsure = 0;
     post->refused = 0;
+    post->replayed = 0;
+    post->conflicts = 0;
+    post->waits = 0;
     post->waiting = 0;
 
-    if (bus->store) {
-        ngx_msgbus_worker_want_slot(bus);
-
-        rc = ngx_msgbus_ledger_has_time(&bus->ledger, bus->posts.patience)
-             ? ngx_msgbus_post_queue(&bus->posts, post) : NGX_BUSY;
-
-        if (rc == NGX_AGAIN) {
-
-            /* once for all posts of this turn of the loop */
-
-            ngx_post_event(&bus->kick, &ngx_posted_events);
-        }
-
-        return rc == NGX_BUSY ? NGX_ABORT : rc;
+    if (post->n > 1
+        && post->events[0].key
+        && ngx_msgbus_publish_conflicts(bus, post))
+    {
+        return NGX_OK;
     }
+
+    if (bus->store == NULL) {
+        return ngx_msgbus_publish_direct(bus, post);
+    }
+
+    ngx_msgbus_worker_want_slot(bus);
+
+    rc = ngx_msgbus_ledger_has_time(&bus->ledger, bus->posts.patience)
+         ? ngx_msgbus_post_queue(&bus->posts, post) : NGX_BUSY;
+
+    if (rc == NGX_AGAIN) {
+
+        /* once for all posts of this turn of the loop */
+
+        ngx_post_event(&bus->kick, &ngx_posted_events);
+    }
+
+    return rc == NGX_BUSY ? NGX_ABORT : rc;
+}
+
+
+static ngx_int_t
+ngx_msgbus_publish_direct(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
+{
+    ngx_int_t            rc;
+    ngx_msgbus_event_t  *ev;
 
     rc = NGX_OK;
 
@@ -302,7 +326,17 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 
         rc = ngx_msgbus_direct_commit(&bus->log, ev);
 
-        if (rc != NGX_OK) {
+        if (rc == NGX_DONE) {
+
+            if (ev->id == 0) {
+                post->refused++;
+                post->conflicts++;
+                break;
+            }
+
+            post->replayed++;
+
+        } else if (rc != NGX_OK) {
             ev->id = 0;
             break;
         }
@@ -310,11 +344,81 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
         post->stored++;
     }
 
-    if (post->stored) {
+    if (post->stored > post->replayed) {
         ngx_msgbus_notify_all(&bus->notify);
     }
 
     return rc;
+}
+
+
+/* has a batch been posted with another body?  Then nothing of it is stored. */
+static ngx_uint_t
+ngx_msgbus_publish_conflicts(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
+{
+    uint64_t    now, id;
+    ngx_uint_t  i;
+
+    now = ngx_msgbus_now();
+
+    ngx_msgbus_log_lock(&bus->log);
+
+    for (i = 0; i < post->n; i++) {
+
+        if (i % NGX_MSGBUS_HOLD_RECORDS == NGX_MSGBUS_HOLD_RECORDS - 1) {
+            ngx_msgbus_log_unlock(&bus->log);
+            ngx_msgbus_log_lock(&bus->log);
+        }
+
+        if (ngx_msgbus_keyed_known_locked(&bus->log, post->events[i].key, now,
+                                          &id)
+            == NGX_DONE && id == 0)
+        {
+            post->refused = 1;
+            post->conflicts = 1;
+            break;
+        }
+    }
+
+    ngx_msgbus_log_unlock(&bus->log);
+
+    return post->conflicts;
+}
+
+
+ngx_int_t
+ngx_msgbus_show_stored(ngx_msgbus_t *bus, uint64_t id, ngx_str_t *text)
+{
+    u_char               *p;
+    uint64_t              serial;
+    ngx_msgbus_log_t     *log;
+    ngx_msgbus_record_t  *rec;
+
+    log = &bus->log;
+    p = NULL;
+
+    ngx_msgbus_log_lock(log);
+
+    serial = ngx_msgbus_log_search_locked(log, id - 1);
+
+    if (serial != log->sh->next_serial) {
+        rec = ngx_msgbus_log_record(log, serial);
+
+        if (rec->id == id) {
+            p = ngx_msgbus_show_record(bus->scratch, rec, ngx_msgbus_now());
+        }
+    }
+
+    ngx_msgbus_log_unlock(log);
+
+    if (p == NULL) {
+        return NGX_DECLINED;
+    }
+
+    text->data = bus->scratch;
+    text->len = p - bus->scratch;
+
+    return NGX_OK;
 }
 
 
@@ -456,6 +560,7 @@ ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->last_id = sh->last_id;
     status->pressed = sh->pressed;
     status->refused = sh->refused;
+    status->forgotten = bus->store ? 0 : sh->forgotten;
     status->squeezed = sh->squeezed
                        && ngx_msgbus_now() < sh->squeezed_at + log->ttl;
     status->rebuilds = sh->repairs;

@@ -415,7 +415,9 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
 
     p->slots = root->slots;
     p->undo = bus->log.undo;
+    p->seed = bus->log.sh->seed;
 
+    bus->log.stored = 1;
     bus->log.follows = (bus->store->flags & NGX_MSGBUS_STORE_SHARED) != 0;
 
     bus->posts.log = &bus->log;

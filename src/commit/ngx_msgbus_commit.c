@@ -608,7 +608,7 @@ ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c, uint64_t first,
     }
 
     e = c->entries[known->index];
-    id = known->id;
+    id = known->id | NGX_MSGBUS_ID_REPLAYED;
     created = known->created;
 
     if (ngx_memcmp(known->body, c->docs[known->index].key->body,

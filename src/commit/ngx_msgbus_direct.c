@@ -19,6 +19,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_direct.h"
+#include "ngx_msgbus_keyed.h"
 #include "ngx_msgbus_time.h"
 
 
@@ -57,6 +58,16 @@ ngx_msgbus_direct_commit(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev)
 
     do {
         ngx_msgbus_log_lock(log);
+
+        if (ev->key
+            && ngx_msgbus_keyed_known_locked(log, ev->key,
+                                             (uint64_t) ev->since, &ev->id)
+               == NGX_DONE)
+        {
+            ngx_msgbus_log_unlock(log);
+
+            return NGX_DONE;
+        }
 
         /*
          * the id again at each turn: when evicting goes over several holds,

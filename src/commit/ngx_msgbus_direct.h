@@ -27,6 +27,8 @@ uint64_t ngx_msgbus_direct_first_id(uint64_t configured);
  * NGX_BUSY      no room in the log
  * NGX_DECLINED  larger than the log takes
  * NGX_ABORT     no id may be given out at this moment
+ * NGX_DONE      an event with its key is there, ev->id is that one's; 0: it
+ *               has another body
  *
  * On the event loop.  Nothing of ev is kept.
  */

@@ -28,8 +28,16 @@
 #define NGX_MSGBUS_MIN_CELLS     16
 #define NGX_MSGBUS_MAX_CELLS     65536
 
+/* the entry at an offset / 8 */
+#define ngx_msgbus_pending_entry(p, n)                                        \
+    ((ngx_msgbus_entry_t *) ((p)->ring + (size_t) (n) * 8))
+
 
 static size_t ngx_msgbus_pending_room(ngx_msgbus_pending_t *p, size_t size);
+static void ngx_msgbus_pending_key_add(ngx_msgbus_pending_t *p,
+    ngx_msgbus_entry_t *e);
+static void ngx_msgbus_pending_key_drop(ngx_msgbus_pending_t *p,
+    ngx_msgbus_entry_t *e);
 static void ngx_msgbus_pending_done(ngx_msgbus_pending_t *p, uint32_t n);
 static void ngx_msgbus_pending_undone(ngx_msgbus_pending_t *p, uint32_t n);
 static void ngx_msgbus_pending_free(ngx_msgbus_pending_t *p, uint32_t n);
@@ -57,6 +65,15 @@ ngx_msgbus_pending_init(ngx_msgbus_pending_t *p, u_char *addr, size_t size,
     p->cells = (ngx_msgbus_cell_t *) pos;
     pos += ngx_align(p->ncells * sizeof(ngx_msgbus_cell_t), 64);
 
+    for (n = NGX_MSGBUS_MIN_CELLS; n < p->ncells; n <<= 1) {
+        /* void */
+    }
+
+    p->key_mask = n - 1;
+
+    p->keys = (uint32_t *) pos;
+    pos += ngx_align(n * sizeof(uint32_t), 64);
+
     if (last - pos < 4096) {
         return NGX_ERROR;
     }
@@ -67,6 +84,10 @@ ngx_msgbus_pending_init(ngx_msgbus_pending_t *p, u_char *addr, size_t size,
     if (fresh) {
         ngx_memzero(p->sh, sizeof(ngx_msgbus_pending_sh_t));
         ngx_memzero(p->cells, p->ncells * sizeof(ngx_msgbus_cell_t));
+
+        for (n = 0; n <= p->key_mask; n++) {
+            p->keys[n] = NGX_MSGBUS_ENTRY_NONE;
+        }
 
         p->sh->free = NGX_MSGBUS_CELL_NONE;
 
@@ -123,6 +144,7 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     e->uuid_len = (uint16_t) ev->uuid.len;
     e->channel_len = (uint8_t) ev->channel->name.len;
     e->doubt = 0;
+    e->keyed = ev->key != NULL;
 
     ngx_memcpy(e->token, token, NGX_MSGBUS_TOKEN_LEN);
 
@@ -134,6 +156,11 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
 
     undo = p->undo;
     cell = &p->cells[n];
+
+    if (ev->key) {
+        ngx_msgbus_entry_key(e)->key = *ev->key;
+        ngx_msgbus_pending_key_add(p, e);
+    }
 
     ngx_msgbus_undo_set(undo, p->sh->free, cell->next);
 
@@ -219,6 +246,7 @@ ngx_msgbus_pending_cancel_locked(ngx_msgbus_pending_t *p,
         ngx_msgbus_undo_set(undo, e->cell, NGX_MSGBUS_CELL_NONE);
 
         if (e->state == NGX_MSGBUS_QUEUED) {
+            ngx_msgbus_pending_key_drop(p, e);
             ngx_msgbus_undo_set(undo, e->state, NGX_MSGBUS_CANCELED);
             ngx_msgbus_undo_set(undo, p->sh->entries, p->sh->entries - 1);
             ngx_msgbus_undo_set(undo, p->sh->bytes, p->sh->bytes - e->size);
@@ -302,6 +330,73 @@ ngx_msgbus_pending_sweep_locked(ngx_msgbus_pending_t *p)
 
             ngx_msgbus_undo_done(p->undo);
         }
+    }
+}
+
+
+ngx_uint_t
+ngx_msgbus_pending_keyed_locked(ngx_msgbus_pending_t *p,
+    ngx_msgbus_key_t *key)
+{
+    uint32_t                   n;
+    ngx_msgbus_waiting_key_t  *k;
+
+    n = p->keys[ngx_msgbus_key_bucket(key, p->seed, p->key_mask)];
+
+    while (n != NGX_MSGBUS_ENTRY_NONE) {
+        k = ngx_msgbus_entry_key(ngx_msgbus_pending_entry(p, n));
+
+        if (ngx_memcmp(k->key.name, key->name, NGX_MSGBUS_KEY_NAME) == 0) {
+            return 1;
+        }
+
+        n = k->next;
+    }
+
+    return 0;
+}
+
+
+/* into its bucket: a part of a step, as the next one is */
+static void
+ngx_msgbus_pending_key_add(ngx_msgbus_pending_t *p, ngx_msgbus_entry_t *e)
+{
+    ngx_msgbus_waiting_key_t  *k;
+
+    k = ngx_msgbus_entry_key(e);
+
+    k->bucket = ngx_msgbus_key_bucket(&k->key, p->seed, p->key_mask);
+    k->next = p->keys[k->bucket];
+
+    ngx_msgbus_undo_set(p->undo, p->keys[k->bucket],
+                        (uint32_t) (((u_char *) e - p->ring) / 8));
+}
+
+
+/* out of it: it waits no more */
+static void
+ngx_msgbus_pending_key_drop(ngx_msgbus_pending_t *p, ngx_msgbus_entry_t *e)
+{
+    uint32_t                  *n;
+    ngx_msgbus_entry_t        *other;
+    ngx_msgbus_waiting_key_t  *k;
+
+    if (!e->keyed) {
+        return;
+    }
+
+    k = ngx_msgbus_entry_key(e);
+    n = &p->keys[k->bucket];
+
+    while (*n != NGX_MSGBUS_ENTRY_NONE) {
+        other = ngx_msgbus_pending_entry(p, *n);
+
+        if (other == e) {
+            ngx_msgbus_undo_set(p->undo, *n, k->next);
+            return;
+        }
+
+        n = &ngx_msgbus_entry_key(other)->next;
     }
 }
 
@@ -407,7 +502,7 @@ ngx_msgbus_entry_event(ngx_msgbus_entry_t *e, ngx_str_t *channel,
     ev->data.data = ev->user_agent.data + ev->user_agent.len;
     ev->data.len = e->data_len;
 
-    ev->key = NULL;
+    ev->key = e->keyed ? &ngx_msgbus_entry_key(e)->key : NULL;
 }
 
 
@@ -445,6 +540,7 @@ ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,
         ngx_msgbus_undo_set(undo, e->cell, NGX_MSGBUS_CELL_NONE);
     }
 
+    ngx_msgbus_pending_key_drop(p, e);
     ngx_msgbus_undo_set(undo, e->state, NGX_MSGBUS_SETTLED);
 
     ngx_msgbus_undo_done(undo);

@@ -16,6 +16,7 @@
 
 
 #define NGX_MSGBUS_CELL_NONE   0xffffffff
+#define NGX_MSGBUS_ENTRY_NONE  0xffffffff
 
 /* in place of an id: what was sent may be stored, or come to be */
 #define NGX_MSGBUS_ID_UNSURE   ((uint64_t) -1)
@@ -23,8 +24,11 @@
 /* likewise: it is not stored, for the store will never take it */
 #define NGX_MSGBUS_ID_REFUSED  ((uint64_t) -2)
 
-/* likewise: its key is that of an event that is stored, with another body */
+/* likewise: it is not stored, its key is that of an event with another body */
 #define NGX_MSGBUS_ID_CONFLICT ((uint64_t) -3)
+
+/* beside an id: of an event that was stored before, with the same key */
+#define NGX_MSGBUS_ID_REPLAYED ((uint64_t) 1 << 62)
 
 
 /* an entry: what is known of its event */
@@ -39,7 +43,8 @@
  *
  *     channel | uuid | user_agent | data
  *
- * user_agent as it stands in JSON.
+ * user_agent as it stands in JSON.  Its key, if it has one, ends where the
+ * entry does.
  */
 typedef struct {
     uint32_t               size;       /* multiple of 8; 0: go on at offset 0 */
@@ -53,8 +58,25 @@ typedef struct {
     uint16_t               uuid_len;
     uint8_t                channel_len;
     uint8_t                doubt;      /* it was sent, and no answer came */
+    uint8_t                keyed;
     u_char                 bytes[1];
 } ngx_msgbus_entry_t;
+
+
+/*
+ * The end of an entry whose event has a key.  Those that are not settled are
+ * in a bucket of their key's name, the newest first.
+ */
+typedef struct {
+    uint32_t               next;       /* an entry's offset / 8; or NONE */
+    uint32_t               bucket;
+    ngx_msgbus_key_t       key;
+} ngx_msgbus_waiting_key_t;
+
+
+#define ngx_msgbus_entry_key(e)                                               \
+    ((ngx_msgbus_waiting_key_t *) ((u_char *) (e) + (e)->size                 \
+                                   - sizeof(ngx_msgbus_waiting_key_t)))
 
 
 /* a cell */
@@ -89,7 +111,7 @@ typedef struct {
  * Lock      the zone's, for all; "bytes" is read without it as well, by who
  *           asks whether a post has time; and the committer alone reads entries
  *           that it has marked as sent without it: nobody else changes more of
- *           them than "cell", nor moves the head
+ *           them than "cell" and a key's "next", nor moves the head
  * Writers   entries, tail: who posts; states, head: the committer, and who
  *           gives up a post of its own
  * Readers   any worker of the node
@@ -110,13 +132,16 @@ typedef struct {
 } ngx_msgbus_pending_sh_t;
 
 
-/* this process's view; undo and slots are set by who has them */
+/* this process's view; undo, slots and seed are set by who has them */
 typedef struct {
     ngx_msgbus_pending_sh_t  *sh;
     ngx_msgbus_undo_t        *undo;
     ngx_msgbus_slots_sh_t    *slots;
     ngx_msgbus_cell_t        *cells;
     uint32_t                  ncells;
+    uint32_t                 *keys;       /* buckets; an entry's offset / 8 */
+    uint32_t                  key_mask;   /* buckets - 1 */
+    uint64_t                  seed;       /* of the zone's hashes */
     u_char                   *ring;
     size_t                    size;
 } ngx_msgbus_pending_t;
@@ -127,7 +152,7 @@ typedef struct {
     uint32_t               cell;
     uint64_t               generation;
     uint64_t               id;         /* 0: it was not stored; or UNSURE,
-                                          REFUSED */
+                                          REFUSED, CONFLICT; with REPLAYED */
     uint64_t               created;
 } ngx_msgbus_outcome_t;
 
@@ -149,8 +174,13 @@ ngx_int_t ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p,
 
 /* bytes that an event takes */
 #define ngx_msgbus_pending_size(ev)                                           \
-    ngx_align(offsetof(ngx_msgbus_entry_t, bytes) + (ev)->channel->name.len   \
-              + (ev)->uuid.len + (ev)->user_agent.len + (ev)->data.len, 8)
+    (ngx_align(offsetof(ngx_msgbus_entry_t, bytes) + (ev)->channel->name.len  \
+               + (ev)->uuid.len + (ev)->user_agent.len + (ev)->data.len, 8)   \
+     + ((ev)->key ? sizeof(ngx_msgbus_waiting_key_t) : 0))
+
+/* does an event with the name of this key wait? */
+ngx_uint_t ngx_msgbus_pending_keyed_locked(ngx_msgbus_pending_t *p,
+    ngx_msgbus_key_t *key);
 
 /* bytes that there is always room for when nothing waits */
 #define ngx_msgbus_pending_max(p)  ((p)->size / 2)
@@ -177,14 +207,16 @@ void ngx_msgbus_pending_sweep_locked(ngx_msgbus_pending_t *p);
 ngx_msgbus_entry_t *ngx_msgbus_pending_at_locked(ngx_msgbus_pending_t *p,
     size_t *offset);
 
-/* what an entry holds, as an event without channel, id and time */
+/*
+ * What an entry holds, as an event without channel, id and time; its key
+ * points into the entry.
+ */
 void ngx_msgbus_entry_event(ngx_msgbus_entry_t *e, ngx_str_t *channel,
     ngx_msgbus_event_t *ev);
 
 /*
- * Tells an outcome (id 0, or REFUSED: not stored, and never will be) to whom it
- * concerns,
- * and moves the head over what is settled.  The slot to be woken, or -1.
+ * Tells an outcome, as in ngx_msgbus_outcome_t, to whom it concerns, and moves
+ * the head over what is settled.  The slot to be woken, or -1.
  * Committer only.
  */
 ngx_int_t ngx_msgbus_pending_settle_locked(ngx_msgbus_pending_t *p,

@@ -17,6 +17,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_msgbus_keyed.h"
 #include "ngx_msgbus_post.h"
 #include "ngx_msgbus_random.h"
 #include "ngx_msgbus_time.h"
@@ -28,6 +29,8 @@
 
 static ngx_int_t ngx_msgbus_post_put(ngx_msgbus_posts_t *posts,
     ngx_msgbus_post_t *post);
+static ngx_int_t ngx_msgbus_post_known_locked(ngx_msgbus_posts_t *posts,
+    ngx_msgbus_post_t *post, ngx_uint_t n, uint64_t now);
 static void ngx_msgbus_post_give_up(ngx_msgbus_posts_t *posts,
     ngx_msgbus_post_t *post);
 static void ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
@@ -76,9 +79,6 @@ ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
         return NGX_ERROR;
     }
 
-    post->stored = 0;
-    post->unsure = 0;
-    post->refused = 0;
     post->left = 0;
 
     rc = ngx_msgbus_post_put(posts, post);
@@ -89,9 +89,16 @@ ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 
         ngx_msgbus_post_give_up(posts, post);
 
-        if (post->stored == 0 && post->unsure == 0) {
+        if (rc == NGX_BUSY && post->stored == 0 && post->unsure == 0) {
             return NGX_BUSY;
         }
+
+        return NGX_OK;
+    }
+
+    if (post->left == 0) {
+
+        /* all of it is stored, by an earlier post with its key */
 
         return NGX_OK;
     }
@@ -106,7 +113,10 @@ ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 }
 
 
-/* NGX_OK; NGX_BUSY: there was room for the first post->left events only */
+/*
+ * NGX_OK; NGX_BUSY: there was room for the first ones only; NGX_ABORT: one may
+ * not be stored for its key
+ */
 static ngx_int_t
 ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 {
@@ -137,6 +147,18 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
             ngx_msgbus_log_lock(posts->log);
         }
 
+        if (post->events[i].key) {
+            rc = ngx_msgbus_post_known_locked(posts, post, i, posted / 1000);
+
+            if (rc == NGX_DONE) {
+                continue;
+            }
+
+            if (rc != NGX_OK) {
+                break;
+            }
+        }
+
         ngx_memcpy(&count, posts->token + 8, sizeof(uint64_t));
         count++;
         ngx_memcpy(posts->token + 8, &count, sizeof(uint64_t));
@@ -160,7 +182,48 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
 
     ngx_msgbus_log_unlock(posts->log);
 
-    return rc;
+    return rc == NGX_DONE ? NGX_OK : rc;
+}
+
+
+/*
+ * Is an event with the same key known?  NGX_OK: no; NGX_DONE: it is stored;
+ * NGX_ABORT: it has another body, or it waits.
+ */
+static ngx_int_t
+ngx_msgbus_post_known_locked(ngx_msgbus_posts_t *posts,
+    ngx_msgbus_post_t *post, ngx_uint_t n, uint64_t now)
+{
+    ngx_msgbus_event_t  *ev;
+
+    ev = &post->events[n];
+
+    if (ngx_msgbus_keyed_known_locked(posts->log, ev->key, now, &ev->id)
+        == NGX_DONE)
+    {
+        if (ev->id) {
+            post->stored++;
+            post->replayed++;
+
+            return NGX_DONE;
+        }
+
+        post->refused++;
+        post->conflicts++;
+
+        return NGX_ABORT;
+    }
+
+    if (ngx_msgbus_pending_keyed_locked(&posts->pending, ev->key)) {
+
+        /* what will become of it is not known, whatever its body is */
+
+        post->waits++;
+
+        return NGX_ABORT;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -219,17 +282,21 @@ ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
         ev->id = 0;
         post->unsure++;
 
-    } else if (outcome->id == NGX_MSGBUS_ID_REFUSED
-               || outcome->id == NGX_MSGBUS_ID_CONFLICT)
-    {
+    } else if (outcome->id == NGX_MSGBUS_ID_REFUSED) {
         ev->id = 0;
         post->refused++;
 
+    } else if (outcome->id == NGX_MSGBUS_ID_CONFLICT) {
+        ev->id = 0;
+        post->refused++;
+        post->conflicts++;
+
     } else if (outcome->id) {
-        ev->id = outcome->id;
+        ev->id = outcome->id & ~NGX_MSGBUS_ID_REPLAYED;
         ev->created = outcome->created;
 
         post->stored++;
+        post->replayed += ev->id != outcome->id;
 
     } else {
         ev->id = 0;

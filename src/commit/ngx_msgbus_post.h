@@ -35,6 +35,12 @@ struct ngx_msgbus_post_s {
     ngx_uint_t             stored;     /* so many are */
     ngx_uint_t             unsure;     /* and so many may be; */
     ngx_uint_t             refused;    /* the store will not have so many */
+    ngx_uint_t             replayed;   /* of those stored so many were before,
+                                          by their keys; */
+    ngx_uint_t             conflicts;  /* of those refused so many have keys of
+                                          events with another body; */
+    ngx_uint_t             waits;      /* one has the key of an event that still
+                                          waits: it may come again later */
 
     /* while it waits */
     ngx_queue_t            queue;
@@ -70,8 +76,8 @@ ngx_int_t ngx_msgbus_posts_init(ngx_msgbus_posts_t *posts,
     ngx_pool_t *pool);
 
 /*
- * Queues the events of a post.  NGX_AGAIN: it waits; NGX_BUSY: there is no
- * room for it; NGX_ERROR.  On the event loop.
+ * Queues the events of a post.  NGX_AGAIN: it waits; NGX_OK: all is known of it
+ * at once; NGX_BUSY: there is no room for it; NGX_ERROR.  On the event loop.
  */
 ngx_int_t ngx_msgbus_post_queue(ngx_msgbus_posts_t *posts,
     ngx_msgbus_post_t *post);

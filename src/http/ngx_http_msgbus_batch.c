@@ -64,6 +64,7 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         ev[i].uuid = pass->uuid;
         ev[i].user_agent = pass->user_agent;
         ev[i].data = line[i];
+        ev[i].key = NULL;
     }
 
     pass->batch = 1;

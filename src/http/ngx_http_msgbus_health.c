@@ -82,7 +82,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
         "\"nginx\":\"%s\",\"zone\":\"%V\","
         "\"store\":\"%V\",\"events\":%uL,\"last_id\":%uL,"
         "\"waiting_readers\":%ui,\"evicted_early\":%uL,"
-        "\"refused\":%uL,\"rebuilds\":%uL,";
+        "\"refused\":%uL,\"keys_forgotten\":%uL,\"rebuilds\":%uL,";
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -92,7 +92,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
                                      + sizeof(NGINX_VERSION)
                                      + ngx_msgbus_name(bus)->len
                                      + status.store.len
-                                     + 6 * NGX_INT64_LEN
+                                     + 7 * NGX_INT64_LEN
                                      + ngx_http_msgbus_health_len(&status));
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -102,7 +102,7 @@ ngx_http_msgbus_health_verbose(ngx_http_request_t *r, ngx_msgbus_t *bus,
                           clcf->server_tokens ? NGINX_VERSION : "",
                           ngx_msgbus_name(bus), &status.store, status.events,
                           status.last_id, status.parked, status.pressed,
-                          status.refused, status.rebuilds);
+                          status.refused, status.forgotten, status.rebuilds);
 
     if (status.conf) {
         b->last = ngx_http_msgbus_health_store(b->last, &status);

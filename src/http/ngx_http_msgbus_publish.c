@@ -238,6 +238,7 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
     ev->uuid = pass->uuid;
     ev->user_agent = pass->user_agent;
     ev->data = *data;
+    ev->key = NULL;
 
     post->events = ev;
     post->n = 1;

@@ -21,6 +21,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_filing.h"
+#include "ngx_msgbus_keyed.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_number.h"
 
@@ -53,6 +54,7 @@ static ngx_uint_t ngx_msgbus_log_oldest_expired(ngx_msgbus_log_t *log,
 static ngx_msgbus_record_t *ngx_msgbus_log_at(ngx_msgbus_log_t *log,
     size_t *offset);
 static void ngx_msgbus_log_evict(ngx_msgbus_log_t *log);
+static void ngx_msgbus_log_evict_early(ngx_msgbus_log_t *log);
 static void ngx_msgbus_log_fill(ngx_msgbus_log_t *log,
     ngx_msgbus_record_t *rec, ngx_msgbus_event_t *ev);
 
@@ -112,6 +114,12 @@ ngx_msgbus_log_init(ngx_msgbus_log_t *log, u_char *addr, size_t size,
     log->index = (uint32_t *) p;
     p += places * sizeof(uint32_t);
 
+    places /= NGX_MSGBUS_PLACES_A_BUCKET;
+
+    log->key_mask = (uint32_t) (places - 1);
+    log->keys = (uint32_t *) p;
+    p += places * sizeof(uint32_t);
+
     p = ngx_align_ptr(p, 64);
 
     log->ring = p;
@@ -123,6 +131,7 @@ ngx_msgbus_log_init(ngx_msgbus_log_t *log, u_char *addr, size_t size,
 
     if (fresh) {
         ngx_memzero(log->sh, sizeof(ngx_msgbus_log_sh_t));
+        ngx_memzero(log->keys, places * sizeof(uint32_t));
         ngx_msgbus_nodes_init(&log->nodes);
     }
 
@@ -190,6 +199,14 @@ ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
         log->pressed = 0;
     }
 
+    if (log->forgotten) {
+        ngx_log_error(NGX_LOG_WARN, told, 0,
+                      "%uL keys are forgotten%s, their events left before "
+                      "their ttl: posted again they are stored again",
+                      log->forgotten, log->shpool->log_ctx);
+        log->forgotten = 0;
+    }
+
     if (log->refused) {
         ngx_log_error(NGX_LOG_CRIT, told, 0,
                       "no room%s: %uL events were refused, "
@@ -240,6 +257,10 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
            + ev->channel->name.len + ev->uuid.len
            + ngx_msgbus_log_front_len(ev) + ev->data.len;
     size = ngx_align(size, 8);
+
+    if (ev->key) {
+        size += sizeof(ngx_msgbus_keyed_t);
+    }
 
     if (size > ngx_msgbus_log_max_record(log)) {
         return NGX_DECLINED;
@@ -297,6 +318,10 @@ ngx_msgbus_log_take(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     ngx_msgbus_nodes_take_locked(&log->nodes, nodes, rec->filings - 1);
     ngx_msgbus_filing_add_locked(log, rec, nodes);
 
+    if (rec->keyed) {
+        ngx_msgbus_keyed_add_locked(log, rec);
+    }
+
     ngx_msgbus_undo_set(undo, sh->tail, (u_char *) rec - log->ring
                                         + rec->size);
     ngx_msgbus_undo_set(undo, sh->last_id, rec->id);
@@ -322,9 +347,11 @@ ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now)
 
     log->pressed = sh->pressed - sh->pressed_told;
     log->refused = sh->refused - sh->refused_told;
+    log->forgotten = sh->forgotten - sh->forgotten_told;
 
     sh->pressed_told = sh->pressed;
     sh->refused_told = sh->refused;
+    sh->forgotten_told = sh->forgotten;
     sh->told_at = now;
 }
 
@@ -392,7 +419,7 @@ ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size, uint64_t now)
             sh->pressed++;
         }
 
-        ngx_msgbus_log_evict(log);
+        ngx_msgbus_log_evict_early(log);
     }
 
     return NGX_AGAIN;
@@ -432,7 +459,7 @@ ngx_msgbus_log_make_nodes(ngx_msgbus_log_t *log, ngx_msgbus_channel_t *ch,
         }
 
         sh->pressed++;
-        ngx_msgbus_log_evict(log);
+        ngx_msgbus_log_evict_early(log);
     }
 }
 
@@ -527,6 +554,24 @@ ngx_msgbus_log_evict(ngx_msgbus_log_t *log)
 }
 
 
+/* likewise, before its time; a key that was to be known so long is forgotten */
+static void
+ngx_msgbus_log_evict_early(ngx_msgbus_log_t *log)
+{
+    size_t                offset;
+    ngx_msgbus_record_t  *rec;
+
+    offset = log->sh->head;
+    rec = ngx_msgbus_log_at(log, &offset);
+
+    if (rec->keyed && !log->stored) {
+        log->sh->forgotten++;
+    }
+
+    ngx_msgbus_log_evict(log);
+}
+
+
 /* everything of a record but its filings' links and its size */
 static void
 ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
@@ -558,9 +603,15 @@ ngx_msgbus_log_fill(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     start = p;
     p = ngx_msgbus_log_front(p, ev);
 
-    rec->front_len = (uint32_t) (p - start);
+    rec->front_len = (uint16_t) (p - start);
 
     ngx_memcpy(p, ev->data.data, ev->data.len);
+
+    rec->keyed = ev->key != NULL;
+
+    if (ev->key) {
+        ngx_msgbus_keyed_fill(log, rec, ev->key);
+    }
 }
 
 

@@ -18,13 +18,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_channel.h"
+#include "ngx_msgbus_key.h"
 #include "ngx_msgbus_lock.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_undo.h"
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    7
+#define NGX_MSGBUS_LOG_VERSION    8
 
 /* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256
@@ -58,16 +59,28 @@ typedef struct {
 
 
 /*
+ * The end of a record whose event has a key.  Distances as above: to the one
+ * before it in the same bucket of names.
+ */
+typedef struct {
+    uint32_t               prev;
+    uint32_t               bucket;
+    ngx_msgbus_key_t       key;
+} ngx_msgbus_keyed_t;
+
+
+/*
  * An event in the ring.  Behind the filings, without padding between them:
  *
  *     channel | uuid | front | data
  *
  * front is the event's JSON up to and with "age":, so that a read copies
- * bytes and adds an age.
+ * bytes and adds an age.  Its key, if it has one, ends where the record does.
  */
 typedef struct {
     uint32_t               size;       /* multiple of 8; 0: go on at offset 0 */
-    uint32_t               front_len;
+    uint16_t               front_len;
+    uint16_t               keyed;
     uint64_t               serial;
     uint64_t               id;
     int64_t                since;      /* its age and ttl count from here: ms
@@ -123,6 +136,9 @@ typedef struct {
     uint64_t               squeezed;      /* pressed and refused, and when */
     uint64_t               squeezed_at;   /*   the last of them was, ms */
     uint64_t               repairs;       /* steps that were taken back */
+    uint64_t               forgotten;     /* keys that left before time,
+                                             and are nowhere else, */
+    uint64_t               forgotten_told;  /* and how many were told */
 
     volatile uint64_t      caught_up;     /* monotonic us: when the last look
                                              at a database began */
@@ -164,12 +180,15 @@ typedef struct {
     size_t                 size;          /* of the ring */
     uint64_t               mask;          /* places in the index - 1 */
     ngx_msgbus_nodes_t     nodes;
+    uint32_t              *keys;          /* bucket -> serial, its low half */
+    uint32_t               key_mask;      /* buckets - 1 */
 
     /* may differ from cycle to cycle */
     uint64_t               ttl;           /* ms */
     uint64_t               max_events;
     size_t                 max_event_size;
     ngx_uint_t             reject;        /* rather than evict before ttl */
+    ngx_uint_t             stored;        /* a store has what leaves it */
     ngx_uint_t             follows;       /* a database, and may be behind */
 
     ngx_log_t             *error_log;     /* NULL: the event loop's */
@@ -178,6 +197,7 @@ typedef struct {
     ngx_uint_t             repaired;
     uint64_t               pressed;
     uint64_t               refused;
+    uint64_t               forgotten;
 } ngx_msgbus_log_t;
 
 
@@ -202,6 +222,11 @@ ngx_msgbus_log_record(ngx_msgbus_log_t *log, uint64_t serial)
 
 #define ngx_msgbus_record_data(rec)                                           \
     (ngx_msgbus_record_front(rec) + (rec)->front_len)
+
+/* where it is keyed */
+#define ngx_msgbus_record_keyed(rec)                                          \
+    ((ngx_msgbus_keyed_t *) ((u_char *) (rec) + (rec)->size                   \
+                             - sizeof(ngx_msgbus_keyed_t)))
 
 
 #endif /* _NGX_MSGBUS_RING_H_INCLUDED_ */

@@ -65,6 +65,10 @@ ngx_msgbus_show_rest(u_char *p, ngx_str_t *age, ngx_str_t *data,
 }
 
 
+/* a record, as its readers get it without the name of its channel */
+u_char *ngx_msgbus_show_record(u_char *p, ngx_msgbus_record_t *rec,
+    uint64_t now);
+
 /* all of an event, and the bytes that this takes at most */
 u_char *ngx_msgbus_show_event(u_char *p, ngx_msgbus_event_t *ev,
     ngx_str_t *age, ngx_str_t *channel);

@@ -10,6 +10,7 @@
 
 #include "unit.h"
 #include "ngx_msgbus_filing.h"
+#include "ngx_msgbus_keyed.h"
 #include "ngx_msgbus_pending.h"
 #include "ngx_msgbus_presence.h"
 #include "ngx_msgbus_view.h"

@@ -9,7 +9,7 @@
  *
  * The ring is walked from its oldest record to its newest, and everything
  * else must say the same: the index, the nodes with their lists, chains and
- * idle ones, and the links of all filings, jumps included.  Nothing is
+ * idle ones, the links of all filings, jumps included, and the buckets of keys.  Nothing is
  * changed, and nothing of the engine is used but the lay-out of the log and
  * the lookup of a node.
  */
@@ -35,6 +35,8 @@ static uint64_t unit_check_ring(ngx_msgbus_log_t *log);
 static void unit_check_record(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec);
 static void unit_check_filing(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     ngx_uint_t slot);
+static void unit_check_key(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec);
+static void unit_check_buckets(ngx_msgbus_log_t *log);
 static void unit_check_list(ngx_msgbus_log_t *log, uint32_t n,
     ngx_uint_t tree);
 
@@ -42,6 +44,9 @@ static void unit_check_list(ngx_msgbus_log_t *log, uint32_t n,
 /* places of filings in their lists, by serial % places and slot */
 static uint32_t     *unit_ordinals;
 static unit_node_t  *unit_nodes;
+
+/* by bucket: the newest serial with a key of it */
+static uint64_t     *unit_keys;
 
 #define UNIT_SLOTS  (NGX_MSGBUS_CHANNEL_DEPTH + 1)
 
@@ -65,6 +70,10 @@ unit_check_log(ngx_msgbus_log_t *log)
 
     memset(unit_nodes, 0, (log->nodes.capacity + 1) * sizeof(unit_node_t));
 
+    unit_keys = realloc(unit_keys, ((size_t) log->key_mask + 1)
+                                   * sizeof(uint64_t));
+    memset(unit_keys, 0, ((size_t) log->key_mask + 1) * sizeof(uint64_t));
+
     unit_check(log->undo->n == 0, "a step is left open");
 
     unit_check_nodes(log);
@@ -75,6 +84,8 @@ unit_check_log(ngx_msgbus_log_t *log)
     unit_check(sh->head_serial + count == sh->next_serial,
                "%" PRIu64 " records, serials from %" PRIu64 " to %" PRIu64,
                count, sh->head_serial, sh->next_serial - 1);
+
+    unit_check_buckets(log);
 
     unit_check(count <= log->mask + 1, "more records than places");
     unit_check(count <= log->max_events, "more than max_events");
@@ -233,6 +244,13 @@ unit_check_record(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec)
 
     used = ngx_msgbus_record_data(rec) + rec->data_len - (u_char *) rec;
 
+    unit_check(rec->keyed <= 1, "a record with %u keys", rec->keyed);
+
+    if (rec->keyed) {
+        used = ngx_align(used, 8) + sizeof(ngx_msgbus_keyed_t);
+        unit_check_key(log, rec);
+    }
+
     unit_check(used <= rec->size, "a record overflows");
 
     name.len = rec->channel_len;
@@ -315,6 +333,56 @@ unit_check_filing(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     node->last[tree] = rec->serial;
     node->last_id[tree] = rec->id;
     node->count[tree]++;
+}
+
+
+static void
+unit_check_key(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec)
+{
+    uint64_t             prev;
+    ngx_msgbus_keyed_t  *k;
+
+    k = ngx_msgbus_record_keyed(rec);
+
+    unit_check(k->bucket <= log->key_mask
+               && k->bucket == ngx_msgbus_key_bucket(&k->key, log->sh->seed,
+                                                     log->key_mask),
+               "serial %" PRIu64 ": the key is not of bucket %u",
+               rec->serial, k->bucket);
+
+    prev = k->prev && rec->serial - k->prev >= log->sh->head_serial
+           ? rec->serial - k->prev : 0;
+
+    unit_check(prev == unit_keys[k->bucket],
+               "serial %" PRIu64 ": the key before it is %" PRIu64
+               " and not %" PRIu64,
+               rec->serial, prev, unit_keys[k->bucket]);
+
+    unit_keys[k->bucket] = rec->serial;
+}
+
+
+/* they lead to the newest, or out of the log */
+static void
+unit_check_buckets(ngx_msgbus_log_t *log)
+{
+    uint32_t              n, back;
+    uint64_t              newest;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+
+    for (n = 0; n <= log->key_mask; n++) {
+
+        back = (uint32_t) sh->next_serial - log->keys[n];
+
+        newest = back && back <= sh->next_serial - sh->head_serial
+                 ? sh->next_serial - back : 0;
+
+        unit_check(newest == unit_keys[n],
+                   "bucket %u leads to %" PRIu64 " and not to %" PRIu64,
+                   n, newest, unit_keys[n]);
+    }
 }
 
 

@@ -17,6 +17,7 @@
 
 
 static size_t unit_check_entry(ngx_msgbus_pending_t *p, size_t offset);
+static void unit_check_keys(ngx_msgbus_pending_t *p, uint64_t keyed);
 static void unit_check_cells(ngx_msgbus_pending_t *p, uint32_t n,
     uint32_t state, ngx_uint_t slot);
 
@@ -32,7 +33,7 @@ unit_check_pending(ngx_msgbus_pending_t *p)
 {
     size_t               offset, bytes;
     uint32_t             n;
-    uint64_t             count;
+    uint64_t             count, keyed;
     ngx_uint_t           slot;
     ngx_msgbus_entry_t  *e;
 
@@ -47,6 +48,7 @@ unit_check_pending(ngx_msgbus_pending_t *p)
     memset(unit_cells, UNIT_NOWHERE, p->ncells);
 
     count = 0;
+    keyed = 0;
     bytes = 0;
     offset = p->sh->head;
 
@@ -57,8 +59,13 @@ unit_check_pending(ngx_msgbus_pending_t *p)
 
         unit_check(bytes <= p->size, "the entries have no end");
 
-        count += e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT;
+        if (e->state == NGX_MSGBUS_QUEUED || e->state == NGX_MSGBUS_SENT) {
+            count++;
+            keyed += e->keyed;
+        }
     }
+
+    unit_check_keys(p, keyed);
 
     unit_check(p->sh->entries == count,
                "%" PRIu64 " entries wait, known are %" PRIu64,
@@ -92,7 +99,11 @@ unit_check_entry(ngx_msgbus_pending_t *p, size_t offset)
     size = offsetof(ngx_msgbus_entry_t, bytes) + e->channel_len + e->uuid_len
            + e->agent_len + (size_t) e->data_len;
 
-    unit_check(e->size == ngx_align(size, 8) && p->size - offset >= e->size,
+    size = ngx_align(size, 8)
+           + (e->keyed ? sizeof(ngx_msgbus_waiting_key_t) : 0);
+
+    unit_check(e->size == size && e->keyed <= 1
+               && p->size - offset >= e->size,
                "an entry at %zu has %u bytes", offset, e->size);
 
     unit_check(e->state >= NGX_MSGBUS_QUEUED
@@ -122,6 +133,43 @@ unit_check_entry(ngx_msgbus_pending_t *p, size_t offset)
     unit_cells[e->cell] = NGX_MSGBUS_CELL_WAITING;
 
     return e->size;
+}
+
+
+/* those that wait are in their buckets, each once, and no others */
+static void
+unit_check_keys(ngx_msgbus_pending_t *p, uint64_t keyed)
+{
+    uint32_t                   b, n;
+    uint64_t                   count;
+    ngx_msgbus_entry_t        *e;
+    ngx_msgbus_waiting_key_t  *k;
+
+    count = 0;
+
+    for (b = 0; b <= p->key_mask; b++) {
+        for (n = p->keys[b]; n != NGX_MSGBUS_ENTRY_NONE; n = k->next) {
+
+            unit_check((size_t) n * 8 < p->size, "a key at %zu",
+                       (size_t) n * 8);
+
+            e = (ngx_msgbus_entry_t *) (p->ring + (size_t) n * 8);
+            k = ngx_msgbus_entry_key(e);
+
+            unit_check(e->keyed && (e->state == NGX_MSGBUS_QUEUED
+                                    || e->state == NGX_MSGBUS_SENT),
+                       "a key of an entry in state %u", e->state);
+            unit_check(k->bucket == b
+                       && b == ngx_msgbus_key_bucket(&k->key, p->seed,
+                                                     p->key_mask),
+                       "a key in bucket %u", b);
+
+            unit_check(++count <= keyed, "there are more keys than entries");
+        }
+    }
+
+    unit_check(count == keyed, "%" PRIu64 " keys wait instead of %" PRIu64,
+               count, keyed);
 }
 
 

@@ -300,6 +300,7 @@ model_event(void)
     ev->uuid.data = (u_char *) model_uuids[e->uuid];
     ev->uuid.len = strlen(model_uuids[e->uuid]);
     ev->user_agent = ev->uuid;
+    ev->key = NULL;
     ev->id = newest_id;
     ev->created = now;
     ev->since = (int64_t) now;

@@ -42,6 +42,14 @@ typedef struct {
 } crash_state_t;
 
 
+/* with some two of three, so that there are those with a key and those without
+   beside each other */
+#define crash_keyed(id)  ((id) % 3 != 0)
+
+/* with holes between the ids */
+#define crash_next_id()  (the_log.sh->last_id + 1 + before.end % 3)
+
+
 static void crash_begin(void);
 static void crash_prepared(void);
 static void crash_known(void);
@@ -49,6 +57,9 @@ static ngx_uint_t crash_inherit(u_char *addr, ngx_uint_t level);
 static void crash_take_over(void);
 static void crash_autopsy(ngx_uint_t level, ngx_uint_t busy);
 static void crash_look(ngx_msgbus_log_t *log, crash_state_t *found);
+static void crash_look_for(ngx_msgbus_log_t *log, crash_state_t *found,
+    ngx_uint_t n);
+static void crash_key(ngx_msgbus_key_t *key, uint64_t id);
 static void crash_look_at(ngx_msgbus_log_t *log, crash_state_t *found,
     ngx_uint_t name, ngx_uint_t scope);
 static void crash_read(ngx_msgbus_log_t *log, crash_state_t *found,
@@ -340,6 +351,44 @@ crash_look(ngx_msgbus_log_t *log, crash_state_t *found)
     }
 
     crash_look_at(log, found, 0, NGX_MSGBUS_WHOLE);
+
+    for (n = 0; n < after.end; n++) {
+        crash_look_for(log, found, n);
+    }
+}
+
+
+/* an event is found by its key as long as it is there */
+static void
+crash_look_for(ngx_msgbus_log_t *log, crash_state_t *found, ngx_uint_t n)
+{
+    uint64_t          id;
+    ngx_int_t         rc, there;
+    ngx_msgbus_key_t  key;
+
+    crash_key(&key, ever[n].id);
+
+    there = n >= found->first && n < found->end && crash_keyed(ever[n].id)
+            && ever[n].created + ttl > now;
+
+    rc = ngx_msgbus_keyed_known_locked(log, &key, now, &id);
+
+    unit_check(rc == (there ? NGX_DONE : NGX_DECLINED)
+               && (!there || id == ever[n].id),
+               "the key of %" PRIu64 " is %sknown", ever[n].id,
+               rc == NGX_DONE ? "" : "not ");
+}
+
+
+static void
+crash_key(ngx_msgbus_key_t *key, uint64_t id)
+{
+    uint64_t  mixed;
+
+    mixed = id * 0x9e3779b97f4a7c15;
+
+    memset(key, 'k', sizeof(ngx_msgbus_key_t));
+    memcpy(key->name, &mixed, sizeof(uint64_t));
 }
 
 
@@ -560,6 +609,7 @@ static ngx_int_t
 crash_append(ngx_msgbus_log_t *log, crash_event_t *e)
 {
     u_char              *data;
+    ngx_msgbus_key_t     key;
     ngx_msgbus_event_t   ev;
 
     /* an outer one may be in the middle of its own */
@@ -574,6 +624,12 @@ crash_append(ngx_msgbus_log_t *log, crash_event_t *e)
     ngx_str_set(&ev.user_agent, "u");
     ev.data.data = data;
     ev.data.len = e->len;
+
+    if (crash_keyed(e->id)) {
+        crash_key(&key, e->id);
+        ev.key = &key;
+    }
+
     ev.id = e->id;
     ev.created = e->created;
     ev.since = (int64_t) e->created;
@@ -626,9 +682,7 @@ crash_post(ngx_uint_t name, size_t len)
 
     e = &ever[before.end];
 
-    /* with holes between the ids */
-
-    e->id = the_log.sh->last_id + 1 + before.end % 3;
+    e->id = crash_next_id();
     e->created = now;
     e->name = name;
     e->len = len;
@@ -676,6 +730,11 @@ crash_fill_up(size_t left)
 
     rest = the_log.sh->tail - ((size_t) the_log.index[
                (the_log.sh->next_serial - 1) & the_log.mask] * 8);
+
+    /* its key, if it has one, is not the next one's */
+
+    rest -= crash_keyed(the_log.sh->last_id) * sizeof(ngx_msgbus_keyed_t);
+    rest += crash_keyed(crash_next_id()) * sizeof(ngx_msgbus_keyed_t);
 
     room = the_log.size - the_log.sh->tail - left;
 

@@ -33,6 +33,7 @@
 #define MODEL_HOT        12
 #define MODEL_UUIDS      5
 #define MODEL_AGENTS     4
+#define MODEL_KEYS       2000
 #define MODEL_NOISE      2097152
 #define MODEL_LARGEST    4194304
 
@@ -70,6 +71,7 @@ typedef struct {
     uint32_t               name;
     uint32_t               uuid;           /* 0: none */
     uint32_t               agent;
+    uint32_t               key;            /* 0: none */
     uint32_t               data;           /* place in the noise */
     uint32_t               data_len;
     uint32_t               size;           /* in the ring */
@@ -94,6 +96,7 @@ typedef struct {
     int64_t                since;          /* of the newest */
     uint64_t               pressed;
     uint64_t               refused;
+    uint64_t               forgotten;
     size_t                 head;
     size_t                 tail;
 
@@ -168,6 +171,9 @@ static void model_page(model_read_t *r);
 static void model_page_seen(model_read_t *r);
 static void model_law(model_read_t *r);
 static void model_search(void);
+static void model_find_key(void);
+static void model_key(ngx_msgbus_key_t *key, uint32_t n);
+static void model_forget(void);
 static ngx_uint_t model_steps(ngx_msgbus_list_t *list, ngx_uint_t slot,
     uint64_t id, ngx_uint_t inclusive);
 static void model_dead(ngx_uint_t poison);
@@ -233,6 +239,10 @@ static struct {
     uint64_t               invented;
     uint64_t               longest_list;
     uint64_t               most_steps;
+    uint64_t               keys_found;
+    uint64_t               keys_expired;
+    uint64_t               keys_gone;
+    uint64_t               keys_forgotten;
 } reached;
 
 
@@ -285,6 +295,10 @@ main(int argc, char **argv)
     printf("pages cut: %" PRIu64 "\n", reached.cuts);
     printf("empty reads: %" PRIu64 "\n", reached.nothing);
     printf("repairs: %" PRIu64 "\n", reached.repairs);
+    printf("keys found: %" PRIu64 "\n", reached.keys_found);
+    printf("keys of what is too old: %" PRIu64 "\n", reached.keys_expired);
+    printf("keys that nothing has: %" PRIu64 "\n", reached.keys_gone);
+    printf("keys forgotten early: %" PRIu64 "\n", reached.keys_forgotten);
     printf("ids without an event: %" PRIu64 "\n", reached.anchors);
     printf("cursors that are ahead: %" PRIu64 "\n", reached.ahead);
     printf("cursors of nobody: %" PRIu64 "\n", reached.invented);
@@ -378,6 +392,7 @@ model_round(uint64_t steps, ngx_uint_t kind)
     model.since = 0;
     model.pressed = 0;
     model.refused = 0;
+    model.forgotten = 0;
     model.head = 0;
     model.tail = 0;
     model.looked = 0;
@@ -412,6 +427,10 @@ model_round(uint64_t steps, ngx_uint_t kind)
 
         case 7:
             model_search();
+            break;
+
+        case 8: case 9:
+            model_find_key();
             break;
 
         default:
@@ -673,6 +692,7 @@ model_choose(model_event_t *e)
                               : unit_below(model.n_hot);
     e->uuid = unit_below(MODEL_UUIDS);
     e->agent = unit_below(MODEL_AGENTS);
+    e->key = tight || unit_once_in(2) ? 0 : 1 + unit_below(MODEL_KEYS);
 
     switch (unit_below(32)) {
 
@@ -721,7 +741,8 @@ model_size(model_event_t *e)
                      + strlen("{\"id\":1234567890123456,\"user_agent\":\"\","
                               "\"created_at\":\"2012-03-16 13:25:29Z\","
                               "\"age\":"),
-                     8);
+                     8)
+           + (e->key ? sizeof(ngx_msgbus_keyed_t) : 0);
 }
 
 
@@ -734,6 +755,7 @@ model_append_once(model_event_t *e)
     int64_t              since;
     uint64_t             floor;
     ngx_int_t            rc, expected_rc;
+    ngx_msgbus_key_t     key;
     ngx_msgbus_event_t   ev;
 
     /* what comes from elsewhere is older, if not younger than the last one */
@@ -751,6 +773,13 @@ model_append_once(model_event_t *e)
     ev.user_agent.len = strlen(model_agents[e->agent]);
     ev.data.data = noise + e->data;
     ev.data.len = e->data_len;
+    ev.key = NULL;
+
+    if (e->key) {
+        model_key(&key, e->key);
+        ev.key = &key;
+    }
+
     ev.id = e->id;
     ev.created = wall;
     ev.since = since;
@@ -799,6 +828,7 @@ model_append_once(model_event_t *e)
             reached.pressed++;
         }
 
+        model_forget();
         model_evict();
     }
 
@@ -829,6 +859,7 @@ model_append_once(model_event_t *e)
 
         model.pressed++;
         reached.pressed++;
+        model_forget();
         model_evict();
     }
 
@@ -1041,6 +1072,10 @@ model_compare(void)
                "pressed %" PRIu64 ", refused %" PRIu64 " instead of %" PRIu64
                ", %" PRIu64,
                sh->pressed, sh->refused, model.pressed, model.refused);
+
+    unit_check(sh->forgotten == model.forgotten,
+               "%" PRIu64 " keys are forgotten instead of %" PRIu64,
+               sh->forgotten, model.forgotten);
 }
 
 
@@ -1877,6 +1912,90 @@ model_law(model_read_t *r)
                    && seen_ids[q->newest_first ? n_seen - 1 - n : n] == e->id,
                    "the cursor is %" PRIu64 " and event %" PRIu64
                    " was not seen", high, e->id);
+    }
+}
+
+
+/* the newest event with a key that is not too old, or none */
+static void
+model_find_key(void)
+{
+    size_t                i;
+    uint64_t              id;
+    ngx_int_t             rc, same;
+    model_event_t        *e;
+    ngx_msgbus_key_t      key, other;
+
+    model_key(&key, 1 + unit_below(MODEL_KEYS));
+    e = NULL;
+
+    if (model.first != model.end && unit_once_in(2)) {
+        e = &model.events[model.first
+                          + unit_below(model.end - model.first)];
+
+        if (e->key == 0) {
+            return;
+        }
+
+        model_key(&key, e->key);
+    }
+
+    for (i = model.end; i > model.first; i--) {
+        e = &model.events[i - 1];
+
+        if (e->key) {
+            model_key(&other, e->key);
+
+            if (memcmp(other.name, key.name, sizeof(key.name)) == 0) {
+                break;
+            }
+        }
+    }
+
+    if (i == model.first) {
+        e = NULL;
+        reached.keys_gone++;
+
+    } else if (now - e->since >= (int64_t) log->ttl) {
+        e = NULL;
+        reached.keys_expired++;
+
+    } else {
+        reached.keys_found++;
+    }
+
+    same = unit_below(2);
+    key.body[0] += !same;
+
+    rc = ngx_msgbus_keyed_known_locked(log, &key, now, &id);
+
+    unit_check(rc == (e ? NGX_DONE : NGX_DECLINED),
+               "a key is %sknown", rc == NGX_DONE ? "" : "not ");
+    unit_check(e == NULL || id == (same ? e->id : 0),
+               "a key is that of %" PRIu64 " and not of %" PRIu64,
+               id, e ? e->id : 0);
+}
+
+
+static void
+model_key(ngx_msgbus_key_t *key, uint32_t n)
+{
+    uint64_t  mixed;
+
+    mixed = (n + 1) * 0x9e3779b97f4a7c15;
+
+    memset(key, (int) n, sizeof(ngx_msgbus_key_t));
+    memcpy(key->name, &mixed, sizeof(uint64_t));
+}
+
+
+/* the oldest is going to leave before its time */
+static void
+model_forget(void)
+{
+    if (model.events[model.first].key) {
+        model.forgotten++;
+        reached.keys_forgotten++;
     }
 }
 

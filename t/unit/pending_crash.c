@@ -20,6 +20,8 @@
 #define CRASH_SIZE     16384
 #define CRASH_PENDING  6080            /* of it: pending posts */
 #define CRASH_POSTS    100
+#define CRASH_UNKEYED  200             /* larger ones have no key, */
+#define CRASH_NO_KEY   11              /*   nor those below it */
 #define CRASH_SLOTS    4
 #define CRASH_DEAD     3               /* a slot without a worker */
 #define CRASH_ID       1000            /* of the first post */
@@ -48,6 +50,10 @@ typedef struct {
 } crash_post_t;
 
 
+#define crash_keyed(n)                                                        \
+    (posts[n].len >= CRASH_NO_KEY && posts[n].len < CRASH_UNKEYED)
+
+
 static void crash_begin(void);
 static void crash_prepared(void);
 static void crash_known(void);
@@ -68,6 +74,7 @@ static ngx_msgbus_entry_t *crash_entry(ngx_msgbus_pending_t *p,
     ngx_uint_t n);
 static ngx_int_t crash_put(ngx_msgbus_pending_t *p, ngx_uint_t n,
     ngx_msgbus_outcome_t *outcome);
+static void crash_key(ngx_msgbus_key_t *key, ngx_uint_t n);
 static void crash_view(ngx_msgbus_pending_t *p, u_char *addr,
     ngx_uint_t fresh);
 
@@ -305,6 +312,7 @@ crash_look(ngx_msgbus_pending_t *p)
     size_t               offset;
     ngx_str_t            channel;
     ngx_uint_t           n, next;
+    ngx_msgbus_key_t     key;
     ngx_msgbus_event_t   ev;
     ngx_msgbus_entry_t  *e;
 
@@ -327,6 +335,17 @@ crash_look(ngx_msgbus_pending_t *p)
                    && memcmp(channel.data, noise + n, 9 + posts[n].len) == 0
                    && e->posted == n,
                    "entry %u is not what was put", (unsigned) n);
+
+        if (crash_keyed(n)) {
+            crash_key(&key, n);
+
+            unit_check(ev.key && memcmp(ev.key, &key, sizeof(key)) == 0
+                       && ngx_msgbus_pending_keyed_locked(p, &key)
+                          == (e->state == NGX_MSGBUS_QUEUED
+                              || e->state == NGX_MSGBUS_SENT),
+                       "entry %u, state %u, and its key", (unsigned) n,
+                       e->state);
+        }
 
         offset += e->size;
     }
@@ -574,6 +593,7 @@ crash_put(ngx_msgbus_pending_t *p, ngx_uint_t n,
     ngx_msgbus_outcome_t *outcome)
 {
     uint64_t              token[2];
+    ngx_msgbus_key_t      key;
     ngx_msgbus_event_t    ev;
     ngx_msgbus_channel_t  ch;
 
@@ -593,8 +613,26 @@ crash_put(ngx_msgbus_pending_t *p, ngx_uint_t n,
     ev.data.data = noise + n + 9;
     ev.data.len = posts[n].len;
 
+    if (crash_keyed(n)) {
+        crash_key(&key, n);
+        ev.key = &key;
+    }
+
     return ngx_msgbus_pending_put_locked(p, posts[n].slot, &ev,
                                          (u_char *) token, n, outcome);
+}
+
+
+/* four buckets for all */
+static void
+crash_key(ngx_msgbus_key_t *key, ngx_uint_t n)
+{
+    uint64_t  mixed;
+
+    mixed = (n % 4 + 1) * 0x9e3779b97f4a7c15;
+
+    memset(key, (int) n, sizeof(ngx_msgbus_key_t));
+    memcpy(key->name, &mixed, sizeof(uint64_t));
 }
 
 

@@ -27,6 +27,7 @@
 #define MODEL_NOISE      1048576
 #define MODEL_POSTS      40000             /* of a round, at most */
 #define MODEL_OUTCOMES   64
+#define MODEL_KEYS       500
 
 /* the sizes of a round's posts */
 #define MODEL_TINY       0
@@ -57,6 +58,7 @@ typedef struct {
     uint32_t               agent_len;
     uint32_t               data_len;
     uint32_t               noise;
+    uint32_t               key;            /* 0: none */
 } model_post_t;
 
 
@@ -81,6 +83,8 @@ static void model_put(size_t bytes);
 static void model_fill(model_post_t *post, size_t bytes);
 static ngx_int_t model_put_one(model_post_t *post,
     ngx_msgbus_outcome_t *outcome);
+static void model_key(ngx_msgbus_key_t *key, uint32_t n);
+static void model_find_key(void);
 static ngx_uint_t model_fits(size_t size);
 static void model_cancel(size_t n);
 static void model_take(ngx_uint_t slot, ngx_uint_t max);
@@ -130,6 +134,8 @@ static struct {
     uint64_t               held;           /* trims that had to stop */
     uint64_t               repairs;
     uint64_t               most;           /* entries in a ring */
+    uint64_t               keys;           /* of entries that wait, found */
+    uint64_t               no_keys;
 } reached;
 
 
@@ -181,6 +187,8 @@ main(int argc, char **argv)
     printf("trims in several holds: %" PRIu64 "\n", reached.held);
     printf("repairs: %" PRIu64 "\n", reached.repairs);
     printf("most entries: %" PRIu64 "\n", reached.most);
+    printf("keys that wait: %" PRIu64 "\n", reached.keys);
+    printf("keys that do not wait: %" PRIu64 "\n", reached.no_keys);
 
     return 0;
 }
@@ -356,6 +364,9 @@ model_step(void)
 
         if (unit_once_in(100)) {
             model_worker();
+
+        } else {
+            model_find_key();
         }
 
         break;
@@ -462,6 +473,11 @@ model_fill(model_post_t *post, size_t bytes)
     post->uuid_len = unit_below(unit_once_in(4) ? 100 : 2);
     post->agent_len = unit_below(unit_once_in(4) ? 1000 : 2);
 
+    /* the largest has none, or it would be too large */
+
+    post->key = bytes < ngx_msgbus_pending_max(p) / 2 && unit_once_in(2)
+                ? 1 + unit_below(MODEL_KEYS) : 0;
+
     least = offsetof(ngx_msgbus_entry_t, bytes);
 
     while (bytes && least + post->channel_len + post->uuid_len
@@ -479,7 +495,8 @@ model_fill(model_post_t *post, size_t bytes)
     post->data_len = bytes > least ? bytes - least : unit_below(8);
     post->noise = unit_below(MODEL_NOISE - post->channel_len - post->uuid_len
                              - post->agent_len - post->data_len);
-    post->size = ngx_align(least + post->data_len, 8);
+    post->size = ngx_align(least + post->data_len, 8)
+                 + (post->key ? sizeof(ngx_msgbus_waiting_key_t) : 0);
 }
 
 
@@ -487,6 +504,7 @@ static ngx_int_t
 model_put_one(model_post_t *post, ngx_msgbus_outcome_t *outcome)
 {
     u_char                token[NGX_MSGBUS_TOKEN_LEN];
+    ngx_msgbus_key_t      key;
     ngx_msgbus_event_t    ev;
     ngx_msgbus_channel_t  ch;
 
@@ -507,8 +525,57 @@ model_put_one(model_post_t *post, ngx_msgbus_outcome_t *outcome)
     ev.data.data = ev.user_agent.data + post->agent_len;
     ev.data.len = post->data_len;
 
+    if (post->key) {
+        model_key(&key, post->key);
+        ev.key = &key;
+    }
+
     return ngx_msgbus_pending_put_locked(p, post->slot, &ev, token,
                                          post->posted, outcome);
+}
+
+
+static void
+model_key(ngx_msgbus_key_t *key, uint32_t n)
+{
+    uint64_t  mixed;
+
+    mixed = n * 0x9e3779b97f4a7c15;
+
+    memset(key, (int) n, sizeof(ngx_msgbus_key_t));
+    memcpy(key->name, &mixed, sizeof(uint64_t));
+}
+
+
+static void
+model_find_key(void)
+{
+    size_t             i;
+    uint32_t           n;
+    ngx_uint_t         waits;
+    ngx_msgbus_key_t   key;
+
+    n = 1 + unit_below(MODEL_KEYS);
+    model_key(&key, n);
+
+    waits = 0;
+
+    for (i = model->first; i < model->end; i++) {
+        if (model->posts[i].key == n && model_is_open(&model->posts[i])) {
+            waits = 1;
+            break;
+        }
+    }
+
+    unit_check(ngx_msgbus_pending_keyed_locked(p, &key) == waits,
+               "a key waits%s", waits ? ", and is not found" : " no more");
+
+    if (waits) {
+        reached.keys++;
+
+    } else {
+        reached.no_keys++;
+    }
 }
 
 
@@ -749,7 +816,8 @@ model_walk(ngx_uint_t mark)
                    && ev.data.len == post->data_len
                    && memcmp(channel.data, noise + post->noise,
                              channel.len + ev.uuid.len + ev.user_agent.len
-                             + ev.data.len) == 0,
+                             + ev.data.len) == 0
+                   && (ev.key != NULL) == (post->key != 0),
                    "an entry is another one than what was put");
 
         if (mark && post->state == NGX_MSGBUS_QUEUED && unit_once_in(mark)) {

@@ -20,6 +20,7 @@
 #include "ngx_http_msgbus_guard.h"
 #include "ngx_http_msgbus_health.h"
 #include "ngx_http_msgbus_journal.h"
+#include "ngx_http_msgbus_key.h"
 #include "ngx_http_msgbus_many.h"
 #include "ngx_http_msgbus_mongodb.h"
 #include "ngx_http_msgbus_origin.h"
@@ -206,6 +207,13 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_msgbus_loc_conf_t, auth_prefix),
+      NULL },
+
+    { ngx_string("msgbus_identity"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_msgbus_conf_identity,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_msgbus_loc_conf_t, identity),
       NULL },
 
     { ngx_string("msgbus_max_wait"),

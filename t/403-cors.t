@@ -27,7 +27,8 @@ sub is_open_to {
     is($r->header('Access-Control-Allow-Origin'), $origin,
        '    is open to ' . ($origin // 'nobody'));
     is($r->header('Access-Control-Expose-Headers'),
-       'Msgbus-Id, Msgbus-Stored, Msgbus-Last-Id, Msgbus-Gap', '    with its headers');
+       'Idempotency-Replayed, Msgbus-Id, Msgbus-Stored, Msgbus-Last-Id,'
+       . ' Msgbus-Gap, Retry-After', '    with its headers');
     is(join(', ', @{ $r->{headers}{vary} || [] }),
        $status == 200 || $status == 204 && $r->last_id
        ? 'Accept, User-Agent, Origin' : 'Origin', '    and varies by origin');
@@ -43,8 +44,8 @@ is($r->header('Allow'), 'GET, HEAD, POST, OPTIONS', 'tells what is allowed');
 is($r->header('Access-Control-Allow-Methods'), 'GET, POST',
    'which methods a page may use');
 is($r->header('Access-Control-Allow-Headers'),
-   'Authorization, Cache-Control, Content-Type, If-None-Match, Last-Event-ID,'
-   . ' Prefer, X-Auth-Token', 'which headers');
+   'Authorization, Cache-Control, Content-Type, Idempotency-Key,'
+   . ' If-None-Match, Last-Event-ID, Prefer, X-Auth-Token', 'which headers');
 is($r->header('Access-Control-Allow-Credentials'), 'true',
    'that cookies may go along');
 is($r->header('Access-Control-Max-Age'), 3600, 'and how long that holds');

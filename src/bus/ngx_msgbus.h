@@ -182,7 +182,7 @@ ngx_int_t ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post);
  * memory that the next call for this bus takes again; NGX_DECLINED: it has left
  * the log.  On the event loop.
  */
-ngx_int_t ngx_msgbus_show_stored(ngx_msgbus_t *bus, uint64_t id,
+ngx_int_t ngx_msgbus_stored(ngx_msgbus_t *bus, uint64_t id,
     ngx_str_t *text);
 
 /*

@@ -387,7 +387,7 @@ ngx_msgbus_publish_conflicts(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 
 
 ngx_int_t
-ngx_msgbus_show_stored(ngx_msgbus_t *bus, uint64_t id, ngx_str_t *text)
+ngx_msgbus_stored(ngx_msgbus_t *bus, uint64_t id, ngx_str_t *text)
 {
     u_char               *p;
     uint64_t              serial;

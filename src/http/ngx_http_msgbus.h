@@ -62,6 +62,8 @@ typedef struct {
     ngx_http_complex_value_t  *channel;       /* NULL: what follows ... */
     ngx_str_t                  prefix;        /* ... this in $uri */
 
+    ngx_http_complex_value_t  *identity;      /* NULL: the uuid */
+
     ngx_uint_t                 methods;       /* NGX_HTTP_MSGBUS_* */
     uint32_t                   limit_except;  /* of the location, in an "if" */
     ngx_uint_t                 max_events;    /* of a page by default */
@@ -107,6 +109,7 @@ typedef struct {
 
     ngx_str_t                  user_agent;    /* as it stands in JSON */
     ngx_str_t                  uuid;          /* empty: none */
+    ngx_str_t                  key;           /* Idempotency-Key */
 
     ngx_msgbus_form_e          form;          /* of the answer */
     ngx_msgbus_query_t         query;
@@ -122,6 +125,8 @@ typedef struct {
     unsigned                   publish:1;     /* a POST, or one by JSONP */
     unsigned                   batch:1;
     unsigned                   encoded:1;     /* its body has a coding */
+    unsigned                   keyed:1;       /* a key was sent */
+    unsigned                   rekeyed:1;     /* and another one */
     unsigned                   echo:1;
     unsigned                   prefer_wait:1; /* it came by a header */
     unsigned                   cursor:1;      /* one was sent */

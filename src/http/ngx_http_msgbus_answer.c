@@ -16,16 +16,23 @@
 #include "ngx_http_msgbus_batch.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_jsonp.h"
+#include "ngx_http_msgbus_key.h"
 #include "ngx_http_msgbus_reply.h"
 
 
 static uint64_t ngx_http_msgbus_answer_last(ngx_msgbus_post_t *post);
 static ngx_int_t ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx, ngx_msgbus_post_t *post);
+static ngx_int_t ngx_http_msgbus_answer_all(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post);
 static ngx_int_t ngx_http_msgbus_answer_done(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass, ngx_msgbus_event_t *ev);
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post);
 static ngx_int_t ngx_http_msgbus_answer_shown(ngx_http_request_t *r,
     ngx_msgbus_event_t *ev);
+static ngx_int_t ngx_http_msgbus_answer_again(ngx_http_request_t *r,
+    uint64_t id);
+static ngx_int_t ngx_http_msgbus_answer_event(ngx_http_request_t *r,
+    ngx_buf_t *b);
 
 
 ngx_int_t
@@ -52,13 +59,19 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     }
 
     if (post->stored == post->n) {
-        return pass->batch ? ngx_http_msgbus_batch_done(r, pass, post)
-                           : ngx_http_msgbus_answer_done(r, pass,
-                                                         post->events);
+        return ngx_http_msgbus_answer_all(r, pass, post);
     }
 
     if (post->stored) {
         return ngx_http_msgbus_batch_failed(r, pass, post);
+    }
+
+    if (post->conflicts) {
+        return ngx_http_msgbus_key_conflicts(pass);
+    }
+
+    if (post->waits) {
+        return ngx_http_msgbus_key_waits(pass);
     }
 
     if (post->unsure) {
@@ -125,7 +138,10 @@ ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
     static ngx_str_t  none = ngx_string("none");
     static ngx_str_t  unknown = ngx_string("unknown");
 
-    if (post->unsure) {
+    if (post->unsure || post->waits) {
+
+        /* or what is under way will be */
+
         return ngx_http_msgbus_error_tell(r, ctx, &unknown);
     }
 
@@ -150,13 +166,34 @@ ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
 
 
 /*
- * The event is stored: from here on no error is answered, rather nothing at
- * all
+ * All is stored: from here on no error is answered, rather nothing at all
  */
 static ngx_int_t
-ngx_http_msgbus_answer_done(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass, ngx_msgbus_event_t *ev)
+ngx_http_msgbus_answer_all(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post)
 {
+    static ngx_str_t  yes = ngx_string("true");
+
+    if (post->replayed == post->n
+        && ngx_http_msgbus_add_header(r, "Idempotency-Replayed", &yes)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return pass->batch ? ngx_http_msgbus_batch_done(r, pass, post)
+                       : ngx_http_msgbus_answer_done(r, pass, post);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_answer_done(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post)
+{
+    ngx_msgbus_event_t  *ev;
+
+    ev = post->events;
+
     if (ngx_http_msgbus_add_number(r, "Msgbus-Id", ev->id) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -166,7 +203,8 @@ ngx_http_msgbus_answer_done(ngx_http_request_t *r,
     }
 
     if (pass->prefer_representation) {
-        return ngx_http_msgbus_answer_shown(r, ev);
+        return post->replayed ? ngx_http_msgbus_answer_again(r, ev->id)
+                              : ngx_http_msgbus_answer_shown(r, ev);
     }
 
     return ngx_http_msgbus_send_empty(r, NGX_HTTP_CREATED);
@@ -177,21 +215,59 @@ ngx_http_msgbus_answer_done(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_msgbus_answer_shown(ngx_http_request_t *r, ngx_msgbus_event_t *ev)
 {
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    static ngx_str_t  applied = ngx_string("return=representation");
+    ngx_buf_t  *b;
 
     b = ngx_create_temp_buf(r->pool, ngx_msgbus_shown_len(ev));
-
-    if (b == NULL
-        || ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
-           != NGX_OK)
-    {
+    if (b == NULL) {
         return NGX_ERROR;
     }
 
     b->last = ngx_msgbus_show(b->last, ev);
+
+    return ngx_http_msgbus_answer_event(r, b);
+}
+
+
+/*
+ * That of an event that was stored before, by whom and when it was; a wish that
+ * is not granted where it has left memory
+ */
+static ngx_int_t
+ngx_http_msgbus_answer_again(ngx_http_request_t *r, uint64_t id)
+{
+    ngx_buf_t                   *b;
+    ngx_str_t                    text;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+    if (ngx_msgbus_stored(lcf->bus, id, &text) != NGX_OK) {
+        return ngx_http_msgbus_send_empty(r, NGX_HTTP_CREATED);
+    }
+
+    b = ngx_create_temp_buf(r->pool, text.len);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, text.data, text.len);
+
+    return ngx_http_msgbus_answer_event(r, b);
+}
+
+
+static ngx_int_t
+ngx_http_msgbus_answer_event(ngx_http_request_t *r, ngx_buf_t *b)
+{
+    ngx_chain_t  out;
+
+    static ngx_str_t  applied = ngx_string("return=representation");
+
+    if (ngx_http_msgbus_add_header(r, "Preference-Applied", &applied)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     out.buf = b;
     out.next = NULL;

@@ -16,6 +16,7 @@
 #include "ngx_http_msgbus_batch.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_jsonp.h"
+#include "ngx_http_msgbus_key.h"
 #include "ngx_http_msgbus_reply.h"
 
 
@@ -69,7 +70,7 @@ ngx_http_msgbus_batch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     pass->batch = 1;
 
-    return NGX_OK;
+    return ngx_http_msgbus_key(r, pass, body, ev, post->n);
 }
 
 
@@ -182,7 +183,13 @@ ngx_http_msgbus_batch_failed(ngx_http_request_t *r,
 
     rc = NGX_HTTP_SERVICE_UNAVAILABLE;
 
-    if (post->stored + post->refused == post->n) {
+    if (post->conflicts) {
+        rc = ngx_http_msgbus_key_conflicts(pass);
+
+    } else if (post->waits) {
+        rc = ngx_http_msgbus_key_waits(pass);
+
+    } else if (post->stored + post->refused == post->n) {
         rc = NGX_HTTP_MSGBUS_UNPROCESSABLE;
 
         pass->message = ngx_http_msgbus_batch_message(r->pool,

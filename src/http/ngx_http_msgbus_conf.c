@@ -119,6 +119,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      *     lcf->told_bus, tells = NULL;
      *     lcf->channel = NULL;
      *     lcf->prefix = { 0, NULL };
+     *     lcf->identity = NULL;
      *     lcf->methods = 0;
      *     lcf->limit_except = 0;
      *     lcf->said.scope = 0;
@@ -158,6 +159,10 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->channel == NULL) {
         conf->channel = prev->channel;
+    }
+
+    if (conf->identity == NULL) {
+        conf->identity = prev->identity;
     }
 
     ngx_conf_merge_bitmask_value(conf->methods, prev->methods,

@@ -303,8 +303,8 @@ ngx_http_msgbus_send_error(ngx_http_request_t *r, ngx_uint_t status)
 
     /* not where posting it again might store it twice */
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && !ctx->published
+    if ((status == NGX_HTTP_SERVICE_UNAVAILABLE || status == NGX_HTTP_CONFLICT)
+        && (!ctx->published || ctx->pass.keyed)
         && ngx_http_msgbus_add_header(r, "Retry-After", &retry_after)
            != NGX_OK)
     {

@@ -6,7 +6,8 @@
 
 /*
  * The headers of a request that nginx has no field for: Prefer, Origin,
- * Last-Event-ID, the token; and one walk over them all, for these and Accept.
+ * Idempotency-Key, Last-Event-ID, the token; and one walk over them all, for
+ * these and Accept.
  *
  * Preferences are wishes: what is not understood is passed over.
  */
@@ -137,6 +138,11 @@ ngx_http_msgbus_headers_post(ngx_http_request_t *r,
             {
                 pass->encoded = 1;
             }
+
+        } else if (ngx_http_msgbus_is_nocase(&h->key, "Idempotency-Key")) {
+            pass->rekeyed = pass->keyed;
+            pass->keyed = 1;
+            pass->key = h->value;
         }
     }
 

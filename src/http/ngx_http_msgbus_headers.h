@@ -38,9 +38,9 @@ ngx_str_t *ngx_http_msgbus_headers_last_event_id(ngx_http_request_t *r);
 ngx_str_t *ngx_http_msgbus_headers_token(ngx_http_request_t *r);
 
 /*
- * What a POST has of them, found in one walk: the preferences are noted, and
- * whether its body is encoded; the Origin is returned, of two an empty one,
- * NULL: it did not come.
+ * What a POST has of them, found in one walk: the preferences are noted, the
+ * Idempotency-Key as it stands there, and whether its body is encoded; the
+ * Origin is returned, of two an empty one, NULL: it did not come.
  */
 ngx_str_t *ngx_http_msgbus_headers_post(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass);

@@ -17,6 +17,7 @@
 #include "ngx_http_msgbus_batch.h"
 #include "ngx_http_msgbus_body.h"
 #include "ngx_http_msgbus_error.h"
+#include "ngx_http_msgbus_key.h"
 #include "ngx_http_msgbus_publish.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_submit.h"
@@ -53,6 +54,12 @@ ngx_http_msgbus_publish(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     }
 
     rc = ngx_http_msgbus_agent(r, pass, 1);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_msgbus_key_read(r, pass);
 
     if (rc != NGX_OK) {
         return rc;
@@ -243,7 +250,9 @@ ngx_http_msgbus_publish_event(ngx_http_request_t *r,
     post->events = ev;
     post->n = 1;
 
-    return ngx_http_msgbus_submit(r, post);
+    rc = ngx_http_msgbus_key(r, pass, data, ev, 1);
+
+    return rc == NGX_OK ? ngx_http_msgbus_submit(r, post) : rc;
 }
 
 

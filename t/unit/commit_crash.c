@@ -13,6 +13,9 @@
  * database is an array here, that does as it is told.  How it dies is in
  * crash.c.
  *
+ * An event with the key of one that is stored is not stored again: its poster is
+ * told of that one, which is in the log then, whoever has written it.
+ *
  * Besides, without a death: what was sent and may still arrive is never given
  * back as not sent; a committer that is to end does so in a long look; and a
  * post that takes the place of many that were given up, while a batch is
@@ -23,6 +26,7 @@
 #include "crash.h"
 #include "commit_world.h"
 #include "ngx_msgbus_commit.h"
+#include "ngx_msgbus_keyed.h"
 #include "ngx_msgbus_sync.h"
 #include "ngx_msgbus_time.h"
 
@@ -50,6 +54,8 @@ typedef struct {
     ngx_uint_t             ours;
     ngx_uint_t             large;      /* for the log: readers are told */
     u_char                 token[NGX_MSGBUS_TOKEN_LEN];
+    ngx_uint_t             keyed;
+    ngx_msgbus_key_t       key;
 } crash_doc_t;
 
 
@@ -70,8 +76,12 @@ static void crash_autopsy(ngx_uint_t level, ngx_uint_t busy);
 static void crash_view(ngx_uint_t level, u_char *addr, ngx_uint_t fresh);
 static void crash_whole(ngx_msgbus_ledger_t *c);
 static void crash_turn(void);
+static void crash_turns(void);
 static void crash_post(ngx_uint_t n);
 static void crash_foreign(void);
+static void crash_key(ngx_msgbus_key_t *key, ngx_uint_t n);
+static crash_doc_t *crash_keyed(ngx_uint_t n);
+static void crash_check_key(ngx_msgbus_ledger_t *c, crash_doc_t *doc);
 
 static void crash_prepare(void);
 static void crash_prepare_lost(void);
@@ -79,6 +89,11 @@ static void crash_prepare_mute(void);
 static void crash_prepare_taken(void);
 static void crash_prepare_given_up(void);
 static void crash_prepare_large(void);
+static void crash_prepare_keys(void);
+static void crash_prepare_keys_mute(void);
+static void crash_prepare_replay(void);
+static void crash_prepare_replay_unseen(void);
+static void crash_prepare_conflict(void);
 
 static void crash_doubt(ngx_uint_t sent);
 static void crash_crowd(void);
@@ -106,6 +121,21 @@ static crash_case_t  cases[] = {
     { "a turn that meets an event too large for the log",
       crash_prepare_large, crash_turn },
 
+    { "a commit of events with keys",
+      crash_prepare_keys, crash_turn },
+
+    { "a turn after an insert with keys whose answer was lost",
+      crash_prepare_keys_mute, crash_turn },
+
+    { "turns that meet an event with the same key",
+      crash_prepare_replay, crash_turns },
+
+    { "turns that meet another node's event with the same key",
+      crash_prepare_replay_unseen, crash_turns },
+
+    { "turns that meet an event with the same key and another body",
+      crash_prepare_conflict, crash_turns },
+
     { NULL, NULL, NULL }
 };
 
@@ -132,6 +162,7 @@ static ngx_uint_t                 anchors = 1;
 
 static ngx_msgbus_outcome_t       outcomes[CRASH_POSTS];
 static ngx_uint_t                 given_up;
+static ngx_uint_t                 with_keys;
 
 static size_t                     more;        /* bytes of pending posts */
 static size_t                     head;        /* before they are gathered */
@@ -179,6 +210,25 @@ db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
 
     for (i = 0; i < n; i++) {
 
+        for (k = 0; docs[i].key && k < db->n; k++) {
+            if (db->docs[k].keyed
+                && memcmp(db->docs[k].key.name, docs[i].key->name,
+                          NGX_MSGBUS_KEY_NAME)
+                   == 0)
+            {
+                memset(refusal, 0, sizeof(ngx_msgbus_refusal_t));
+
+                refusal->index = i;
+                refusal->known = 1;
+                refusal->id = db->docs[k].id;
+                refusal->created = CRASH_WALL;
+                memcpy(refusal->body, db->docs[k].key.body,
+                       NGX_MSGBUS_KEY_BODY);
+
+                return NGX_DECLINED;
+            }
+        }
+
         for (k = 0; k < db->n; k++) {
             if (db->docs[k].id == docs[i].id) {
                 memset(refusal, 0, sizeof(ngx_msgbus_refusal_t));
@@ -195,6 +245,11 @@ db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
         doc->anchor = docs[i].channel.len == 0;
         doc->ours = docs[i].token != NULL;
         doc->large = 0;
+        doc->keyed = docs[i].key != NULL;
+
+        if (doc->keyed) {
+            doc->key = *docs[i].key;
+        }
 
         if (doc->ours) {
             memcpy(doc->token, docs[i].token, NGX_MSGBUS_TOKEN_LEN);
@@ -306,6 +361,10 @@ db_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 
         if (db->docs[k].ours) {
             doc.token = db->docs[k].token;
+        }
+
+        if (db->docs[k].keyed) {
+            doc.key = &db->docs[k].key;
         }
 
         handler(data, &doc);
@@ -539,6 +598,8 @@ crash_whole(ngx_msgbus_ledger_t *c)
     u_char                 token[NGX_MSGBUS_TOKEN_LEN];
     uint64_t               serial, ids[CRASH_POSTS];
     ngx_uint_t             i, k, n, stored;
+    crash_doc_t           *first;
+    ngx_msgbus_key_t       key;
     ngx_msgbus_record_t   *rec;
     ngx_msgbus_outcome_t   taken[CRASH_POSTS + 1];
 
@@ -559,6 +620,17 @@ crash_whole(ngx_msgbus_ledger_t *c)
                 ids[i] = database.docs[k].id;
                 stored++;
             }
+        }
+
+        first = crash_keyed(i);
+
+        if (first && !first->ours) {
+            crash_key(&key, i);
+
+            ids[i] = memcmp(&key, &first->key, sizeof(key)) == 0
+                     ? first->id | NGX_MSGBUS_ID_REPLAYED
+                     : NGX_MSGBUS_ID_CONFLICT;
+            stored++;
         }
 
         unit_check(stored == 1, "post %u is stored %u times", (unsigned) i,
@@ -588,6 +660,8 @@ crash_whole(ngx_msgbus_ledger_t *c)
                    "event %" PRIu64 " in place of %" PRIu64, rec->id,
                    database.docs[k].id);
         serial++;
+
+        crash_check_key(c, &database.docs[k]);
     }
 
     unit_check(serial == c->log.sh->next_serial, "the log has more");
@@ -626,11 +700,43 @@ crash_turn(void)
 }
 
 
+/*
+ * What stands behind an event that is refused goes out again.  Nobody is told
+ * of an id that the log has not come to.
+ */
+static void
+crash_turns(void)
+{
+    uint64_t             id;
+    ngx_uint_t           n, k, idle;
+    ngx_msgbus_cell_t   *cell;
+
+    commits[0] = saved_commit;
+    database = saved_database;
+
+    for (n = 0; n < 4; n++) {
+        (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+
+        for (k = 0; k < commits[0].pending.ncells; k++) {
+            cell = &commits[0].pending.cells[k];
+            id = cell->id & ~NGX_MSGBUS_ID_REPLAYED;
+
+            unit_check(cell->state != NGX_MSGBUS_CELL_DONE
+                       || cell->id == NGX_MSGBUS_ID_CONFLICT
+                       || id <= commits[0].log.sh->last_id,
+                       "a poster is told of id %" PRIu64 ", the log is at %"
+                       PRIu64, id, commits[0].log.sh->last_id);
+        }
+    }
+}
+
+
 static void
 crash_post(ngx_uint_t n)
 {
     u_char                token[NGX_MSGBUS_TOKEN_LEN];
     ngx_str_t             name;
+    ngx_msgbus_key_t      key;
     ngx_msgbus_event_t    ev;
     ngx_msgbus_channel_t  ch;
 
@@ -642,6 +748,11 @@ crash_post(ngx_uint_t n)
 
     ev.channel = &ch;
     ngx_str_set(&ev.data, "{}");
+
+    if (with_keys) {
+        crash_key(&key, n);
+        ev.key = &key;
+    }
 
     unit_check(ngx_msgbus_pending_put_locked(&commits[0].pending, 0, &ev,
                                              token, 1000000000, &outcomes[n])
@@ -658,6 +769,60 @@ crash_foreign(void)
     doc->id = database.n > 1 ? doc[-1].id + 1 : 1;
     doc->ours = 0;
     doc->large = 0;
+    doc->keyed = 0;
+}
+
+
+/* that of a post */
+static void
+crash_key(ngx_msgbus_key_t *key, ngx_uint_t n)
+{
+    memset(key->name, (int) n + 0x21, NGX_MSGBUS_KEY_NAME);
+    memset(key->body, (int) n + 0x41, NGX_MSGBUS_KEY_BODY);
+}
+
+
+/* what the database has with the key of a post; once */
+static crash_doc_t *
+crash_keyed(ngx_uint_t n)
+{
+    ngx_uint_t         k;
+    crash_doc_t       *doc;
+    ngx_msgbus_key_t   key;
+
+    doc = NULL;
+    crash_key(&key, n);
+
+    for (k = 0; k < database.n; k++) {
+
+        if (database.docs[k].keyed
+            && memcmp(database.docs[k].key.name, key.name,
+                      NGX_MSGBUS_KEY_NAME)
+               == 0)
+        {
+            unit_check(doc == NULL, "a key is there twice");
+            doc = &database.docs[k];
+        }
+    }
+
+    return doc;
+}
+
+
+/* the log finds an event by the key that it has in the database */
+static void
+crash_check_key(ngx_msgbus_ledger_t *c, crash_doc_t *doc)
+{
+    ngx_msgbus_record_t  *rec;
+
+    if (!doc->keyed) {
+        return;
+    }
+
+    rec = ngx_msgbus_keyed_find_locked(&c->log, &doc->key, 1000000);
+
+    unit_check(rec && rec->id == doc->id, "the log does not find event %"
+               PRIu64 " by its key", doc->id);
 }
 
 
@@ -747,6 +912,60 @@ crash_prepare_large(void)
     database.docs[database.n - 1].large = 1;
 
     commits[0].unsure = 1;
+}
+
+
+static void
+crash_prepare_keys(void)
+{
+    with_keys = 1;
+    crash_prepare();
+    with_keys = 0;
+}
+
+
+static void
+crash_prepare_keys_mute(void)
+{
+    ngx_uint_t  idle;
+
+    crash_prepare_keys();
+
+    database.way = CRASH_MUTE;
+    (void) ngx_msgbus_commit_turn(&commits[0], &idle);
+    database.way = CRASH_DONE;
+}
+
+
+static void
+crash_prepare_replay(void)
+{
+    crash_prepare_keys();
+    crash_foreign();
+
+    database.docs[database.n - 1].keyed = 1;
+    crash_key(&database.docs[database.n - 1].key, 1);
+
+    unit_check(ngx_msgbus_sync_look(&commits[0]) == NGX_OK, "no look");
+}
+
+
+static void
+crash_prepare_replay_unseen(void)
+{
+    crash_prepare_keys();
+    crash_foreign();
+
+    database.docs[database.n - 1].keyed = 1;
+    crash_key(&database.docs[database.n - 1].key, 0);
+}
+
+
+static void
+crash_prepare_conflict(void)
+{
+    crash_prepare_replay();
+    database.docs[database.n - 1].key.body[0] ^= 1;
 }
 
 

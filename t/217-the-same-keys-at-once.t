@@ -1,0 +1,49 @@
+# Sixteen clients post the same thousand keys at once to a bus in memory, whose
+# workers are killed and reloaded meanwhile, and cut their connections: each
+# key is stored once, and each client is told the same id.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Msgbus::Nginx;
+use Msgbus::Retry;
+
+
+Msgbus::Nginx->limit(150);
+
+my $nginx = Msgbus::Nginx->new(
+    workers  => 4,
+    http     => 'msgbus_zone zone=bus:32m ttl=1h;',
+    location => 'location / { msgbus bus; }',
+)->start;
+
+my $retry = Msgbus::Retry->new(dir => $nginx->{dir},
+                               to  => ["127.0.0.1:$nginx->{port}"])->begin;
+my $kills = 0;
+
+while ($retry->goes_on) {
+    sleep 0.1;
+
+    my @pids = $nginx->worker_pids;
+
+    $nginx->kill_worker($pids[rand @pids]) if @pids;
+    $kills++;
+
+    $nginx->reload(wait => 0) if $kills % 4 == 0;
+}
+
+$retry->end->kept($nginx->client);
+
+cmp_ok($kills, '>=', 3, "$kills workers were killed");
+cmp_ok($retry->{saw}{replayed}, '>', 10_000, 'most posts were repeated ones');
+
+$nginx->quit;
+$nginx->no_alerts(@Msgbus::Nginx::KILLED);
+
+done_testing;

@@ -31,7 +31,10 @@
 
 
 /* how often a worker without a slot looks, ms */
-#define NGX_MSGBUS_TICK  10
+#define NGX_MSGBUS_TICK   10
+
+/* workers that one sweep asks whether they live */
+#define NGX_MSGBUS_SWEEP  8
 
 
 static void ngx_msgbus_notify_free(ngx_msgbus_notify_t *notify,
@@ -163,6 +166,26 @@ ngx_msgbus_notify_again(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle)
                   "msgbus has a slot for this worker now");
 
     return NGX_OK;
+}
+
+
+void
+ngx_msgbus_notify_sweep(ngx_msgbus_notify_t *notify)
+{
+    ngx_uint_t         i, n, slot;
+    ngx_atomic_uint_t  owner;
+
+    n = 0;
+
+    for (i = 0; i < NGX_MSGBUS_SLOTS && n < NGX_MSGBUS_SWEEP; i++) {
+        slot = notify->swept++ % NGX_MSGBUS_SLOTS;
+        owner = notify->sh->owner[slot];
+
+        if (owner && owner != notify->owner) {
+            ngx_msgbus_notify_free(notify, slot);
+            n++;
+        }
+    }
 }
 
 

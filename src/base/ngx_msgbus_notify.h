@@ -66,6 +66,7 @@ typedef struct {
     ngx_event_t            posted;         /* a wake by this worker itself */
     ngx_event_t            tick;           /* without a slot */
     ngx_uint_t             asked;          /* for one, so often */
+    ngx_uint_t             swept;          /* slots, so far */
 
     void                 (*handler)(void *data);
     void                  *data;
@@ -92,6 +93,13 @@ ngx_int_t ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify,
  */
 ngx_int_t ngx_msgbus_notify_again(ngx_msgbus_notify_t *notify,
     ngx_cycle_t *cycle);
+
+/*
+ * Frees slots whose workers have died, a few at a time: one that was killed
+ * while it was to exit has no successor, which would.  Now and then, on the
+ * event loop.
+ */
+void ngx_msgbus_notify_sweep(ngx_msgbus_notify_t *notify);
 
 /* leaves the slot to others */
 void ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify);

@@ -285,6 +285,7 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
 
     if (!ngx_exiting) {
         ngx_msgbus_worker_want_slot(bus);
+        ngx_msgbus_notify_sweep(&bus->notify);
     }
 
     ngx_msgbus_present_look(&bus->present);

@@ -296,6 +296,19 @@ check_older(void)
 
     unit_check(j.header.flags == NGX_MSGBUS_JOURNAL_KEYED, "no flag");
 
+    /* somebody has written since a key was looked for, whatever its id */
+
+    j.expects = j.at.id;
+    ev.id = j.at.id + 1;
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    ev.id = j.at.id + 100;
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_DECLINED,
+               "inserted beside what was not looked at");
+
     ngx_msgbus_journal_close(&j);
 }
 

@@ -29,7 +29,7 @@ static void ngx_msgbus_named(ngx_msgbus_named_t *named,
     ngx_msgbus_channel_t *ch, ngx_uint_t tree);
 static ngx_int_t ngx_msgbus_publish_direct(ngx_msgbus_t *bus,
     ngx_msgbus_post_t *post);
-static ngx_uint_t ngx_msgbus_publish_conflicts(ngx_msgbus_t *bus,
+static ngx_uint_t ngx_msgbus_publish_known(ngx_msgbus_t *bus,
     ngx_msgbus_post_t *post);
 static void ngx_msgbus_status_store_locked(ngx_msgbus_t *bus,
     ngx_msgbus_status_t *status);
@@ -271,7 +271,8 @@ ngx_msgbus_expect(ngx_msgbus_t *bus, size_t size)
 ngx_int_t
 ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    ngx_uint_t  time;
 
     post->stored = 0;
     post->unsure = 0;
@@ -281,9 +282,12 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     post->waits = 0;
     post->waiting = 0;
 
-    if (post->n > 1
-        && post->events[0].key
-        && ngx_msgbus_publish_conflicts(bus, post))
+    time = bus->store == NULL
+           || ngx_msgbus_ledger_has_time(&bus->ledger, bus->posts.patience);
+
+    if (post->events[0].key
+        && (post->n > 1 || !time)
+        && ngx_msgbus_publish_known(bus, post))
     {
         return NGX_OK;
     }
@@ -294,8 +298,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 
     ngx_msgbus_worker_want_slot(bus);
 
-    rc = ngx_msgbus_ledger_has_time(&bus->ledger, bus->posts.patience)
-         ? ngx_msgbus_post_queue(&bus->posts, post) : NGX_BUSY;
+    rc = time ? ngx_msgbus_post_queue(&bus->posts, post) : NGX_BUSY;
 
     if (rc == NGX_AGAIN) {
 
@@ -352,13 +355,17 @@ ngx_msgbus_publish_direct(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 }
 
 
-/* has a batch been posted with another body?  Then nothing of it is stored. */
+/*
+ * Is all of a post in memory, or one of its events with another body?  That is
+ * its outcome then, and nothing of it is stored.
+ */
 static ngx_uint_t
-ngx_msgbus_publish_conflicts(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
+ngx_msgbus_publish_known(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
 {
     uint64_t    now, id;
-    ngx_uint_t  i;
+    ngx_uint_t  i, n;
 
+    n = 0;
     now = ngx_msgbus_now();
 
     ngx_msgbus_log_lock(&bus->log);
@@ -370,17 +377,36 @@ ngx_msgbus_publish_conflicts(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
             ngx_msgbus_log_lock(&bus->log);
         }
 
+        id = 0;
+
         if (ngx_msgbus_keyed_known_locked(&bus->log, post->events[i].key, now,
                                           &id)
-            == NGX_DONE && id == 0)
+            == NGX_DONE)
         {
-            post->refused = 1;
-            post->conflicts = 1;
-            break;
+            if (id == 0) {
+                post->refused = 1;
+                post->conflicts = 1;
+                break;
+            }
+
+            n++;
         }
+
+        post->events[i].id = id;
     }
 
     ngx_msgbus_log_unlock(&bus->log);
+
+    if (n == post->n) {
+        post->stored = n;
+        post->replayed = n;
+
+        return 1;
+    }
+
+    for (i = 0; i < post->n; i++) {
+        post->events[i].id = 0;
+    }
 
     return post->conflicts;
 }

@@ -29,8 +29,14 @@ my $nginx = Msgbus::Nginx->new(
                  location /held/   { msgbus bus; msgbus_park off; }
                  location /count/  { msgbus bus;
                                      add_header X-There $msgbus_subscribers; }
+                 location /few/    { msgbus bus; msgbus_max_waiters 1;
+                                     error_page 503 = /other; }
+                 location = /other { proxy_pass http://127.0.0.1:PORT/held/other?wait=20&last-known-id=latest; }
                  location = /channels { msgbus_channels bus; }',
-)->start;
+);
+
+$nginx->{location} =~ s/PORT/$nginx->{port}/;
+$nginx->start;
 
 my $to = "127.0.0.1:$nginx->{port}";
 my $list = Msgbus::Channels->new(nginx => $nginx);
@@ -169,6 +175,20 @@ $poster->get('/held/once?last-known-id=0');
 $poster->head('/held/once?wait=20');
 $poster->get('/held/once?wait=0');
 is($list->readers('/once'), 'none', 'who does not wait is not there');
+
+
+# --- nor is who may not wait, however long his request goes on elsewhere
+
+my $first = stream('/few/few');
+
+is_there('/few', '0 1 0 0', 'who may wait is there');
+
+my $second = poll('/few/few?wait=20&last-known-id=latest');
+
+is_there('/other', '1 0 0 0', '    who is refused waits elsewhere');
+is($list->readers('/few'), '0 1 0 0', '    and not here');
+$_->close for $first, $second;
+is_there('/other', 'none', '    until it leaves');
 
 
 # --- the variable

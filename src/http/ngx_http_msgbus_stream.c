@@ -72,7 +72,12 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 
     rc = ngx_http_send_header(r);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only || dl == NULL) {
+    if (dl == NULL) {
+        return rc;
+    }
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        ngx_http_msgbus_hold_release(&dl->reader.by.hold->hold);
         return rc;
     }
 

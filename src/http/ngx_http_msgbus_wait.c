@@ -170,7 +170,15 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     rc = ngx_http_msgbus_wait_step(wait, rc);
 
-    return rc == NGX_AGAIN ? ngx_http_msgbus_hold(&hold->rh.hold) : rc;
+    if (rc == NGX_AGAIN) {
+        return ngx_http_msgbus_hold(&hold->rh.hold);
+    }
+
+    /* its request may go on, where an error_page leads: it waits no more */
+
+    ngx_http_msgbus_hold_release(&hold->rh.hold);
+
+    return rc;
 }
 
 

@@ -97,6 +97,25 @@ is(said($below->('exact parent', $deny)), '',
 is(said("location / { msgbus bus; msgbus_scope exact parent; }
          location = /a { msgbus bus; msgbus_channel /a; $deny }"),
    '/a ngx_http_access_module / parent', '    but for one of an exact location');
+
+my $root = sub {
+    return "location = $_[0] { msgbus bus; msgbus_channel $_[1];
+                               msgbus_scope exact parent $_[2]; }
+            location /private/ { msgbus bus; msgbus_channel \$uri; $deny }
+            location = /private { msgbus bus; msgbus_channel /private; $deny }";
+};
+
+is(said($root->('/', '/', 'many')),
+   '/private ngx_http_access_module / many '
+   . '/private/ ngx_http_access_module / many',
+   'an exact location does, where its channel is the root');
+is(said($root->('/', '/', 'all')),
+   '/private ngx_http_access_module / all '
+   . '/private/ ngx_http_access_module / all', '    by all, too');
+is(said($root->('/', '/', '')), '', '    which has no parent');
+is(said($root->('/', '/news', 'many all')), '',
+   'one of another channel asks for no more than what is below that');
+
 is(said("location / { msgbus bus; msgbus_scope exact parent all;
                       msgbus_methods publish; }
          location /private/ { msgbus bus; msgbus_channel \$uri; $deny }"), '',

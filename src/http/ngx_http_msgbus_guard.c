@@ -39,6 +39,8 @@ static void ngx_http_msgbus_guard_pair(ngx_conf_t *cf,
     ngx_http_msgbus_served_t *wide, ngx_http_msgbus_served_t *below);
 static const char *ngx_http_msgbus_guard_shows(ngx_http_msgbus_served_t *wide,
     ngx_http_msgbus_served_t *below);
+static ngx_uint_t ngx_http_msgbus_guard_is_root(
+    ngx_http_msgbus_loc_conf_t *lcf);
 static ngx_uint_t ngx_http_msgbus_guard_overlaps(ngx_array_t *many_below,
     ngx_http_msgbus_served_t *below);
 static ngx_uint_t ngx_http_msgbus_guard_is_below(ngx_str_t *name,
@@ -178,7 +180,9 @@ ngx_http_msgbus_guard_shows(ngx_http_msgbus_served_t *wide,
 {
     ngx_uint_t  scope;
 
-    if (wide->clcf->exact_match
+    /* an exact one asks for one channel: for the root, or for no more */
+
+    if ((wide->clcf->exact_match && !ngx_http_msgbus_guard_is_root(wide->lcf))
 #if (NGX_PCRE)
         || wide->clcf->regex || below->clcf->regex
 #endif
@@ -203,11 +207,24 @@ ngx_http_msgbus_guard_shows(ngx_http_msgbus_served_t *wide,
 
     /* the children of any other one are in that, and not in this one */
 
-    if ((scope & NGX_HTTP_MSGBUS_PARENT) && below->clcf->exact_match) {
+    if ((scope & NGX_HTTP_MSGBUS_PARENT)
+        && !wide->clcf->exact_match
+        && below->clcf->exact_match)
+    {
         return "parent";
     }
 
     return NULL;
+}
+
+
+/* does msgbus_channel say that its channel is the whole bus? */
+static ngx_uint_t
+ngx_http_msgbus_guard_is_root(ngx_http_msgbus_loc_conf_t *lcf)
+{
+    return lcf->channel
+           && lcf->channel->lengths == NULL
+           && lcf->channel->value.len == 1;
 }
 
 

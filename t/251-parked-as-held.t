@@ -28,6 +28,7 @@ my $location = q(
         limit_rate 1k; set $limit_rate 0;
         access_log logs/access all;
     }
+    location /way/bus/ { msgbus bus; msgbus_park PARK; msgbus_scope many all; }
 );
 
 my $nginx = Msgbus::Nginx->new(
@@ -125,6 +126,29 @@ is(poll('/on/missing', 1), poll('/off/missing', 2),
    '    with the status of an error_page');
 is(stream('/on/missing', 1), stream('/off/missing', 2), '    which a stream logs');
 is(poll('/on/rate', 2), poll('/off/rate', 2), '    as fast as it was set');
+
+
+# whose own events are hidden has a tag of what he asks, too: of one event each
+
+sub tag {
+    my ($uri, $n) = @_;
+    my $client = $nginx->client(agent => 'reader uuid/r');
+
+    $client->connect;
+    $client->send($client->format(GET => "$uri&last-known-id=latest&wait=20"));
+    $nginx->wait_for_readers(1);
+    ok(requests($n), "$uri: " . ($n == 1 ? 'it is parked' : 'it is held'));
+
+    my $id = $poster->post('/c', '[1]')->id;
+    my $r = $client->response('GET', Msgbus::Client::now() + 3);
+
+    return ($r->failure // '') . ($r->header('ETag') // '') =~ s/\b$id\b/N/gr;
+}
+
+for my $list ('/*', '/c,/d/*') {
+    is(tag("/on/bus/?channels=$list", 1), tag("/off/bus/?channels=$list", 2),
+       "$list has the same tag, parked or held");
+}
 
 $nginx->quit;
 $nginx->no_alerts;

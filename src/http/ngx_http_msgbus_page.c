@@ -214,7 +214,7 @@ ngx_http_msgbus_page_depends(ngx_http_request_t *r,
     ngx_crc32_update(hash, bus->data, bus->len);
     ngx_crc32_update(hash, pass->name.data, pass->name.len);
 
-    if (pass->query.many) {
+    if (pass->query.scope == NGX_MSGBUS_MANY) {
         ngx_crc32_update(hash, pass->query.many->text.data,
                          pass->query.many->text.len);
     }

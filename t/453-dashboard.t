@@ -21,6 +21,7 @@ my $nginx = Msgbus::Documented->recipe(
     'A dashboard of ten channels on one connection', workers => 2);
 
 $nginx->{text} = "msgbus_ping 500ms;\n$nginx->{text}";
+$nginx->{text} =~ s/exact many;/exact many all;/ or die "no scope in it\n";
 $nginx->start;
 
 # the page has a tenth of its time
@@ -79,10 +80,10 @@ sub tiles {
 }
 
 sub has {
-    my ($title) = @_;
+    my ($title, @more) = @_;
 
     my $due = join "\n", map { join ' ', $_, $last{$_} // '', $posted{$_} }
-                         @rooms;
+                         @rooms, @more;
     my $is = sub { return join "\n", map { join ' ', @$_ } tiles() };
 
     eval { $nginx->until(20, 'the tiles', sub { return $is->() eq $due }) };
@@ -107,6 +108,9 @@ for my $pid ($nginx->worker_pids) {
 }
 
 has('nor when workers are killed');
+
+$page = $browser->open("$url/dashboard.html#/rooms/*");
+has('of all below a channel it shows each, as it comes', '/rooms/11');
 
 
 # the programs

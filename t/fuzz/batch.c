@@ -15,6 +15,7 @@
 
 #include "fuzz.h"
 #include "ngx_http_msgbus_batch.h"
+#include "ngx_http_msgbus_key.h"
 #include "ngx_http_msgbus_reply.h"
 
 
@@ -240,6 +241,15 @@ size_t
 ngx_msgbus_max_event_size(ngx_msgbus_t *bus)
 {
     return batch_max_size;
+}
+
+
+/* no batch comes with a key */
+ngx_int_t
+ngx_http_msgbus_key(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
+    ngx_str_t *body, ngx_msgbus_event_t *ev, ngx_uint_t n)
+{
+    return NGX_OK;
 }
 
 

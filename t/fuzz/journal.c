@@ -7,7 +7,7 @@
 /*
  * Whatever stands in the files of a journal, reading it touches no byte
  * outside, and what is taken for good is in itself: headers, marks, frames
- * with their records, indexes.  Crcs are made right where the lengths allow
+ * with their records, indexes, keys.  Crcs are made right where the lengths allow
  * it, or no input would get behind them.
  */
 
@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void frame(ngx_str_t *in);
 static void mend(ngx_str_t *in);
 static void index_of(ngx_str_t *in);
+static void keys_of(ngx_str_t *in);
 static ssize_t mem_pread(void *disk, int fd, void *p, size_t len,
     uint64_t offset);
 static ngx_int_t mem_size(void *disk, int fd, uint64_t *size);
@@ -35,7 +36,7 @@ static ngx_int_t mem_size(void *disk, int fd, uint64_t *size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    u_char                       kind;
+    u_char                       kind, *key;
     ngx_str_t                    in;
     ngx_msgbus_journal_mark_t    m;
     ngx_msgbus_journal_event_t   ev;
@@ -44,7 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kind = fuzz_byte(&data, &size);
     in = fuzz_copy(data, size);
 
-    switch (kind % 6) {
+    switch (kind % 7) {
 
     case 0:
         if (size >= NGX_MSGBUS_JOURNAL_HEADER) {
@@ -70,6 +71,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (ngx_msgbus_journal_record_read(&ev, in.data, size) == NGX_OK) {
             fuzz_check(ngx_msgbus_journal_record_len(&ev) <= size,
                        "a record longer than its bytes");
+
+            key = ngx_msgbus_journal_key_read(&ev);
+
+            fuzz_check(key == NULL
+                       || (key > in.data && key + NGX_MSGBUS_JOURNAL_KEY
+                                            <= in.data + size),
+                       "a key behind its record");
         }
 
         break;
@@ -81,6 +89,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 4:
         mend(&in);
         frame(&in);
+        break;
+
+    case 5:
+        keys_of(&in);
         break;
 
     default:
@@ -235,6 +247,70 @@ index_of(ngx_str_t *in)
     }
 
     ngx_msgbus_journal_index_free(&index);
+}
+
+
+/* keys that stand there alone: as many as there is room for, or not */
+static void
+keys_of(ngx_str_t *in)
+{
+    size_t                       head;
+    u_char                       name[NGX_MSGBUS_JOURNAL_KEY_NAME];
+    u_char                       key[NGX_MSGBUS_JOURNAL_KEYS_KEY];
+    uint32_t                     n;
+    ngx_int_t                    rc;
+    ngx_msgbus_disk_t            disk;
+    ngx_msgbus_journal_keys_t    keys;
+
+    if (in->len < NGX_MSGBUS_JOURNAL_KEYS_HEAD) {
+        return;
+    }
+
+    ngx_memcpy(in->data, "MSGBUSK\n", 8);
+    ngx_msgbus_journal_put(in->data + 12, 4, 1);
+    ngx_msgbus_journal_put(in->data + 16, 8, SALT);
+    ngx_msgbus_journal_put(in->data + 24, 8, OFFSET);
+
+    n = (uint32_t) ngx_msgbus_journal_get(in->data + 36, 4);
+
+    if (n < 1000) {
+        head = NGX_MSGBUS_JOURNAL_KEYS_HEAD
+               + n * NGX_MSGBUS_JOURNAL_KEYS_BLOCK;
+
+        if (head <= in->len) {
+            ngx_msgbus_journal_put(in->data + 32, 4,
+                (in->len - head) / NGX_MSGBUS_JOURNAL_KEYS_KEY);
+            ngx_msgbus_journal_put(in->data + 8, 4,
+                ngx_msgbus_journal_crc(0, in->data + 12, head - 12));
+        }
+    }
+
+    ngx_memzero(&disk, sizeof(disk));
+
+    disk.pread = mem_pread;
+    disk.disk = in;
+
+    rc = ngx_msgbus_journal_keys_load(&keys, &disk, 0, SALT, OFFSET, OFFSET,
+                                      OFFSET + in->len);
+    if (rc != NGX_OK) {
+        return;
+    }
+
+    ngx_memcpy(name, in->data + in->len - 12, 12);
+    ngx_memzero(name + 12, 4);
+
+    (void) ngx_msgbus_journal_keys_whole(&keys, &disk, 0);
+    (void) ngx_msgbus_journal_keys_may(&keys, name);
+
+    rc = ngx_msgbus_journal_keys_upto(&keys, &disk, 0, name, &n);
+
+    fuzz_check(rc == NGX_OK && n <= keys.n, "more keys than there are");
+
+    if (n) {
+        (void) ngx_msgbus_journal_keys_get(&keys, &disk, 0, n - 1, key);
+    }
+
+    ngx_msgbus_journal_keys_free(&keys);
 }
 
 

@@ -135,6 +135,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     channel.depth = 1;
     fr.ctx.pass.channel = &channel;
 
+    /* a list of channels is looked at in a room of its own */
+
+    ngx_str_null(&args.channels);
+
     rc = ngx_http_msgbus_query(&fr.request, &fr.ctx.pass, &args);
 
     expected = query_expect(&fr, prefer, n, &q, &wait, &by_header,

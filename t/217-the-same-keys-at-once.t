@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use Msgbus::Nginx;
-use Msgbus::Retry;
+use Msgbus::Retriers;
 
 
 Msgbus::Nginx->limit(150);
@@ -23,11 +23,11 @@ my $nginx = Msgbus::Nginx->new(
     location => 'location / { msgbus bus; }',
 )->start;
 
-my $retry = Msgbus::Retry->new(dir => $nginx->{dir},
-                               to  => ["127.0.0.1:$nginx->{port}"])->begin;
+my $retriers = Msgbus::Retriers->new(to => [$nginx->{port}],
+                                     dir => $nginx->{dir})->start;
 my $kills = 0;
 
-while ($retry->goes_on) {
+while ($retriers->left) {
     sleep 0.1;
 
     my @pids = $nginx->worker_pids;
@@ -38,10 +38,10 @@ while ($retry->goes_on) {
     $nginx->reload(wait => 0) if $kills % 4 == 0;
 }
 
-$retry->end->kept($nginx->client);
+my $had = $retriers->kept($nginx);
 
 cmp_ok($kills, '>=', 3, "$kills workers were killed");
-cmp_ok($retry->{saw}{replayed}, '>', 10_000, 'most posts were repeated ones');
+cmp_ok($had->{true} // 0, '>', 10_000, 'most answers were given again');
 
 $nginx->quit;
 $nginx->no_alerts(@Msgbus::Nginx::KILLED);

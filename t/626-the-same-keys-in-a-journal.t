@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 use Msgbus::Nginx;
-use Msgbus::Retry;
+use Msgbus::Retriers;
 
 
 Msgbus::Nginx->limit(240);
@@ -36,13 +36,12 @@ my $n = 0;
 # all of them at once, from the first key to the last one
 
 sub all_at_once {
-    my $retry = Msgbus::Retry->new(
-        dir => $nginx[0]{dir}, to => [map { "127.0.0.1:$_->{port}" } @nginx],
-    )->begin;
+    my $retriers = Msgbus::Retriers->new(to  => [map { $_->{port} } @nginx],
+                                         dir => $nginx[0]{dir})->start;
 
     my $turn = 0;
 
-    while ($retry->goes_on) {
+    while ($retriers->left) {
         my $nginx = $nginx[$turn++ % 2];
 
         sleep 0.3;
@@ -56,21 +55,19 @@ sub all_at_once {
         $nginx->reload(wait => 0);
     }
 
-    return $retry->end;
+    return $retriers;
 }
 
-my $first = all_at_once();
-$first->kept($nginx[0]->client);
+all_at_once()->kept($nginx[0]);
 
 for my $nginx (@nginx) {
     $nginx->stop;
     $nginx->start;
 }
 
-my $second = all_at_once();
-$second->kept($nginx[1]->client);
+my $had = all_at_once()->kept($nginx[1]);
 
-is($second->{saw}{stored} // 0, 0, 'the second time nothing is stored');
+is($had->{first} // 0, 0, 'the second time nothing is stored');
 cmp_ok($n, '>=', 2, "$n workers were killed");
 
 $_->quit for @nginx;

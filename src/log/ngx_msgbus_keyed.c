@@ -76,6 +76,8 @@ ngx_msgbus_keyed_find_locked(ngx_msgbus_log_t *log, ngx_msgbus_key_t *key,
     bucket = ngx_msgbus_keyed_bucket(log, key);
     serial = ngx_msgbus_keyed_newest(log, bucket);
 
+    /* not bounded by chance alone: so many share a bucket by a fault only */
+
     for (n = 0; serial && n < NGX_MSGBUS_HOLD_RECORDS; n++) {
 
         rec = ngx_msgbus_keyed_record(log, serial, bucket);

@@ -16,7 +16,17 @@ use Msgbus::Nginx;
 
 Msgbus::Nginx->limit(60);
 
+# the first is found by an expression without groups, before there were any
+
 my $location = q(
+    location ~ ^/WAY-plain/ {
+        msgbus bus;
+        msgbus_channel /c;
+        msgbus_park PARK;
+        error_page 503 = /busy;
+        msgbus_max_wait 20s;
+        access_log logs/access all;
+    }
     location ~ ^/(?<kind>WAY)/(.*)$ {
         msgbus bus;
         msgbus_channel /c;
@@ -32,14 +42,6 @@ my $location = q(
         add_header X-Asked "$http_user_agent $cookie_id $arg_wait $host";
         gzip on; gzip_types *; gzip_min_length 0; gzip_http_version 1.0;
         sub_filter_types *; sub_filter red blue;
-        access_log logs/access all;
-    }
-    location /WAY-plain/ {
-        msgbus bus;
-        msgbus_channel /c;
-        msgbus_park PARK;
-        error_page 503 = /busy;
-        msgbus_max_wait 20s;
         access_log logs/access all;
     }
 );

@@ -68,6 +68,7 @@ static void ngx_http_msgbus_kept_write(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_msgbus_kept_is_plain(ngx_http_request_t *r);
 static void ngx_http_msgbus_kept_plain(ngx_http_request_t *r, ngx_str_t *uri,
     ngx_str_t *args);
+static ngx_uint_t ngx_http_msgbus_kept_has_captures(ngx_http_request_t *r);
 static size_t ngx_http_msgbus_kept_captured(ngx_http_request_t *r);
 static void ngx_http_msgbus_kept_add(ngx_http_msgbus_kept_text_t *text,
     void *data, size_t len);
@@ -291,7 +292,7 @@ ngx_http_msgbus_kept_write(ngx_http_request_t *r,
 
 #if (NGX_PCRE)
 
-    if (r->ncaptures) {
+    if (ngx_http_msgbus_kept_has_captures(r)) {
         ngx_http_msgbus_kept_add(text, r->captures,
                                  r->ncaptures * sizeof(int));
         ngx_http_msgbus_kept_add(text, r->captures_data,
@@ -375,6 +376,28 @@ ngx_http_msgbus_kept_plain(ngx_http_request_t *r, ngx_str_t *uri,
         args->len = uri->data + uri->len - args->data;
         uri->len -= args->len + 1;
     }
+}
+
+
+/*
+ * Of a regular expression without groups nginx counts the match itself, but
+ * does not write down where it was: there may be no place for that, or what
+ * another one has left there.
+ */
+static ngx_uint_t
+ngx_http_msgbus_kept_has_captures(ngx_http_request_t *r)
+{
+#if (NGX_PCRE)
+
+    return r->captures && r->ncaptures > 2;
+
+#else
+
+    (void) r;
+
+    return 0;
+
+#endif
 }
 
 

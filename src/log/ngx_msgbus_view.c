@@ -442,7 +442,8 @@ ngx_msgbus_view_is_named(ngx_msgbus_log_t *log, ngx_msgbus_many_t *many,
         if (entry->slot < rec->filings
             && entry->hash == hashes[entry->slot]
             && entry->len <= rec->channel_len
-            && (entry->slot || entry->len == rec->channel_len)
+            && (entry->len == rec->channel_len
+                || (entry->slot && name[entry->len] == '/'))
             && ngx_memcmp(NGX_MSGBUS_MANY_NAME(many, entry), name, entry->len)
                == 0)
         {

@@ -7,7 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * 195;
+plan tests => repeat_each() * 213;
 
 our $i = 0;
 
@@ -214,11 +214,12 @@ If-None-Match: W/"1-6-2"
 
 === TEST 17: a name that is none, or no name at all
 --- request eval
-[map { "GET /bus/?channels=$_" } '', '/', 'a', '/a,', ',/a', '/a,,/b', '/a/', '/a%20b', '/a*', '/*/a', '*', '/a/**', '/%C3%A4', '/a+']
+[map { "GET /bus/?channels=$_" } '', '/', 'a', '/a,', ',/a', '/a,,/b', '/a/', '/a%20b', '/a*', '/*/a', '*', '/a/**', '/%C3%A4', '/a+',
+                                       '/a%', '/a%2', '/a%zz', '/a,/b%2/c', '%2', '/a,%']
 --- error_code eval
-[(400) x 14]
+[(400) x 20]
 --- response_body eval
-[('{ "message": "Invalid channel name in channels=" }') x 14]
+[('{ "message": "Invalid channel name in channels=" }') x 20]
 
 
 

@@ -7,7 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 14 - 5);
+plan tests => repeat_each() * (blocks() * 14 - 11);
 
 our $json = qr/\{"id":\d+,"user_agent":"uuid\/w","created_at":"[^"]{20}","age":\d+,"data":/;
 
@@ -185,7 +185,20 @@ f({"channel":"/c","events":[{"n":1}}]});
 
 
 
-=== TEST 10: without a callback the answer is that of a POST
+=== TEST 10: a percent sign that begins nothing is one
+--- request eval
+["GET /bus/c?method=POST&post-data={\"t\":\"50%off%2\"}&callback=f",
+ "GET /bus/c?echo=true&sort=-1&max-events=1"]
+--- error_code eval
+[200, 200]
+--- response_body_filters eval: \&::data
+--- response_body eval
+['f({});', '{"t":"50%off%2"}']
+
+
+
+
+=== TEST 11: without a callback the answer is that of a POST
 --- request
 GET /bus/c?method=POST&post-data={}
 --- error_code: 201
@@ -197,7 +210,7 @@ Content-Length: 0
 
 
 
-=== TEST 11: a POST is answered by a call, too
+=== TEST 12: a POST is answered by a call, too
 --- request eval
 ["POST /bus/c?callback=f\n{\"n\":1}", "GET /bus/c?echo=true&sort=-1&max-events=1"]
 --- error_code eval
@@ -211,7 +224,7 @@ Content-Length: 0
 
 
 
-=== TEST 12: of a POST the body counts, not post-data and method
+=== TEST 13: of a POST the body counts, not post-data and method
 --- request eval
 ["POST /bus/c?callback=f&method=GET&post-data=[2]\n[1]", "GET /bus/c?echo=true&sort=-1&max-events=1"]
 --- error_code eval
@@ -223,7 +236,7 @@ Content-Length: 0
 
 
 
-=== TEST 13: a post by GET needs something to post
+=== TEST 14: a post by GET needs something to post
 --- request eval
 ["GET /bus/quiet?method=POST&callback=f", "GET /bus/quiet?method=POST&callback=f&post-data",
  "GET /bus/quiet?method=POST&callback=f&post-data=", ::nothing()]
@@ -236,7 +249,7 @@ Content-Length: 0
 
 
 
-=== TEST 14: which is checked as the body of a POST is
+=== TEST 15: which is checked as the body of a POST is
 --- request eval
 [map({ "GET /bus/quiet?method=POST&callback=f&post-data=$_" }
      '1', '{"n":1}{}', '{"n":%ff}', '["%ff"]', '["%00"]', '["%0a"]', '[1,]'), ::nothing()]
@@ -248,7 +261,7 @@ Content-Length: 0
 
 
 
-=== TEST 15: and is no larger
+=== TEST 16: and is no larger
 --- http_config
     msgbus_zone zone=bus:1m max_event_size=1k;
     msgbus_jsonp on;
@@ -263,7 +276,7 @@ Content-Length: 0
 
 
 
-=== TEST 16: nor nested deeper
+=== TEST 17: nor nested deeper
 --- config
     location /bus/ { msgbus bus; msgbus_max_depth 2; }
 --- request eval
@@ -276,7 +289,7 @@ Content-Length: 0
 
 
 
-=== TEST 17: a callback's name is letters, digits and _, up to 255 of them
+=== TEST 18: a callback's name is letters, digits and _, up to 255 of them
 --- request eval
 [map { "GET /bus/quiet?callback=$_" } "f", "F_9", "_", "9", "%66", "a" x 255]
 --- error_code eval
@@ -287,7 +300,7 @@ Content-Length: 0
 
 
 
-=== TEST 18: any other name is refused
+=== TEST 19: any other name is refused
 --- request eval
 [map { "GET /bus/quiet?callback$_" }
      "=" . "a" x 256, "=", "", "=a.b", "=a%2Eb", "=a-b", "=a+b", "=a%20b", "=a[0]", "=a()",
@@ -302,7 +315,7 @@ Content-Length: 0
 
 
 
-=== TEST 19: before anything is stored
+=== TEST 20: before anything is stored
 --- request eval
 ["POST /bus/quiet?callback=a.b\n{}", "GET /bus/quiet?method=POST&post-data={}&callback=a.b",
  "GET /bus/quiet?method=POST&post-data={}&callback=", "POST /bus/quiet?callback=" . "a" x 256 . "\n{}",
@@ -315,7 +328,7 @@ Content-Length: 0
 
 
 
-=== TEST 20: of two callbacks the last counts
+=== TEST 21: of two callbacks the last counts
 --- request eval
 ["GET /bus/quiet?callback=a.b&callback=f", "GET /bus/quiet?callback=f&callback=a.b"]
 --- error_code eval
@@ -326,7 +339,7 @@ Content-Length: 0
 
 
 
-=== TEST 21: errors are not wrapped
+=== TEST 22: errors are not wrapped
 --- request eval
 ["GET /bus/c?callback=f&max-events=0", "GET /bus/c.d?callback=f", "POST /bus/c?callback=f\n{",
  "PUT /bus/c?callback=f\n{}", "GET /bus/c?callback=f&wait=1&sort=-1",
@@ -342,7 +355,7 @@ Content-Length: 0
 
 
 
-=== TEST 22: U+2028 and U+2029, which end a line of JavaScript, are escaped
+=== TEST 23: U+2028 and U+2029, which end a line of JavaScript, are escaped
 --- init
 ::post(["/bus/c", qq(["\xe2\x80\xa8 \xe2\x80\xa9"])])
 --- request eval
@@ -356,7 +369,7 @@ Content-Length: 0
 
 
 
-=== TEST 23: what is beside them is not
+=== TEST 24: what is beside them is not
 --- init
 ::post(["/bus/c", qq(["\xe2\x80\xa7\xe2\x80\xaa\xe2\x81\xa8\xe2\x82\xac\xc3\xa2"])])
 --- request eval
@@ -370,7 +383,7 @@ Content-Length: 0
 
 
 
-=== TEST 24: they are escaped in the poster's User-Agent as well
+=== TEST 25: they are escaped in the poster's User-Agent as well
 --- init
 ::post(["/bus/c", '[]', qq(\xe2\x80\xa8\xe2\x80\xa9 uuid/w)])
 --- request
@@ -380,7 +393,7 @@ GET /bus/c?callback=f
 
 
 
-=== TEST 25: and all over a long page
+=== TEST 26: and all over a long page
 --- init
 my $x = "\xe2\x80\xa8" x 3000; ::post(map { ["/bus/c", qq(["$x"])] } 1 .. 60)
 --- request
@@ -401,7 +414,7 @@ sub {
 
 
 
-=== TEST 26: who posts must say who it is, as for any post
+=== TEST 27: who posts must say who it is, as for any post
 --- request eval
 ["GET /bus/quiet?method=POST&post-data={}&callback=f", "POST /bus/quiet?callback=f\n{}", ::nothing()]
 --- more_headers
@@ -414,7 +427,7 @@ User-Agent: browser/1.0
 
 
 
-=== TEST 27: and have a User-Agent
+=== TEST 28: and have a User-Agent
 --- request eval
 ["GET /bus/quiet?method=POST&post-data={}&callback=f", ::nothing()]
 --- more_headers eval
@@ -427,7 +440,7 @@ User-Agent: browser/1.0
 
 
 
-=== TEST 28: where no uuid is asked for, it need not
+=== TEST 29: where no uuid is asked for, it need not
 --- config
     location /bus/ { msgbus bus; msgbus_require_uuid off; }
 --- request eval
@@ -443,7 +456,7 @@ User-Agent: browser/1.0
 
 
 
-=== TEST 29: a reader does not see what it has posted by GET
+=== TEST 30: a reader does not see what it has posted by GET
 --- request eval
 ["GET /bus/c?method=POST&post-data=[1]&callback=f", "GET /bus/c?callback=f",
  "GET /bus/c?callback=f&echo=true&sort=-1&max-events=1"]
@@ -456,7 +469,7 @@ User-Agent: browser/1.0
 
 
 
-=== TEST 30: any other method by GET is a read
+=== TEST 31: any other method by GET is a read
 --- request eval
 [map({ "GET /bus/quiet?method=$_&post-data={}&echo=true" } "post", "", "GET", "DELETE", "PUT", "POSTX"), "GET /bus/quiet?post-data={}&echo=true"]
 --- error_code eval
@@ -465,7 +478,7 @@ User-Agent: browser/1.0
 
 
 
-=== TEST 31: HEAD posts nothing
+=== TEST 32: HEAD posts nothing
 --- request eval
 ["HEAD /bus/quiet?method=POST&post-data={}&callback=f", ::nothing()]
 --- error_code eval
@@ -474,7 +487,7 @@ User-Agent: browser/1.0
 
 
 
-=== TEST 32: HEAD has the headers of the call
+=== TEST 33: HEAD has the headers of the call
 --- request
 HEAD /bus/quiet?callback=f
 --- response_headers
@@ -487,7 +500,7 @@ Msgbus-Last-Id: 0
 
 
 
-=== TEST 33: health knows no callback
+=== TEST 34: health knows no callback
 --- request
 GET /bus/health?callback=a.b&method=POST&post-data={}
 --- response_headers
@@ -499,7 +512,7 @@ OK
 
 
 
-=== TEST 34: where nobody may post, nobody may by GET
+=== TEST 35: where nobody may post, nobody may by GET
 --- config
     location /bus/ { msgbus bus; msgbus_methods read; }
 --- request eval
@@ -512,7 +525,7 @@ OK
 
 
 
-=== TEST 35: where nobody may read, a page can still post
+=== TEST 36: where nobody may read, a page can still post
 --- config
     location /bus/ { msgbus bus; msgbus_methods publish; }
 --- request eval
@@ -525,7 +538,7 @@ OK
 
 
 
-=== TEST 36: with msgbus_jsonp off a callback is ignored, a bad one too
+=== TEST 37: with msgbus_jsonp off a callback is ignored, a bad one too
 --- config
     location /bus/ { msgbus bus; msgbus_jsonp off; }
 --- init
@@ -544,7 +557,7 @@ OK
 
 
 
-=== TEST 37: and method=POST is no method
+=== TEST 38: and method=POST is no method
 --- config
     location /bus/ { msgbus bus; msgbus_jsonp off; }
 --- request eval
@@ -560,7 +573,7 @@ OK
 
 
 
-=== TEST 38: several on one connection
+=== TEST 39: several on one connection
 --- pipelined_requests eval
 ["GET /bus/quiet?callback=f", "GET /bus/quiet?callback=a.b", "GET /bus/c?method=POST&callback=f&post-data={}",
  "GET /bus/c?method=POST&callback=f", "GET /bus/quiet?callback=g"]
@@ -573,7 +586,7 @@ OK
 
 
 
-=== TEST 39: a condition does not make an error of what has been stored
+=== TEST 40: a condition does not make an error of what has been stored
 --- request eval
 ["POST /bus/c?callback=f\n[]", "GET /bus/c?method=POST&post-data=[]&callback=f", "POST /bus/c?callback=f\n[]"]
 --- more_headers eval
@@ -587,7 +600,7 @@ OK
 
 
 
-=== TEST 40: limit_except, where it is about POST, is about a post by GET
+=== TEST 41: limit_except, where it is about POST, is about a post by GET
 --- config
     location /bus/ { msgbus bus; limit_except GET { deny all; } }
 --- request eval

@@ -71,29 +71,40 @@ ngx_http_msgbus_args(ngx_http_request_t *r, ngx_http_msgbus_args_t *args)
 }
 
 
+/*
+ * As a form's: a plus is a space, one that is encoded is none.  A percent sign
+ * without two digits is one: what follows must not vanish, and be another name.
+ */
 static ngx_int_t
 ngx_http_msgbus_arg_decode(ngx_pool_t *pool, ngx_str_t *s)
 {
-    u_char  *p, *src, *dst;
+    u_char     *p, *last, *dst;
+    ngx_int_t   n;
 
     dst = ngx_pnalloc(pool, s->len);
     if (dst == NULL) {
         return NGX_ERROR;
     }
 
-    /* a plus is a space; one that is encoded is none */
-
-    for (p = s->data, src = dst; p < s->data + s->len; p++) {
-        *src++ = *p == '+' ? ' ' : *p;
-    }
-
-    src = dst;
-    p = dst;
-
-    ngx_unescape_uri(&p, &src, s->len, 0);
+    p = s->data;
+    last = p + s->len;
 
     s->data = dst;
-    s->len = p - dst;
+
+    for ( /* void */ ; p < last; p++) {
+
+        n = *p == '%' && last - p > 2 ? ngx_hextoi(p + 1, 2) : NGX_ERROR;
+
+        if (n != NGX_ERROR) {
+            *dst++ = (u_char) n;
+            p += 2;
+
+        } else {
+            *dst++ = *p == '+' ? ' ' : *p;
+        }
+    }
+
+    s->len = dst - s->data;
 
     return NGX_OK;
 }

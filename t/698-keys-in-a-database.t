@@ -1,7 +1,8 @@
 # A real database keeps an event's key from being there twice, by an index that
 # is made when it is missing, also in a collection of RSE; and where events
 # are there that keep the index from being made, keys are refused, and all
-# other events go on.
+# other events go on.  A batch of 1,000 that is sent again is answered at once,
+# also when its events have left memory.
 
 use strict;
 use warnings;
@@ -24,6 +25,27 @@ my $keys = Keys->new;
 $keys->well('keys', 1210, 'mongodb', $mongodb->uri, $mongodb->database);
 
 ok($mongodb->ask('indexes')->{msgbus_key}{unique}, 'the index is unique');
+
+{
+    my $node = $mongodb->node(size => '16m max_events=50')->start;
+
+    $mongodb->wait_until_up($node);
+
+    my $client = $node->client;
+    my @batch = ('/a', join('', map { qq({"n":$_}\n) } 1 .. 1000),
+                 'Content-Type' => 'application/x-ndjson', 'Idempotency-Key' => 'b');
+    my $first = $client->post(@batch);
+
+    is($first->status, 201, 'a batch with a key is stored');
+
+    my $again = $client->post(@batch);
+
+    is($again->status, 201, 'sent again, it is answered');
+    is($again->body, $first->body, 'by the same ids');
+    is($again->header('Idempotency-Replayed'), 'true', 'and nothing is stored');
+
+    $node->quit;
+}
 
 # somebody has dropped it, and something is there twice
 

@@ -55,8 +55,12 @@ static void ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c,
     uint64_t first, uint64_t begin);
 static void ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c,
     uint64_t first, uint64_t begin);
+static ngx_int_t ngx_msgbus_commit_known_locked(ngx_msgbus_ledger_t *c,
+    ngx_uint_t n);
 static void ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c,
     ngx_uint_t from);
+static void ngx_msgbus_commit_unsent_locked(ngx_msgbus_ledger_t *c,
+    ngx_msgbus_entry_t *e);
 
 
 ngx_msec_t
@@ -474,6 +478,7 @@ ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c, uint64_t first)
         doc->data = ev.data;
         doc->token = c->entries[i]->token;
         doc->key = ev.key;
+        doc->known.id = 0;
 
         doc->user_agent.data = p;
         p = ngx_msgbus_json_unescape(p, &ev.user_agent);
@@ -580,19 +585,51 @@ ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c, uint64_t first,
 
 /*
  * An event of the batch has a key that one has which is stored: those before it
- * are durable, it has the outcome of that one, those behind it go out again.
+ * are durable, it has the outcome of that one, and so have those behind it of
+ * which the store knows the same; the others go out again.
  */
 static void
 ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c, uint64_t first,
     uint64_t begin)
 {
-    uint64_t               id, created;
-    ngx_msgbus_entry_t    *e;
-    ngx_msgbus_refusal_t  *known;
+    ngx_uint_t  i;
 
-    known = &c->refusal;
+    i = c->refusal.index;
 
-    ngx_msgbus_commit_done(c, known->index, first, begin);
+    ngx_msgbus_commit_done(c, i, first, begin);
+
+    ngx_msgbus_ledger_lock(c);
+
+    for ( /* void */ ; i < c->n; i++) {
+
+        /* once it is settled its entry may be another's, at the next hold */
+
+        if (i % NGX_MSGBUS_HOLD_RECORDS == NGX_MSGBUS_HOLD_RECORDS - 1) {
+            ngx_msgbus_ledger_unlock(c);
+            ngx_msgbus_ledger_lock(c);
+        }
+
+        if (c->docs[i].known.id == 0
+            || ngx_msgbus_commit_known_locked(c, i) != NGX_OK)
+        {
+            ngx_msgbus_commit_unsent_locked(c, c->entries[i]);
+        }
+    }
+
+    ngx_msgbus_ledger_unlock(c);
+}
+
+
+/* NGX_OK: it is settled; NGX_AGAIN: what has its key is not in the log yet */
+static ngx_int_t
+ngx_msgbus_commit_known_locked(ngx_msgbus_ledger_t *c, ngx_uint_t n)
+{
+    uint64_t             id, created;
+    ngx_msgbus_doc_t    *doc;
+    ngx_msgbus_known_t  *known;
+
+    doc = &c->docs[n];
+    known = &doc->known;
 
     if (known->id > c->log.sh->last_id) {
 
@@ -601,30 +638,22 @@ ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c, uint64_t first,
          * is told its id is to find it in the log, as all below it.
          */
 
-        ngx_msgbus_commit_unsent(c, known->index);
         c->unsure = 1;
 
-        return;
+        return NGX_AGAIN;
     }
 
-    e = c->entries[known->index];
     id = known->id | NGX_MSGBUS_ID_REPLAYED;
     created = known->created;
 
-    if (ngx_memcmp(known->body, c->docs[known->index].key->body,
-                   NGX_MSGBUS_KEY_BODY)
-        != 0)
-    {
+    if (ngx_memcmp(known->body, doc->key->body, NGX_MSGBUS_KEY_BODY) != 0) {
         id = NGX_MSGBUS_ID_CONFLICT;
         created = 0;
     }
 
-    ngx_msgbus_ledger_lock(c);
+    ngx_msgbus_ledger_settle_locked(c, c->entries[n], id, created);
 
-    ngx_msgbus_ledger_settle_locked(c, e, id, created);
-    ngx_msgbus_ledger_unlock(c);
-
-    ngx_msgbus_commit_unsent(c, known->index + 1);
+    return NGX_OK;
 }
 
 
@@ -632,21 +661,25 @@ ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c, uint64_t first,
 static void
 ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c, ngx_uint_t from)
 {
-    ngx_uint_t           i;
-    ngx_msgbus_entry_t  *e;
+    ngx_uint_t  i;
 
     ngx_msgbus_ledger_lock(c);
 
     for (i = from; i < c->n; i++) {
-        e = c->entries[i];
-
-        if (e->cell == NGX_MSGBUS_CELL_NONE) {
-            ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
-
-        } else if (!e->doubt) {
-            e->state = NGX_MSGBUS_QUEUED;
-        }
+        ngx_msgbus_commit_unsent_locked(c, c->entries[i]);
     }
 
     ngx_msgbus_ledger_unlock(c);
+}
+
+
+static void
+ngx_msgbus_commit_unsent_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
+{
+    if (e->cell == NGX_MSGBUS_CELL_NONE) {
+        ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
+
+    } else if (!e->doubt) {
+        e->state = NGX_MSGBUS_QUEUED;
+    }
 }

@@ -107,6 +107,9 @@ ngx_int_t ngx_msgbus_mongodb_first(ngx_msgbus_db_t *db, bson_t *filter,
 uint64_t ngx_msgbus_mongodb_id(bson_iter_t *iter);
 uint64_t ngx_msgbus_mongodb_date(bson_iter_t *iter);
 
+/* the 16 of a token, or of each half of a key; NULL: it is none such */
+const uint8_t *ngx_msgbus_mongodb_bytes(bson_iter_t *iter);
+
 /* what a document says; it points into that, and its key into db */
 void ngx_msgbus_mongodb_parse(ngx_msgbus_db_t *db, const bson_t *b,
     ngx_msgbus_doc_t *doc);

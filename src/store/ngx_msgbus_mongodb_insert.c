@@ -32,7 +32,7 @@
 static ngx_int_t ngx_msgbus_mongodb_send(ngx_msgbus_db_t *db,
     ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db,
-    ngx_msgbus_doc_t *doc, ngx_msgbus_refusal_t *refusal);
+    ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_command_of(ngx_msgbus_db_t *db,
     bson_t *command, ngx_msgbus_doc_t *docs, ngx_uint_t n);
 static ngx_int_t ngx_msgbus_mongodb_too_large(ngx_msgbus_db_t *db,
@@ -48,7 +48,11 @@ static ngx_uint_t ngx_msgbus_mongodb_passes(int32_t code);
 static ngx_int_t ngx_msgbus_mongodb_not_done(ngx_msgbus_db_t *db,
     bson_error_t *error);
 static ngx_int_t ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db,
-    ngx_msgbus_key_t *key, ngx_msgbus_refusal_t *refusal);
+    ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
+static void ngx_msgbus_mongodb_asked(bson_t *filter, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n);
+static void ngx_msgbus_mongodb_has(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, const bson_t *b, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_mongodb_is_taken(ngx_msgbus_db_t *db,
     uint64_t id, ngx_msgbus_refusal_t *refusal);
 
@@ -123,7 +127,8 @@ ngx_msgbus_mongodb_send(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
     bson_destroy(&reply);
 
     if (rc == NGX_DECLINED && refusal->code == NGX_MSGBUS_DUPLICATE_KEY) {
-        rc = ngx_msgbus_mongodb_duplicate(db, &docs[refusal->index], refusal);
+        rc = ngx_msgbus_mongodb_duplicate(db, &docs[refusal->index],
+                                          n - refusal->index, refusal);
     }
 
     return rc;
@@ -131,19 +136,19 @@ ngx_msgbus_mongodb_send(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 
 
 /*
- * Of which index is the duplicate?  Where the server does not say, the key is
- * looked for first, for with it there no id will do.
+ * Of which index is the duplicate, the first one's of n?  Where the server does
+ * not say, the key is looked for first, for with it there no id will do.
  */
 static ngx_int_t
-ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *doc,
-    ngx_msgbus_refusal_t *refusal)
+ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
 {
     ngx_int_t  rc;
 
-    if (doc->key
+    if (docs->key
         && (db->pattern == NGX_MSGBUS_PATTERN_KEY || db->pattern == 0))
     {
-        rc = ngx_msgbus_mongodb_is_known(db, doc->key, refusal);
+        rc = ngx_msgbus_mongodb_is_known(db, docs, n, refusal);
 
         if (rc != NGX_OK || refusal->known
             || db->pattern == NGX_MSGBUS_PATTERN_KEY)
@@ -155,7 +160,7 @@ ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *doc,
     }
 
     return db->pattern ? NGX_DECLINED
-                       : ngx_msgbus_mongodb_is_taken(db, doc->id, refusal);
+                       : ngx_msgbus_mongodb_is_taken(db, docs->id, refusal);
 }
 
 
@@ -459,53 +464,46 @@ ngx_msgbus_mongodb_not_done(ngx_msgbus_db_t *db, bson_error_t *error)
 
 
 /*
- * The event that has a key, in refusal; refusal->known is 0: there is none that
- * a majority can read.  NGX_OK or NGX_ERROR.
+ * The events that have the keys of n, in "known" of these: a publisher that
+ * sends a batch again has all of them there, and a question for each would take
+ * longer than he waits.  refusal->known is 0: the first one has none that a
+ * majority can read.  NGX_OK or NGX_ERROR.
  */
 static ngx_int_t
-ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db, ngx_msgbus_key_t *key,
-    ngx_msgbus_refusal_t *refusal)
+ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
 {
-    bson_t             filter, opts;
-    ngx_int_t          rc;
-    bson_error_t       error;
-    const bson_t      *b;
-    mongoc_cursor_t   *cursor;
-    ngx_msgbus_doc_t   doc;
+    bson_t            filter, opts, fields;
+    ngx_int_t         rc;
+    bson_error_t      error;
+    const bson_t     *b;
+    mongoc_cursor_t  *cursor;
 
     bson_init(&filter);
     bson_init(&opts);
 
-    (void) BSON_APPEND_BINARY(&filter, "key", BSON_SUBTYPE_BINARY, key->name,
-                              NGX_MSGBUS_KEY_NAME);
-    (void) BSON_APPEND_INT64(&opts, "limit", 1);
+    ngx_msgbus_mongodb_asked(&filter, docs, n);
+
+    (void) BSON_APPEND_INT64(&opts, "limit", (int64_t) n);
+    (void) BSON_APPEND_INT64(&opts, "batchSize", (int64_t) n + 1);
     (void) BSON_APPEND_INT64(&opts, "maxTimeMS", db->patience);
+
+    (void) BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &fields);
+    (void) BSON_APPEND_INT32(&fields, "key", 1);
+    (void) BSON_APPEND_INT32(&fields, "body", 1);
+    (void) BSON_APPEND_INT32(&fields, "created_at", 1);
+    (void) BSON_APPEND_INT32(&fields, "posted_at", 1);
+    (void) bson_append_document_end(&opts, &fields);
 
     cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
                                               NULL);
     rc = NGX_OK;
 
-    if (mongoc_cursor_next(cursor, &b)) {
+    while (mongoc_cursor_next(cursor, &b)) {
+        ngx_msgbus_mongodb_has(db, docs, n, b, refusal);
+    }
 
-        ngx_msgbus_mongodb_parse(db, b, &doc);
-
-        if (doc.id) {
-            refusal->known = 1;
-            refusal->id = doc.id;
-            refusal->created = doc.created;
-
-            if (doc.key) {
-                ngx_memcpy(refusal->body, doc.key->body, NGX_MSGBUS_KEY_BODY);
-            }
-
-        } else {
-
-            /* it is no event, and has the key for ever */
-
-            refusal->final = 1;
-        }
-
-    } else if (mongoc_cursor_error(cursor, &error)) {
+    if (mongoc_cursor_error(cursor, &error)) {
         ngx_msgbus_mongodb_failed(db, error.message);
         rc = NGX_ERROR;
     }
@@ -515,6 +513,83 @@ ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db, ngx_msgbus_key_t *key,
     bson_destroy(&filter);
 
     return rc;
+}
+
+
+/* whatever has the key of one of n */
+static void
+ngx_msgbus_mongodb_asked(bson_t *filter, ngx_msgbus_doc_t *docs, ngx_uint_t n)
+{
+    bson_t       key, list;
+    uint32_t     at;
+    ngx_uint_t   i;
+    const char  *name;
+    char         digits[16];
+
+    bson_init(&list);
+
+    for (i = 0, at = 0; i < n; i++) {
+
+        if (docs[i].key) {
+            (void) bson_uint32_to_string(at++, &name, digits, sizeof(digits));
+            (void) BSON_APPEND_BINARY(&list, name, BSON_SUBTYPE_BINARY,
+                                      docs[i].key->name, NGX_MSGBUS_KEY_NAME);
+        }
+    }
+
+    (void) BSON_APPEND_DOCUMENT_BEGIN(filter, "key", &key);
+    (void) BSON_APPEND_ARRAY(&key, "$in", &list);
+    (void) bson_append_document_end(filter, &key);
+
+    bson_destroy(&list);
+}
+
+
+/* a document that has the key of one of n */
+static void
+ngx_msgbus_mongodb_has(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, const bson_t *b, ngx_msgbus_refusal_t *refusal)
+{
+    ngx_uint_t           i;
+    bson_iter_t          iter;
+    const uint8_t       *key;
+    ngx_msgbus_doc_t     doc;
+    ngx_msgbus_known_t  *known;
+
+    key = bson_iter_init_find(&iter, b, "key")
+          ? ngx_msgbus_mongodb_bytes(&iter) : NULL;
+
+    for (i = 0; key && i < n; i++) {
+
+        if (docs[i].key
+            && ngx_memcmp(docs[i].key->name, key, NGX_MSGBUS_KEY_NAME) == 0)
+        {
+            break;
+        }
+    }
+
+    if (key == NULL || i == n) {
+        return;
+    }
+
+    ngx_msgbus_mongodb_parse(db, b, &doc);
+
+    if (i == 0) {
+
+        /* what is no event has the key for ever */
+
+        refusal->known = doc.id != 0;
+        refusal->final = doc.id == 0;
+    }
+
+    known = &docs[i].known;
+
+    known->id = doc.id;
+    known->created = doc.created;
+
+    if (doc.key) {
+        ngx_memcpy(known->body, doc.key->body, NGX_MSGBUS_KEY_BODY);
+    }
 }
 
 

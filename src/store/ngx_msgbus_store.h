@@ -68,6 +68,14 @@ typedef struct {
 } ngx_msgbus_store_zone_t;
 
 
+/* an event that is stored, as far as who has its key is told of it */
+typedef struct {
+    uint64_t               id;         /* 0: there is none */
+    uint64_t               created;    /* ms since 1970 */
+    u_char                 body[NGX_MSGBUS_KEY_BODY];
+} ngx_msgbus_known_t;
+
+
 /* an event as a store has it */
 typedef struct {
     uint64_t               id;
@@ -81,6 +89,8 @@ typedef struct {
     ngx_msgbus_key_t      *key;        /* NULL: none */
     ngx_uint_t             lost;       /* ids up to an anchor's may have had
                                           events that are lost */
+    ngx_msgbus_known_t     known;      /* of an insert that was refused: what
+                                          has its key, if the store knows */
 } ngx_msgbus_doc_t;
 
 
@@ -140,10 +150,8 @@ typedef struct {
     ngx_uint_t             index;
     ngx_uint_t             final;      /* 0: its id is taken, another will do */
     ngx_uint_t             keyless;    /* the store can not take keys now */
-    ngx_uint_t             known;      /* an event with its key is stored: */
-    uint64_t               id;         /*   its id, */
-    uint64_t               created;    /*   time, ms since 1970, */
-    u_char                 body[NGX_MSGBUS_KEY_BODY];    /* and body */
+    ngx_uint_t             known;      /* an event with its key is stored, see
+                                          "known" of it */
     int32_t                code;       /* the store's own; 0: none */
     char                   text[NGX_MSGBUS_ERROR_LEN];
 } ngx_msgbus_refusal_t;
@@ -208,7 +216,9 @@ struct ngx_msgbus_store_s {
      * NGX_OK        all of them are durable
      * NGX_DECLINED  one is refused: those before it are durable, those behind
      *               it are not stored.  So is one whose key an event has that
-     *               is stored, whoever wrote that, and has not expired
+     *               is stored, whoever wrote that, and has not expired; then
+     *               "known" of it, and of those behind it, tells what has
+     *               theirs, as far as one question to the store could tell
      * NGX_ABORT     nothing is stored
      * NGX_ERROR     it is not known what is stored
      */

@@ -90,7 +90,7 @@ static void ngx_msgbus_journal_warning(void *data, const char *text);
 static ngx_int_t ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db,
     ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_journal_refused(ngx_msgbus_journal_db_t *jd,
-    ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
+    ngx_msgbus_doc_t *docs, ngx_uint_t n, ngx_msgbus_refusal_t *refusal);
 static ngx_int_t ngx_msgbus_journal_db_newest(ngx_msgbus_db_t *db,
     uint64_t *id, uint64_t *created);
 static ngx_int_t ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n,
@@ -449,7 +449,7 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
     }
 
     if (keyed) {
-        rc = ngx_msgbus_journal_refused(jd, n, refusal);
+        rc = ngx_msgbus_journal_refused(jd, docs, n, refusal);
 
         if (rc != NGX_OK) {
             return NGX_ABORT;
@@ -500,15 +500,19 @@ ngx_msgbus_journal_put_docs(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 
 
 /*
- * The first event whose key is there already: in refusal, if there is one.  An
- * insert goes well only if nobody has written since: what was not there when
- * it was asked for is not there then.  NGX_OK or NGX_ERROR.
+ * The first event whose key is there already: in refusal, if there is one; and
+ * then what has the keys of those behind it.  An insert goes well only if
+ * nobody has written since: what was not there when it was asked for is not
+ * there then.  NGX_OK or NGX_ERROR.
  */
 static ngx_int_t
-ngx_msgbus_journal_refused(ngx_msgbus_journal_db_t *jd, ngx_uint_t n,
-    ngx_msgbus_refusal_t *refusal)
+ngx_msgbus_journal_refused(ngx_msgbus_journal_db_t *jd, ngx_msgbus_doc_t *docs,
+    ngx_uint_t n, ngx_msgbus_refusal_t *refusal)
 {
+    uint64_t                     since;
     ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    ngx_msgbus_known_t          *known;
     ngx_msgbus_journal_found_t   found;
 
     if (ngx_msgbus_journal_moved(&jd->writer)
@@ -539,17 +543,44 @@ ngx_msgbus_journal_refused(ngx_msgbus_journal_db_t *jd, ngx_uint_t n,
 
     jd->writer.expects = jd->known.reader.newest;
 
-    rc = ngx_msgbus_journal_known_first(&jd->known, jd->events, n,
-                                        ngx_msgbus_journal_since(jd),
+    since = ngx_msgbus_journal_since(jd);
+
+    rc = ngx_msgbus_journal_known_first(&jd->known, jd->events, n, since,
                                         &refusal->index, &found);
-    if (rc == NGX_OK) {
-        refusal->known = 1;
-        refusal->id = found.id;
-        refusal->created = found.created;
-        ngx_memcpy(refusal->body, found.body, NGX_MSGBUS_KEY_BODY);
+    if (rc == NGX_DONE) {
+        return NGX_OK;
     }
 
-    return rc == NGX_OK || rc == NGX_DONE ? NGX_OK : NGX_ERROR;
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    refusal->known = 1;
+    i = refusal->index;
+
+    do {
+        if (rc == NGX_OK) {
+            known = &docs[i].known;
+
+            known->id = found.id;
+            known->created = found.created;
+            ngx_memcpy(known->body, found.body, NGX_MSGBUS_KEY_BODY);
+        }
+
+        /* those behind it: else a sync would be needed between each of them */
+
+        while (++i < n && docs[i].key == NULL) {
+            /* void */
+        }
+
+        if (i < n) {
+            rc = ngx_msgbus_journal_known_find(&jd->known, docs[i].key->name,
+                                               since, &found);
+        }
+
+    } while (i < n && (rc == NGX_OK || rc == NGX_DONE));
+
+    return NGX_OK;
 }
 
 

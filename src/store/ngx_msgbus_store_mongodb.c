@@ -61,7 +61,6 @@ static ngx_int_t ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id,
 static ngx_int_t ngx_msgbus_mongodb_inspect(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db,
     int32_t order);
-static const uint8_t *ngx_msgbus_mongodb_bytes(bson_iter_t *iter);
 static ngx_int_t ngx_msgbus_mongodb_touch(ngx_msgbus_db_t *db, uint64_t id,
     uint64_t now);
 static ngx_int_t ngx_msgbus_mongodb_update(ngx_msgbus_db_t *db,
@@ -578,8 +577,7 @@ ngx_msgbus_mongodb_parse(ngx_msgbus_db_t *db, const bson_t *b,
 }
 
 
-/* 16 of them, as a token has, and each half of a key; or NULL */
-static const uint8_t *
+const uint8_t *
 ngx_msgbus_mongodb_bytes(bson_iter_t *iter)
 {
     uint32_t         len;

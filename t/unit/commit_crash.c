@@ -193,6 +193,32 @@ db_connect(ngx_msgbus_db_t *db, ngx_msgbus_limits_t *limits)
 }
 
 
+/* is there an event with the key of this one? */
+static ngx_uint_t
+db_knows(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *doc)
+{
+    ngx_uint_t  k;
+
+    for (k = 0; doc->key && k < db->n; k++) {
+
+        if (db->docs[k].keyed
+            && memcmp(db->docs[k].key.name, doc->key->name,
+                      NGX_MSGBUS_KEY_NAME)
+               == 0)
+        {
+            doc->known.id = db->docs[k].id;
+            doc->known.created = CRASH_WALL;
+            memcpy(doc->known.body, db->docs[k].key.body,
+                   NGX_MSGBUS_KEY_BODY);
+
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static ngx_int_t
 db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
     ngx_msgbus_refusal_t *refusal)
@@ -210,23 +236,17 @@ db_do_insert(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs, ngx_uint_t n,
 
     for (i = 0; i < n; i++) {
 
-        for (k = 0; docs[i].key && k < db->n; k++) {
-            if (db->docs[k].keyed
-                && memcmp(db->docs[k].key.name, docs[i].key->name,
-                          NGX_MSGBUS_KEY_NAME)
-                   == 0)
-            {
-                memset(refusal, 0, sizeof(ngx_msgbus_refusal_t));
+        if (db_knows(db, &docs[i])) {
+            memset(refusal, 0, sizeof(ngx_msgbus_refusal_t));
 
-                refusal->index = i;
-                refusal->known = 1;
-                refusal->id = db->docs[k].id;
-                refusal->created = CRASH_WALL;
-                memcpy(refusal->body, db->docs[k].key.body,
-                       NGX_MSGBUS_KEY_BODY);
+            refusal->index = i;
+            refusal->known = 1;
 
-                return NGX_DECLINED;
+            while (++i < n) {
+                (void) db_knows(db, &docs[i]);
             }
+
+            return NGX_DECLINED;
         }
 
         for (k = 0; k < db->n; k++) {

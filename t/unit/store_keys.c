@@ -33,6 +33,7 @@ static void nodes(void);
 static void again(void);
 static void many(void);
 static ngx_int_t put(ngx_uint_t node, uint64_t id, const char *keys);
+static ngx_msgbus_known_t *known(void);
 static void look(ngx_uint_t node);
 static void take(void *data, ngx_msgbus_doc_t *doc);
 static void connect_node(ngx_uint_t node);
@@ -46,6 +47,7 @@ static ngx_msgbus_store_conf_t  *conf;
 static ngx_msgbus_db_t          *db[2];
 static ngx_msgbus_limits_t       limits;
 static ngx_msgbus_refusal_t      refusal;
+static ngx_msgbus_doc_t          docs[100];       /* of the last insert */
 static uint64_t                  last[2];
 static ngx_uint_t                n, keyed;
 static char                      names[EVENTS];   /* of events, in their order;
@@ -135,11 +137,11 @@ told(void)
     look(0);
 
     unit_check(put(0, 0, "A") == NGX_DECLINED && refusal.known
-               && refusal.index == 0 && refusal.id == ids[0]
-               && refusal.body[0] == 'a',
+               && refusal.index == 0 && known()->id == ids[0]
+               && known()->body[0] == 'a',
                "A is not known");
     unit_check(put(0, 0, "B") == NGX_DECLINED && refusal.known
-               && refusal.id == ids[2] && refusal.created,
+               && known()->id == ids[2] && known()->created,
                "B is not known");
     unit_check(put(0, 0, "C") == NGX_OK, "C is not inserted: %s",
                store->error(db[0]));
@@ -153,14 +155,24 @@ static void
 batches(void)
 {
     unit_check(put(0, 0, "D A E") == NGX_DECLINED && refusal.known
-               && refusal.index == 2 && refusal.id == ids[0],
+               && refusal.index == 2 && known()->id == ids[0],
                "A is not known in a batch");
     look(0);
     unit_check(n == 6 && names[4] == 'D' && names[5] == ' ',
                "%lu events, not 6", (unsigned long) n);
 
+    /* of those behind it, too, whatever stands between them */
+
+    unit_check(put(0, 0, "B YA Z") == NGX_DECLINED && refusal.known
+               && refusal.index == 0 && known()->id == ids[2],
+               "B is not known in a batch");
+    unit_check(docs[3].known.id == ids[0] && docs[3].known.created
+               && docs[3].known.body[0] == 'a' && docs[1].known.id == 0
+               && docs[2].known.id == 0 && docs[5].known.id == 0,
+               "A is not known behind B, or more than that");
+
     unit_check(put(0, 0, "FF") == NGX_DECLINED && refusal.known
-               && refusal.index == 1 && refusal.id == last[0] + 1,
+               && refusal.index == 1 && known()->id == last[0] + 1,
                "twice in a batch");
     look(0);
     unit_check(n == 7 && names[6] == 'F', "%lu events", (unsigned long) n);
@@ -184,7 +196,7 @@ nodes(void)
 
     rc = put(1, first, "G");
     unit_check(rc == NGX_DECLINED && !refusal.final, "G is there twice");
-    unit_check(!refusal.known || refusal.id == first, "another G");
+    unit_check(!refusal.known || known()->id == first, "another G");
 
     rc = put(1, first, "H");
     unit_check(rc == NGX_DECLINED && !refusal.known && !refusal.final,
@@ -192,7 +204,7 @@ nodes(void)
 
     look(1);
     unit_check(put(1, 0, "G") == NGX_DECLINED && refusal.known
-               && refusal.id == first,
+               && known()->id == first,
                "G of another node is not known");
 
     /* ids may be far apart */
@@ -204,7 +216,7 @@ nodes(void)
 
     look(0);
     unit_check(put(0, 0, "H") == NGX_DECLINED && refusal.known
-               && refusal.id == last[0],
+               && known()->id == last[0],
                "H of another node is not known");
 }
 
@@ -219,7 +231,7 @@ again(void)
     look(0);
 
     unit_check(put(0, 0, "IC") == NGX_DECLINED && refusal.known
-               && refusal.index == 1 && refusal.id == ids[3],
+               && refusal.index == 1 && known()->id == ids[3],
                "C is not known after a start");
     look(0);
 }
@@ -252,7 +264,7 @@ many(void)
         keys[1] = '\0';
 
         unit_check(put(i % 2, 0, keys) == NGX_DECLINED && refusal.known
-                   && refusal.id == ids[before + 100 * i + 50],
+                   && known()->id == ids[before + 100 * i + 50],
                    "key %s is not known", keys);
     }
 }
@@ -265,7 +277,6 @@ put(ngx_uint_t node, uint64_t id, const char *keys)
     ngx_int_t          rc;
     ngx_uint_t         i, len;
 
-    static ngx_msgbus_doc_t  docs[100];
     static ngx_msgbus_key_t  key[100];
 
     len = strlen(keys);
@@ -294,6 +305,14 @@ put(ngx_uint_t node, uint64_t id, const char *keys)
                store->error(db[node]));
 
     return rc;
+}
+
+
+/* what has the key of the one that was refused */
+static ngx_msgbus_known_t *
+known(void)
+{
+    return &docs[refusal.index].known;
 }
 
 

@@ -23,6 +23,7 @@ $fake->wait_until_up($nginx);
 my @refused = (
     ['poison', 121, {}],
     ['again', 11000, { keyPattern => { data => 1 } }],
+    ['own', 11000, { keyPattern => { key => 1 } }],
     ['unnamed', 11000, {}],
     ['later', 11602, {}],
 );
@@ -31,7 +32,7 @@ $fake->set(refused => [@refused, ['blocked', 371, {}]]);
 
 my $client = $nginx->client;
 
-for my $how (qw(poison again unnamed)) {
+for my $how (qw(poison again own unnamed)) {
     my $begin = time;
     my $r = $client->post('/a', qq({"n":"$how"}));
 
@@ -83,7 +84,7 @@ is($client->response->status, 201, 'nor one that takes no writes for a while');
 
 my ($status, $report) = $fake->health($nginx);
 
-is($report->{mongodb}{refused}, 5, 'the report counts those refused for good');
+is($report->{mongodb}{refused}, 6, 'the report counts those refused for good');
 
 my @lines = $nginx->log(0, 'warn', 'the store refuses');
 

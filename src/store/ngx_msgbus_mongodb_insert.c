@@ -159,6 +159,13 @@ ngx_msgbus_mongodb_duplicate(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
         }
     }
 
+    if (db->pattern == NGX_MSGBUS_PATTERN_KEY) {
+
+        /* somebody's own index, also of events that have none */
+
+        db->pattern = 0;
+    }
+
     return db->pattern ? NGX_DECLINED
                        : ngx_msgbus_mongodb_is_taken(db, docs->id, refusal);
 }
@@ -354,6 +361,7 @@ ngx_msgbus_mongodb_refusal(ngx_msgbus_db_t *db, bson_iter_t *iter,
             db->pattern = ngx_strcmp(name, "_id") == 0
                           ? NGX_MSGBUS_PATTERN_ID
                           : ngx_strcmp(name, "key") == 0
+                            && !bson_iter_next(&pattern)
                           ? NGX_MSGBUS_PATTERN_KEY : NGX_MSGBUS_PATTERN_OTHER;
         }
     }

@@ -402,6 +402,10 @@ spoil('mongoc is for src/store/ngx_msgbus_mongodb.h only', $log_c,
 spoil('mongoc is for src/store/ngx_msgbus_mongodb.h only', $log_c,
       $own, "$own\n#include <libmongoc-1.0/mongoc.h>");
 
+$good{'t/001-one.t'} = "plan\n";
+
+spoil('has the number of t/001-one.t', 't/001-two.t', '' => "plan\n");
+
 $good{'src/attic/ngx_msgbus_room.c'} = $good{$log_c};
 $good{config} =~ s/\n"/\n\$ngx_addon_dir\/src\/attic\/ngx_msgbus_room.c\n"/;
 

@@ -112,6 +112,8 @@ for my $way ('held', 'parked') {
     is_there("/$way-d", 'none', '    until the time is over');
 
     $_->close for @streams, @trees, @parents;
+
+    ok(defined $list->until(1, sub { $list->sum == 0 }), '    and all who left');
 }
 
 
@@ -178,6 +180,8 @@ is($list->readers('/once'), 'none', 'who does not wait is not there');
 
 
 # --- nor is who may not wait, however long his request goes on elsewhere
+
+ok(defined $list->until(1, sub { $list->sum == 0 }), 'nobody is there');
 
 my $first = stream('/few/few');
 

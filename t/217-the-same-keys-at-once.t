@@ -40,7 +40,7 @@ while ($retriers->left) {
 
 my $had = $retriers->kept($nginx);
 
-cmp_ok($kills, '>=', 3, "$kills workers were killed");
+cmp_ok($kills, '>=', 1, "$kills workers were killed");
 cmp_ok($had->{true} // 0, '>', 10_000, 'most answers were given again');
 
 $nginx->quit;

@@ -68,6 +68,17 @@ $nginx->client->post('/b', qq({"s":"@{[ 'x' x 1000 ]}"})) for 1 .. 600;
 is_again(post($nginx, 'one'), $id, 'it comes again when it has left memory');
 is(post($nginx, 'one', '{"n":2}')->status, 422, 'with another body it is refused');
 
+# a batch is another body, of which only the first line has a name that is known
+
+my $batch = $nginx->client->post('/a', qq({"n":1}\n) x 100,
+                                 'Content-Type'    => 'application/x-ndjson',
+                                 'Idempotency-Key' => '"one"');
+
+is($batch->status, 422, 'and so is a batch');
+is($batch->header('Msgbus-Stored'), 'none', '    of which nothing is stored');
+is($nginx->client->get("/a?echo=true&last-known-id=$id")->status, 204,
+   '    indeed');
+
 $nginx->quit;
 start($nginx);
 

@@ -46,6 +46,8 @@ static ngx_uint_t ngx_msgbus_commit_is_full(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e);
 static ngx_uint_t ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c,
     ngx_msgbus_entry_t *e);
+static ngx_uint_t ngx_msgbus_commit_conflicts(ngx_msgbus_ledger_t *c,
+    ngx_msgbus_entry_t *e);
 static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c);
 static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c,
     uint64_t first);
@@ -322,6 +324,11 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
         return 0;
     }
 
+    if (e->state == NGX_MSGBUS_QUEUED && ngx_msgbus_commit_conflicts(c, e)) {
+        ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
+        return 0;
+    }
+
     age = ngx_msgbus_time_monotonic() - e->posted;
 
     if (e->state == NGX_MSGBUS_SENT
@@ -353,6 +360,30 @@ ngx_msgbus_commit_wanted_locked(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 
     if (e->state == NGX_MSGBUS_QUEUED && age > c->shed) {
         ngx_msgbus_ledger_settle_locked(c, e, 0, 0);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/*
+ * Is it a further line of a batch of which one has the key of another body?
+ * Such stand together, and nothing of it is to be stored.
+ */
+static ngx_uint_t
+ngx_msgbus_commit_conflicts(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
+{
+    if (!c->conflicts) {
+        return 0;
+    }
+
+    if (!e->follows
+        || ngx_memcmp(ngx_msgbus_entry_key(e)->key.body, c->conflict,
+                      NGX_MSGBUS_KEY_BODY)
+           != 0)
+    {
+        c->conflicts = 0;
         return 0;
     }
 
@@ -649,6 +680,9 @@ ngx_msgbus_commit_known_locked(ngx_msgbus_ledger_t *c, ngx_uint_t n)
     if (ngx_memcmp(known->body, doc->key->body, NGX_MSGBUS_KEY_BODY) != 0) {
         id = NGX_MSGBUS_ID_CONFLICT;
         created = 0;
+
+        c->conflicts = 1;
+        ngx_memcpy(c->conflict, doc->key->body, NGX_MSGBUS_KEY_BODY);
     }
 
     ngx_msgbus_ledger_settle_locked(c, c->entries[n], id, created);

@@ -118,6 +118,9 @@ typedef struct {
     u_char                      *agents;   /* room for User-Agents, decoded */
     size_t                       agents_size;
 
+    u_char                       conflict[NGX_MSGBUS_KEY_BODY]; /* of a batch
+                                              that is not to be stored */
+
     uint64_t                     no_room;  /* events that the log did not take,
                                               not told of yet, */
     uint64_t                     no_room_id;    /* the last of them */
@@ -134,6 +137,7 @@ typedef struct {
                                               in the database unseen */
     unsigned                     lapsed:1; /* events may have expired unseen */
     unsigned                     seen:1;   /* readers are to be woken */
+    unsigned                     conflicts:1;  /* there is such a batch */
     unsigned                     more:1;   /* than the batch could have */
 } ngx_msgbus_ledger_t;
 

@@ -145,6 +145,7 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     e->channel_len = (uint8_t) ev->channel->name.len;
     e->doubt = 0;
     e->keyed = ev->key != NULL;
+    e->follows = 0;
 
     ngx_memcpy(e->token, token, NGX_MSGBUS_TOKEN_LEN);
 
@@ -188,6 +189,14 @@ ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p, ngx_uint_t slot,
     outcome->generation = cell->generation;
 
     return NGX_OK;
+}
+
+
+void
+ngx_msgbus_pending_follows_locked(ngx_msgbus_pending_t *p,
+    ngx_msgbus_outcome_t *outcome)
+{
+    ngx_msgbus_pending_entry(p, p->cells[outcome->cell].entry)->follows = 1;
 }
 
 

@@ -59,6 +59,7 @@ typedef struct {
     uint8_t                channel_len;
     uint8_t                doubt;      /* it was sent, and no answer came */
     uint8_t                keyed;
+    uint8_t                follows;    /* a line of a batch, not its first */
     u_char                 bytes[1];
 } ngx_msgbus_entry_t;
 
@@ -170,6 +171,13 @@ ngx_int_t ngx_msgbus_pending_init(ngx_msgbus_pending_t *p, u_char *addr,
  */
 ngx_int_t ngx_msgbus_pending_put_locked(ngx_msgbus_pending_t *p,
     ngx_uint_t slot, ngx_msgbus_event_t *ev, u_char *token, uint64_t posted,
+    ngx_msgbus_outcome_t *outcome);
+
+/*
+ * What has just been put is a further line of the batch before it, which has a
+ * key; in the same hold.
+ */
+void ngx_msgbus_pending_follows_locked(ngx_msgbus_pending_t *p,
     ngx_msgbus_outcome_t *outcome);
 
 /* bytes that an event takes */

@@ -172,6 +172,10 @@ ngx_msgbus_post_put(ngx_msgbus_posts_t *posts, ngx_msgbus_post_t *post)
             break;
         }
 
+        if (i && post->events[i].key) {
+            ngx_msgbus_pending_follows_locked(&posts->pending, outcome);
+        }
+
         ticket = &posts->tickets[outcome->cell];
         ticket->post = post;
         ticket->n = i;

@@ -127,7 +127,7 @@ TOOL_SRCS    = $(wildcard tools/journal/*.c) \
 $(BUILD)/$(TOOL): $(TOOL_SRCS) $(wildcard tools/journal/*.h \
                                           src/store/ngx_msgbus_journal*.h)
 	$(if $(CC),$(CC),gcc) -W -Wall -Wno-unused-parameter $(CC_OPT) \
-	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules os/unix) \
+	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules event/quic os/unix) \
 	    -I$(BUILD) -Isrc/base -Isrc/store $(TOOL_SRCS) $(LD_OPT) -lyajl -o $@
 
 install: all

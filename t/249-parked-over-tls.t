@@ -107,7 +107,13 @@ SKIP: {
     my $bytes = ($nginx->memory($worker, 'RssAnon') - $before) * 1024 / $n;
 
     diag(sprintf '%.0f bytes', $bytes);
-    cmp_ok($bytes, '<', 15_000, 'one takes less than 15,000 bytes, most TLS\'s');
+    # a connection that nginx keeps alive takes 14.3 KB, and 15.2 from 1.26 on
+
+    my $name = $ENV{TEST_NGINX_BINARY} // 'nginx';
+    my ($minor) = `$name -v 2>&1` =~ m{/1\.(\d+)};
+    my $limit = $minor < 26 ? 15_000 : 16_200;
+
+    cmp_ok($bytes, '<', $limit, "one takes less than $limit bytes, most TLS's");
 }
 
 # they get what comes, long-polls too

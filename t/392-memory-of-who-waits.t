@@ -26,7 +26,7 @@ sub bytes {
     # what is parked is little, beside what has been a request before
 
     my $n = $pools =~ /park/ ? 2_000 : 500;
-    my $first = $n / 4;
+    my $first = 400;
 
     my $nginx = Msgbus::Nginx->new(
         http     => 'msgbus_zone zone=bus:1m;' . ($pools =~ /park/ ? $pools
@@ -38,8 +38,15 @@ sub bytes {
 
     my ($worker) = $nginx->worker_pids;
     my $memory = sub { $nginx->memory($worker, 'RssAnon') * 1024 };
+
+    # they come at once, as many as ever have a request at a time, which the
+    # allocator does not give back
+
+    $nginx->stop_worker($worker);
+
     my @held = map { $open->($nginx) } 1 .. $first;
 
+    kill CONT => $worker;
     $nginx->wait_for_readers($first);
     sleep 0.1;
 

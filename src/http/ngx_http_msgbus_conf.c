@@ -46,6 +46,8 @@ static ngx_uint_t ngx_http_msgbus_arg(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
 static char *ngx_http_msgbus_set_handler(ngx_conf_t *cf,
     ngx_http_handler_pt handler);
+static char *ngx_http_msgbus_conf_time(ngx_conf_t *cf, const char *name,
+    ngx_int_t max, ngx_msec_t *time);
 
 
 void *
@@ -776,40 +778,18 @@ ngx_http_msgbus_conf_park(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_msgbus_loc_conf_t  *lcf = conf;
 
-    char       *rv;
-    ngx_int_t   after;
-    ngx_str_t  *value, s;
+    char  *rv;
 
     rv = ngx_conf_set_flag_slot(cf, cmd, conf);
 
-    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+    if (rv != NGX_CONF_OK) {
         return rv;
     }
 
-    value = cf->args->elts;
-    s = value[2];
+    /* who is not parked is not parked after a time */
 
-    if (!lcf->park || ngx_strncmp(s.data, "after=", sizeof("after=") - 1) != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[2]);
-        return NGX_CONF_ERROR;
-    }
-
-    s.data += sizeof("after=") - 1;
-    s.len -= sizeof("after=") - 1;
-
-    after = ngx_parse_time(&s, 0);
-
-    if (after == NGX_ERROR || after == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value of \"%V\"",
-                           &value[2]);
-        return NGX_CONF_ERROR;
-    }
-
-    lcf->park_after = after;
-
-    return NGX_CONF_OK;
+    return ngx_http_msgbus_conf_time(cf, lcf->park ? "after=" : NULL,
+                                     NGX_MAX_INT_T_VALUE, &lcf->park_after);
 }
 
 
@@ -819,37 +799,57 @@ ngx_http_msgbus_conf_max_waiters(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_msgbus_loc_conf_t  *lcf = conf;
 
-    char       *rv;
-    ngx_int_t   retry;
-    ngx_str_t  *value, s;
+    char  *rv;
 
     rv = ngx_conf_set_num_slot(cf, cmd, conf);
 
-    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+    if (rv != NGX_CONF_OK) {
         return rv;
+    }
+
+    return ngx_http_msgbus_conf_time(cf, "retry=", NGX_HTTP_MSGBUS_RETRY,
+                                     &lcf->retry);
+}
+
+
+/*
+ * A directive's second argument, if there is one: a time by this name, "x=",
+ * from 1 ms to max.  NULL in place of the name: there must be none.
+ */
+static char *
+ngx_http_msgbus_conf_time(ngx_conf_t *cf, const char *name, ngx_int_t max,
+    ngx_msec_t *time)
+{
+    size_t      len;
+    ngx_int_t   ms;
+    ngx_str_t  *value, s;
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
     }
 
     value = cf->args->elts;
     s = value[2];
+    len = name ? ngx_strlen(name) : 0;
 
-    if (ngx_strncmp(s.data, "retry=", sizeof("retry=") - 1) != 0) {
+    if (name == NULL || ngx_strncmp(s.data, name, len) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
                            &value[2]);
         return NGX_CONF_ERROR;
     }
 
-    s.data += sizeof("retry=") - 1;
-    s.len -= sizeof("retry=") - 1;
+    s.data += len;
+    s.len -= len;
 
-    retry = ngx_parse_time(&s, 0);
+    ms = ngx_parse_time(&s, 0);
 
-    if (retry == NGX_ERROR || retry == 0 || retry > NGX_HTTP_MSGBUS_RETRY) {
+    if (ms <= 0 || ms > max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value of \"%V\"",
                            &value[2]);
         return NGX_CONF_ERROR;
     }
 
-    lcf->retry = retry;
+    *time = (ngx_msec_t) ms;
 
     return NGX_CONF_OK;
 }

@@ -109,6 +109,7 @@ for my $way ('held', 'parked') {
     my @latest = map { poll("/$way/$way-d?wait=1&last-known-id=latest") } 1 .. 2;
 
     is_there("/$way-d", '2 0 0 0', '    a channel without events');
+    sleep 1;
     is_there("/$way-d", 'none', '    until the time is over');
 
     $_->close for @streams, @trees, @parents;

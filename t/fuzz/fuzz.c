@@ -295,70 +295,52 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 }
 
 
-/*
- * Of what is no %XX nginx drops the percent sign when the first digit is
- * wrong, and all three when the second one is.
- */
-void
-ngx_unescape_uri(u_char **dst, u_char **src, size_t size, ngx_uint_t type)
+ngx_int_t
+ngx_hextoi(u_char *line, size_t n)
 {
-    u_char  *d, *s, *last;
+    int        digit;
+    ngx_int_t  value;
 
-    fuzz_check(type == 0, "no stand-in for this way to decode");
+    fuzz_check(n > 0 && n < 16, "no stand-in for %lu digits",
+               (unsigned long) n);
 
-    d = *dst;
-    s = *src;
-    last = s + size;
+    for (value = 0; n--; line++) {
+        digit = fuzz_hex(*line);
 
-    while (s < last) {
-
-        if (*s != '%') {
-            *d++ = *s++;
-            continue;
+        if (digit < 0) {
+            return NGX_ERROR;
         }
 
-        if (++s == last || fuzz_hex(*s) < 0) {
-            continue;
-        }
-
-        if (++s == last) {
-            break;
-        }
-
-        if (fuzz_hex(*s) >= 0) {
-            *d++ = (u_char) (fuzz_hex(s[-1]) * 16 + fuzz_hex(*s));
-        }
-
-        s++;
+        value = value * 16 + digit;
     }
 
-    *dst = d;
-    *src = s;
+    return value;
 }
 
 
+/* what is no %XX stays as it is */
 ngx_str_t
 fuzz_decode(const u_char *p, size_t len)
 {
     size_t     i;
-    u_char    *dst, *src;
-    ngx_str_t  s, plain;
-
-    plain = fuzz_copy(p, len);
-
-    for (i = 0; i < len; i++) {
-        if (plain.data[i] == '+') {
-            plain.data[i] = ' ';
-        }
-    }
+    ngx_str_t  s;
 
     s.data = fuzz_alloc(len);
-    dst = s.data;
-    src = plain.data;
+    s.len = 0;
 
-    ngx_unescape_uri(&dst, &src, len, 0);
+    for (i = 0; i < len; i++) {
 
-    s.len = dst - s.data;
+        if (p[i] == '%' && i + 2 < len && fuzz_hex(p[i + 1]) >= 0
+            && fuzz_hex(p[i + 2]) >= 0)
+        {
+            s.data[s.len++] = (u_char) (fuzz_hex(p[i + 1]) * 16
+                                        + fuzz_hex(p[i + 2]));
+            i += 2;
+
+        } else {
+            s.data[s.len++] = p[i] == '+' ? ' ' : p[i];
+        }
+    }
 
     return s;
 }

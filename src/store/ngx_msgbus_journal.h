@@ -157,7 +157,13 @@ ngx_int_t ngx_msgbus_journal_flush(ngx_msgbus_journal_t *j, ngx_uint_t now);
  * Else it is let go.
  */
 ngx_int_t ngx_msgbus_journal_enter(ngx_msgbus_journal_t *j);
-void ngx_msgbus_journal_leave(ngx_msgbus_journal_t *j);
+
+/*
+ * Lets the lock go; where there are other writers what is not synced is synced
+ * first.  NGX_OK, or NGX_ERROR: that failed, and so did the new file in its
+ * place; what is not synced is in memory alone until the next enter().
+ */
+ngx_int_t ngx_msgbus_journal_leave(ngx_msgbus_journal_t *j);
 
 /* tells others that there is one more writer; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_msgbus_journal_join(ngx_msgbus_journal_t *j);

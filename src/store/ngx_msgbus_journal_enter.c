@@ -245,10 +245,13 @@ ngx_msgbus_journal_started(ngx_msgbus_journal_t *j)
 }
 
 
-void
+ngx_int_t
 ngx_msgbus_journal_leave(ngx_msgbus_journal_t *j)
 {
-    uint64_t  now;
+    uint64_t   now;
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
 
     if (j->at.offset != j->durable.offset && !j->failed) {
 
@@ -260,13 +263,26 @@ ngx_msgbus_journal_leave(ngx_msgbus_journal_t *j)
 
             /* who comes next would take what is not synced for lost */
 
-            if (ngx_msgbus_journal_sync(j) == NGX_OK) {
+            rc = ngx_msgbus_journal_sync(j);
+
+            if (rc == NGX_OK) {
                 (void) ngx_msgbus_journal_publish(j, 0);
+
+            } else {
+
+                /*
+                 * What it has left of the file is for nobody to see: others
+                 * would take it for damage.
+                 */
+
+                rc = ngx_msgbus_journal_heal(j);
             }
         }
     }
 
     j->disk->unlock(j->disk->disk, j->lock_fd);
+
+    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -39,6 +39,8 @@ static ngx_int_t ngx_msgbus_journal_new_bytes(ngx_msgbus_journal_t *j,
     uint64_t base, ngx_uint_t type);
 static ngx_int_t ngx_msgbus_journal_new_header(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_new_t *n, ngx_msgbus_journal_place_t *cut);
+static ngx_int_t ngx_msgbus_journal_new_sequence(ngx_msgbus_journal_t *j,
+    ngx_msgbus_journal_new_t *n);
 static void ngx_msgbus_journal_new_frame(ngx_msgbus_journal_new_t *n,
     ngx_msgbus_journal_frame_t *f);
 static ngx_int_t ngx_msgbus_journal_new_file(ngx_msgbus_journal_t *j,
@@ -211,7 +213,38 @@ ngx_msgbus_journal_new_header(ngx_msgbus_journal_t *j,
                | (j->conf.sync ? NGX_MSGBUS_JOURNAL_LAZY : 0);
     ngx_memcpy(h->boot, j->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN);
 
-    return NGX_OK;
+    return j->mark.flags & NGX_MSGBUS_JOURNAL_DIRTY
+           ? ngx_msgbus_journal_new_sequence(j, n) : NGX_OK;
+}
+
+
+/*
+ * Others may have failed, too, since the mark says that something is half
+ * done, and what they named may still be there: no number is used twice.
+ */
+static ngx_int_t
+ngx_msgbus_journal_new_sequence(ngx_msgbus_journal_t *j,
+    ngx_msgbus_journal_new_t *n)
+{
+    ngx_int_t                  rc;
+    ngx_msgbus_journal_list_t  list;
+
+    ngx_memzero(&list, sizeof(ngx_msgbus_journal_list_t));
+
+    rc = ngx_msgbus_journal_list(j->disk, j->folder, &list);
+
+    if (rc != NGX_OK) {
+        ngx_msgbus_journal_error(j->error, ngx_errno, "can not read",
+                                 j->conf.path);
+
+    } else if (list.n) {
+        n->header.sequence = ngx_max(n->header.sequence,
+                                     list.elts[list.n - 1].sequence + 1);
+    }
+
+    ngx_msgbus_journal_list_free(&list);
+
+    return rc;
 }
 
 

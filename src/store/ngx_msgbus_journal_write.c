@@ -124,12 +124,12 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
     if (events[0].id <= j->at.id
         || (j->expects && j->expects != j->at.id))
     {
-        ngx_msgbus_journal_leave(j);
+        (void) ngx_msgbus_journal_leave(j);
         return NGX_DECLINED;
     }
 
     if (ngx_msgbus_journal_weigh(j, events, n, &f, &keyed) != NGX_OK) {
-        ngx_msgbus_journal_leave(j);
+        (void) ngx_msgbus_journal_leave(j);
         return NGX_ABORT;
     }
 
@@ -137,14 +137,14 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
     j->want = 0;
 
     if (rc != NGX_OK) {
-        ngx_msgbus_journal_leave(j);
+        (void) ngx_msgbus_journal_leave(j);
         return NGX_ABORT;
     }
 
     rc = ngx_msgbus_journal_append(j, &f, events);
 
     if (rc == NGX_DECLINED) {
-        ngx_msgbus_journal_leave(j);
+        (void) ngx_msgbus_journal_leave(j);
         return NGX_ABORT;
     }
 
@@ -176,7 +176,12 @@ ngx_msgbus_journal_insert(ngx_msgbus_journal_t *j,
         rc = ngx_msgbus_journal_heal(j);
     }
 
-    ngx_msgbus_journal_leave(j);
+    if (ngx_msgbus_journal_leave(j) != NGX_OK) {
+
+        /* nobody is told of what is in memory alone */
+
+        rc = NGX_ERROR;
+    }
 
     return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }
@@ -450,11 +455,7 @@ ngx_msgbus_journal_look(ngx_msgbus_journal_t *j)
 
     rc = ngx_msgbus_journal_enter(j);
 
-    if (rc == NGX_OK) {
-        ngx_msgbus_journal_leave(j);
-    }
-
-    return rc;
+    return rc == NGX_OK ? ngx_msgbus_journal_leave(j) : rc;
 }
 
 
@@ -503,7 +504,9 @@ ngx_msgbus_journal_flush(ngx_msgbus_journal_t *j, ngx_uint_t now)
         }
     }
 
-    ngx_msgbus_journal_leave(j);
+    if (ngx_msgbus_journal_leave(j) != NGX_OK) {
+        rc = NGX_ERROR;
+    }
 
     return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }
@@ -545,7 +548,9 @@ ngx_msgbus_journal_stop(ngx_msgbus_journal_t *j)
         rc = ngx_msgbus_journal_heal(j);
     }
 
-    ngx_msgbus_journal_leave(j);
+    if (ngx_msgbus_journal_leave(j) != NGX_OK) {
+        rc = NGX_ERROR;
+    }
 
     return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }

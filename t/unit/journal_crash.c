@@ -61,6 +61,11 @@ static void check_room(void);
 static ngx_int_t sync_fails(void *data, int fd);
 static void check_apart(void);
 static ngx_int_t lock_taken(void *data, int fd, ngx_uint_t how);
+static void check_leave(void);
+static ngx_int_t rename_fails(void *data, int folder, const char *from,
+    const char *to);
+static void check_numbers(void);
+static ngx_int_t unlink_fails(void *data, int folder, const char *name);
 static void forge(void);
 static void history(void);
 static void step(void);
@@ -114,6 +119,9 @@ static jmp_buf                    death;
 static u_char                     text[1024];
 static u_char                     forged[8 * 65];
 static ngx_uint_t                 fail_sync;
+static ngx_uint_t                 fail_rename;
+static ngx_uint_t                 fail_named;
+static ngx_uint_t                 fail_unlink;
 static ngx_uint_t                 taken;
 static int                        taken_fd;
 
@@ -147,6 +155,8 @@ main(int argc, char **argv)
 
     if (ngx_msgbus_journal_left_out == 0) {
         check_apart();
+        check_leave();
+        check_numbers();
     }
 
     while (points < want) {
@@ -369,6 +379,165 @@ lock_taken(void *data, int fd, ngx_uint_t how)
     }
 
     return calls[0].lock(data, fd, how);
+}
+
+
+/*
+ * Where there are other writers, what is not synced is synced before the lock
+ * is let go.  When that fails all goes to a new file at once, for nobody may
+ * look at what is left of the old one; and when that fails too, nobody is told
+ * that the event is there.
+ */
+static void
+check_leave(void)
+{
+    uint64_t                     lost;
+    ngx_msgbus_disk_t            failing;
+    ngx_msgbus_journal_t         j, other;
+    ngx_msgbus_journal_event_t   ev;
+
+    failing = calls[0];
+    failing.datasync = sync_fails;
+    failing.rename = rename_fails;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &failing) == NGX_OK
+               && ngx_msgbus_journal_open(&other, &conf, &calls[0]) == NGX_OK
+               && ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    memset(&ev, 0, sizeof(ev));
+    ev.data.data = text;
+    ev.data.len = 10;
+
+    ev.id = j.at.id + 1;
+    fail_sync = 1;
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK
+               && fail_sync == 0,
+               "not inserted: %s", j.error);
+
+    unit_check(!j.failed && j.healed == 1 && j.durable.id == ev.id,
+               "told of, and left in a file that is not to be trusted");
+
+    ev.id = j.at.id + 1;
+    fail_sync = 1;
+    fail_rename = 1;
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_ERROR
+               && fail_sync == 0 && fail_rename == 0,
+               "told of, and in memory alone");
+
+    unit_check(read_all(&disks[0], &lost) == NGX_AGAIN,
+               "others read what a failed sync has left");
+
+    unit_check(ngx_msgbus_journal_look(&j) == NGX_OK
+               && !j.failed && j.healed == 2
+               && ngx_msgbus_journal_look(&other) == NGX_OK
+               && other.at.id == ev.id,
+               "not made good: %s", other.error);
+
+    ngx_msgbus_journal_close(&other);
+    (void) ngx_msgbus_journal_stop(&j);
+    ngx_msgbus_journal_close(&j);
+}
+
+
+static ngx_int_t
+rename_fails(void *data, int folder, const char *from, const char *to)
+{
+    if (fail_rename) {
+        fail_rename--;
+        ngx_set_errno(EIO);
+
+        return NGX_ERROR;
+    }
+
+    if (fail_named && calls[0].rename(data, folder, from, to) == NGX_OK) {
+
+        /* it is said to have failed, and has not */
+
+        fail_named--;
+        fail_unlink = 2;
+        ngx_set_errno(EIO);
+
+        return NGX_ERROR;
+    }
+
+    return calls[0].rename(data, folder, from, to);
+}
+
+
+/* Two writers fail to begin a segment, in turn: no two have one number. */
+static void
+check_numbers(void)
+{
+    uint64_t                     sequence;
+    ngx_msgbus_disk_t            failing;
+    ngx_msgbus_journal_t         j, other, next;
+    ngx_msgbus_journal_event_t   ev;
+
+    failing = calls[0];
+    failing.rename = rename_fails;
+    failing.unlink = unlink_fails;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &failing) == NGX_OK
+               && ngx_msgbus_journal_open(&other, &conf, &failing) == NGX_OK
+               && ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    memset(&ev, 0, sizeof(ev));
+    ev.data.data = text;
+    ev.data.len = 10;
+
+    ev.id = j.at.id + 1;
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    /* there is no room for another one */
+
+    sequence = j.header.sequence;
+    j.header.size = j.at.offset;
+    ev.id = j.at.id + 1;
+    fail_named = 1;
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_ABORT,
+               "inserted, and there is no segment for it");
+
+    fail_named = 1;
+
+    unit_check(ngx_msgbus_journal_look(&other) == NGX_ERROR
+               && fail_named == 0 && fail_unlink == 0,
+               "settled, without a segment");
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    unit_check(j.header.sequence == sequence + 3,
+               "segment %" PRIu64 " is there twice", j.header.sequence);
+
+    unit_check(ngx_msgbus_journal_open(&next, &conf, &calls[0]) == NGX_OK
+               && ngx_msgbus_journal_look(&next) == NGX_OK
+               && next.at.id == ev.id,
+               "not what was written: %s", next.error);
+
+    ngx_msgbus_journal_close(&next);
+    ngx_msgbus_journal_close(&other);
+    (void) ngx_msgbus_journal_stop(&j);
+    ngx_msgbus_journal_close(&j);
+}
+
+
+static ngx_int_t
+unlink_fails(void *data, int folder, const char *name)
+{
+    if (fail_unlink) {
+        fail_unlink--;
+        ngx_set_errno(EIO);
+
+        return NGX_ERROR;
+    }
+
+    return calls[0].unlink(data, folder, name);
 }
 
 
@@ -714,7 +883,10 @@ told(ngx_uint_t w, ngx_uint_t from, ngx_int_t rc)
         }
     }
 
-    if (!j->known || conf.sync == 0) {
+    if (!j->known || conf.sync == 0 || (disk->destroyed && j->failed)) {
+
+        /* what only this process has is not on any disk */
+
         asked_from = nevents;
         return;
     }

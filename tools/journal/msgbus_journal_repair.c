@@ -410,7 +410,9 @@ hole(copy_t *c, uint64_t base, ngx_uint_t type)
             rc = ngx_msgbus_journal_move(j, &j->at, base, type);
         }
 
-        ngx_msgbus_journal_leave(j);
+        if (ngx_msgbus_journal_leave(j) != NGX_OK) {
+            rc = NGX_ERROR;
+        }
     }
 
     if (rc != NGX_OK) {

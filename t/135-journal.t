@@ -76,12 +76,7 @@ for my $lines ('', 'sync 1s;', 'sync off;') {
     is($next, $ids[2] + 1, 'with the next id after the last');
     $all .= " $next\[4]";
 
-    my $pid = $nginx->{pid};
-
-    kill KILL => $pid, $nginx->child_pids;
-    waitpid $pid, 0;
-    delete $nginx->{pid};
-
+    $nginx->crash;
     $client = start($nginx)->client;
 
     my $r = $client->get("/a?echo=true&last-known-id=$ids[0]");

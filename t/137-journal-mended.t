@@ -32,28 +32,6 @@ sub start {
     return $nginx->client;
 }
 
-sub killed {
-    my ($nginx) = @_;
-
-    my $pid = $nginx->{pid};
-
-    # the master first: it would begin others
-
-    kill STOP => $pid;
-
-    my @pids = $nginx->child_pids;
-
-    kill KILL => @pids, $pid;
-    waitpid $pid, 0;
-    delete $nginx->{pid};
-
-    $nginx->until(5, 'the end of all workers', sub {
-        return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
-    });
-
-    return;
-}
-
 sub have {
     my ($client) = @_;
 
@@ -140,7 +118,7 @@ for my $way (@ways) {
               1 .. 150;
 
     if ($killed) {
-        killed($nginx);
+        $nginx->crash;
     } else {
         $nginx->quit;
     }

@@ -37,27 +37,6 @@ sub start {
     return $nginx->client;
 }
 
-sub killed {
-    my $pid = $nginx->{pid};
-
-    # the master first: it would begin others
-
-    kill STOP => $pid;
-
-    my @pids = $nginx->child_pids;
-
-    kill KILL => @pids, $pid;
-    waitpid $pid, 0;
-    delete $nginx->{pid};
-
-    $nginx->until(5, 'the end of all workers', sub {
-        return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
-    });
-
-    return;
-}
-
-
 # a bit in the last event of all
 
 sub spoil {
@@ -89,7 +68,7 @@ for (1, 2) {
     push @ids, map { $client->post('/a', "[$_]")->id } 1 .. 3;
     push @lost, pop @ids;
 
-    killed();
+    $nginx->crash;
     spoil();
     system("$tool repair $folder >/dev/null 2>&1");
 }

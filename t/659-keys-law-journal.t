@@ -47,21 +47,7 @@ while ($retriers->left && $kills < 8) {
 
     sleep rand 0.2;
 
-    my $pid = $nginx->{pid};
-
-    # the master first: it would begin others
-
-    kill STOP => $pid;
-
-    my @pids = $nginx->child_pids;
-
-    kill KILL => @pids, $pid;
-    waitpid $pid, 0;
-    delete $nginx->{pid};
-
-    $nginx->until(5, 'the end of all workers', sub {
-        return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
-    });
+    $nginx->crash;
 
     $nginx->start;
     $kills++;

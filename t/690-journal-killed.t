@@ -53,21 +53,7 @@ for my $i (1 .. $kills) {
         sleep rand 0.3;
     }
 
-    my $pid = $nginx->{pid};
-
-    # the master first: it would begin others
-
-    kill STOP => $pid;
-
-    my @pids = $nginx->child_pids;
-
-    kill KILL => @pids, $pid;
-    waitpid $pid, 0;
-    delete $nginx->{pid};
-
-    $nginx->until(5, 'the end of all workers', sub {
-        return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
-    });
+    $nginx->crash;
 
     my $port = $nginx->{port};
 

@@ -363,6 +363,31 @@ sub kill_worker {
 }
 
 
+# Murder of all of it, the master and the workers.  Comes back when all are gone.
+
+sub crash {
+    my ($self) = @_;
+
+    my $pid = $self->{pid};
+
+    # the master first: it would begin others
+
+    kill STOP => $pid;
+
+    my @pids = $self->child_pids;
+
+    kill KILL => @pids, $pid;
+    waitpid $pid, 0;
+    delete $self->{pid};
+
+    $self->until(5, 'the end of all workers', sub {
+        return !grep { !is_gone($_) } @pids;
+    });
+
+    return;
+}
+
+
 # Comes back when it stands still: until then it could still take connections.
 
 sub stop_worker {

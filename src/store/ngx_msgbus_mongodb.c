@@ -858,6 +858,25 @@ ngx_msgbus_mongodb_writes(ngx_msgbus_db_t *db, bson_t *command)
 }
 
 
+ngx_int_t
+ngx_msgbus_mongodb_read_end(ngx_msgbus_db_t *db, mongoc_cursor_t *cursor)
+{
+    ngx_int_t     rc;
+    bson_error_t  error;
+
+    rc = NGX_OK;
+
+    if (mongoc_cursor_error(cursor, &error)) {
+        ngx_msgbus_mongodb_failed(db, error.message);
+        rc = NGX_ERROR;
+    }
+
+    mongoc_cursor_destroy(cursor);
+
+    return rc;
+}
+
+
 void
 ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text)
 {

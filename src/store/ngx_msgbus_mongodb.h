@@ -123,6 +123,13 @@ void ngx_msgbus_mongodb_parse(ngx_msgbus_db_t *db, const bson_t *b,
  */
 bool ngx_msgbus_mongodb_writes(ngx_msgbus_db_t *db, bson_t *command);
 
+/*
+ * Ends a cursor that was read.  NGX_OK; NGX_ERROR: it has failed on the way,
+ * and the text is there for error().
+ */
+ngx_int_t ngx_msgbus_mongodb_read_end(ngx_msgbus_db_t *db,
+    mongoc_cursor_t *cursor);
+
 /* keeps an error's text for error() */
 void ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text);
 

@@ -483,7 +483,6 @@ ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 {
     bson_t            filter, opts, fields;
     ngx_int_t         rc;
-    bson_error_t      error;
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
@@ -505,18 +504,13 @@ ngx_msgbus_mongodb_is_known(ngx_msgbus_db_t *db, ngx_msgbus_doc_t *docs,
 
     cursor = mongoc_collection_find_with_opts(db->events, &filter, &opts,
                                               NULL);
-    rc = NGX_OK;
 
     while (mongoc_cursor_next(cursor, &b)) {
         ngx_msgbus_mongodb_has(db, docs, n, b, refusal);
     }
 
-    if (mongoc_cursor_error(cursor, &error)) {
-        ngx_msgbus_mongodb_failed(db, error.message);
-        rc = NGX_ERROR;
-    }
+    rc = ngx_msgbus_mongodb_read_end(db, cursor);
 
-    mongoc_cursor_destroy(cursor);
     bson_destroy(&opts);
     bson_destroy(&filter);
 

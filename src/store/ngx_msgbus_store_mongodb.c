@@ -224,7 +224,6 @@ ngx_msgbus_mongodb_first_of(ngx_msgbus_db_t *db, bson_t *filter,
     int64_t           n;
     ngx_int_t         rc;
     bson_iter_t       iter;
-    bson_error_t      error;
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
@@ -271,12 +270,10 @@ ngx_msgbus_mongodb_first_of(ngx_msgbus_db_t *db, bson_t *filter,
         rc = NGX_AGAIN;
     }
 
-    if (mongoc_cursor_error(cursor, &error)) {
-        ngx_msgbus_mongodb_failed(db, error.message);
+    if (ngx_msgbus_mongodb_read_end(db, cursor) != NGX_OK) {
         rc = NGX_ERROR;
     }
 
-    mongoc_cursor_destroy(cursor);
     bson_destroy(&opts);
 
     return rc;
@@ -345,7 +342,6 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
 {
     bson_t             filter, opts, sub;
     ngx_int_t          n, odd;
-    bson_error_t       error;
     const bson_t      *b;
     mongoc_cursor_t   *cursor;
     ngx_msgbus_doc_t   doc;
@@ -397,12 +393,10 @@ ngx_msgbus_mongodb_after(ngx_msgbus_db_t *db, uint64_t id, ngx_uint_t max,
         n = NGX_ERROR;
     }
 
-    if (mongoc_cursor_error(cursor, &error)) {
-        ngx_msgbus_mongodb_failed(db, error.message);
+    if (ngx_msgbus_mongodb_read_end(db, cursor) != NGX_OK) {
         n = NGX_ERROR;
     }
 
-    mongoc_cursor_destroy(cursor);
     bson_destroy(&opts);
     bson_destroy(&filter);
 
@@ -446,7 +440,6 @@ ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db, int32_t order)
     uint64_t          id;
     ngx_int_t         rc;
     bson_iter_t       iter;
-    bson_error_t      error;
     const bson_t     *b;
     mongoc_cursor_t  *cursor;
 
@@ -486,14 +479,8 @@ ngx_msgbus_mongodb_inspect_end(ngx_msgbus_db_t *db, int32_t order)
         break;
     }
 
-    rc = NGX_OK;
+    rc = ngx_msgbus_mongodb_read_end(db, cursor);
 
-    if (mongoc_cursor_error(cursor, &error)) {
-        ngx_msgbus_mongodb_failed(db, error.message);
-        rc = NGX_ERROR;
-    }
-
-    mongoc_cursor_destroy(cursor);
     bson_destroy(&opts);
     bson_destroy(&filter);
 

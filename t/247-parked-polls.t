@@ -278,6 +278,12 @@ SKIP: {
 
 # its client leaves; its worker does
 
+# the line of the last, the 302nd of its connection, comes behind its answer
+
+$nginx->until(5, 'the last line of it', sub {
+    return (lines())[-1] =~ m{/on-plain/x\?.*\|302\|1\|[\d.]+$};
+});
+
 my $n = lines();
 
 ask($client, "/on/x?last-known-id=$id&wait=20");

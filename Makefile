@@ -320,14 +320,14 @@ help:
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested, and
-#:                   that each room of src/ is where docs/design.md says
+#:                   that each room of src/ is where docs/dev/design.md says
 #: make house        draw who includes whom: docs/house.svg
 #: make bench        the bus on many servers beside the module: makes
-#:                   docs/benchmarks.md, in a quarter of an hour; RESUME=1 goes
-#:                   on with a run that was interrupted
+#:                   bench/results/benchmarks.md, in a quarter of an hour;
+#:                   RESUME=1 goes on with a run that was interrupted
 #: make bench-full   SYSTEM="Tornado Motor": 20 to 2000 requests/s, 40 minutes;
 #:                   STORE=fake for the fake database; STEP=200 SECONDS=10
-#: make bench-report docs/benchmarks.md again, of the last run
+#: make bench-report bench/results/benchmarks.md again, of the last run
 #: make bench-quick  the module beside nginx's own ceiling, BASE=FILE: and beside
 #:                   another build of it; QUICK_OPTS=--instructions;
 #:                   bench-mongodb: with a MongoDB below the bus

@@ -1,4 +1,4 @@
-# What stands in a store of an Idempotency-Key, byte for byte as docs/api.md has
+# What stands in a store of an Idempotency-Key, byte for byte as docs/http-api.md has
 # it: it stays there, and must be the same for all versions.
 
 use strict;

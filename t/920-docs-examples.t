@@ -23,8 +23,8 @@ Msgbus::Nginx->limit(180);
 my $examples = Msgbus::Examples->new;
 
 $examples->document($_)
-    for qw( README.md docs/api.md docs/directives.md docs/operations.md
-            docs/recipes.md docs/rse.md );
+    for qw( README.md docs/http-api.md docs/directives.md docs/operations.md
+            docs/howto.md docs/rse.md );
 
 
 # each directive has an example

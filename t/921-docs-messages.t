@@ -1,6 +1,6 @@
 # Each line that the module can write into the error log is explained in
 # docs/operations.md, with its level, and each message of an error in
-# docs/api.md; and those documents know of no others.
+# docs/http-api.md; and those documents know of no others.
 
 use strict;
 use warnings;
@@ -119,18 +119,18 @@ for my $said (sort keys %row) {
 
 # --- errors
 
-my $api = slurp('docs/api.md');
+my $api = slurp('docs/http-api.md');
 
 my ($table) = $api =~ /^## Errors\n(.*?)^## /ms;
 my %known = map { $_ => 1 } $table =~ /`([^`]+)`/g;
 
 for my $text (sort keys %message) {
-    ok($known{$text}, "docs/api.md has the error: $text");
+    ok($known{$text}, "docs/http-api.md has the error: $text");
 }
 
 for my $format (sort keys %numbered) {
     ok(scalar(grep { /^$numbered{$format}$/ } keys %known),
-       "docs/api.md has the error: $format");
+       "docs/http-api.md has the error: $format");
 }
 
 my $sources = join '', map { slurp($_) } glob 'src/*/*.c';

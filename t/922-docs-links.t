@@ -43,7 +43,8 @@ sub anchors {
 
 my %anchors;
 
-for my $file ('README.md', glob 'docs/*.md') {
+for my $file (glob '*.md docs/*.md docs/*/*.md bench/*.md bench/*/*.md
+                   findings/*.md') {
     my $text = slurp($file);
     my ($folder) = $file =~ m{^(.*/)};
 
@@ -58,7 +59,7 @@ for my $file ('README.md', glob 'docs/*.md') {
 
         my $target = $path eq '' ? $file : ($folder // '') . $path;
 
-        1 while $target =~ s{[^/]+/\.\./}{};
+        1 while $target =~ s{(?!\.\./)[^/]+/\.\./}{};
 
         if (! -e $target) {
             fail("$file: $link");

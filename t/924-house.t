@@ -1,4 +1,4 @@
-# The picture of docs/design.md is that of the sources, and its table names each
+# The picture of docs/dev/design.md is that of the sources, and its table names each
 # room; tools/house, which makes the one and looks after both, sees what changes.
 
 use strict;
@@ -15,7 +15,7 @@ use Msgbus::Spoiled;
 
 my $tool = abs_path("$FindBin::Bin/../tools/house");
 
-is(`'$tool' --check 2>&1`, '', 'docs/house.svg and docs/design.md are of src/');
+is(`'$tool' --check 2>&1`, '', 'docs/house.svg and docs/dev/design.md are of src/');
 is($?, 0, 'and the tool says so by its exit status');
 
 
@@ -23,7 +23,7 @@ is($?, 0, 'and the tool says so by its exit status');
 
 my $bus_c = 'src/bus/ngx_msgbus_bus.c';
 my $http_c = 'src/http/ngx_http_msgbus_read.c';
-my $page = 'docs/design.md';
+my $page = 'docs/dev/design.md';
 
 my %good = (
     'src/base/ngx_msgbus_time.h' => '',

@@ -5,7 +5,8 @@
 
 
 /*
- * The arguments of a read and its Prefer headers mean what docs/api.md says.
+ * The arguments of a read and its Prefer headers mean what docs/http-api.md
+ * says.
  *
  * The input is lines: first the limits, a byte each; then the query string;
  * then the values of Prefer headers.

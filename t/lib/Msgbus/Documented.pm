@@ -75,12 +75,12 @@ sub blocks {
 }
 
 
-# The first configuration below a heading of docs/recipes.md.
+# The first configuration below a heading of docs/howto.md.
 
 sub recipe {
     my ($class, $heading, %o) = @_;
 
-    my $file = 'docs/recipes.md';
+    my $file = 'docs/howto.md';
 
     my ($block) = grep { $_->[3] eq $heading && $_->[1] eq 'nginx' }
                   blocks($file)

@@ -2,7 +2,7 @@ package Msgbus::Examples;
 
 # Runs the examples of a document: each must answer what the document says.
 #
-#     Msgbus::Examples->new->document('docs/api.md');
+#     Msgbus::Examples->new->document('docs/http-api.md');
 #
 # How they are written there:
 #

@@ -17,6 +17,11 @@ PORT        ?= 8080
 TESTS       ?= $(sort $(wildcard t/*.t))
 PROVE_OPTS  ?=
 
+# test files that run at the same time; t/testrules.yml says which run alone
+TEST_JOBS   ?= 1
+PROVE        = $(if $(filter-out 1,$(TEST_JOBS)),-j$(TEST_JOBS) --exec tools/test-slot) \
+               $(PROVE_OPTS)
+
 # not empty: a warning is an error, as in our own CI.  Another compiler has
 # other warnings, and they are not to stop a user's build.
 WERROR      ?=
@@ -185,7 +190,7 @@ endif
 	@$(TEST_ENV) && \
 	    TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
 	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) \
-	    prove $(PROVE_OPTS) $(TESTS)
+	    prove $(PROVE) $(TESTS)
 
 # with libraries and proxies of others; what cannot be made here is told
 
@@ -197,7 +202,7 @@ check-clients:
 	@$(TEST_ENV) && \
 	    TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
 	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) \
-	    MSGBUS_CLIENTS="$(CLIENTS)" prove $(PROVE_OPTS) t/452-*.t t/clients/*.t
+	    MSGBUS_CLIENTS="$(CLIENTS)" prove $(PROVE) t/452-*.t t/clients/*.t
 
 # nginx stays the distribution's: the module alone is compiled with them
 
@@ -206,7 +211,7 @@ asan: test-deps
 	@$(MAKE) --no-print-directory all BUILD=build/asan LD_OPT="-fPIC $(SANITIZE_LD)" \
 	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(SANITIZE)"
 	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
-	    tools/checked-prove asan build/asan $(NGINX) $(PROVE_OPTS) $(ASAN_TESTS)
+	    tools/checked-prove asan build/asan $(NGINX) $(PROVE) $(ASAN_TESTS)
 
 # all that waits, held, and parked as soon as it may be
 
@@ -222,7 +227,7 @@ test-push: test-deps
 	           TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) && \
 	    for park in off "on after=1ms"; do \
 	        echo "test-push: msgbus_park $$park"; \
-	        TEST_NGINX_PARK="$$park" prove $(PROVE_OPTS) $(PUSH_TESTS) || exit 1; \
+	        TEST_NGINX_PARK="$$park" prove $(PROVE) $(PUSH_TESTS) || exit 1; \
 	    done
 
 # as asan; where there is a store, threads run beside the event loop
@@ -232,7 +237,7 @@ tsan: test-deps
 	@$(MAKE) --no-print-directory all BUILD=build/tsan LD_OPT="-fPIC $(TSAN_LD)" \
 	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(TSAN)"
 	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
-	    tools/checked-prove tsan build/tsan $(NGINX) $(PROVE_OPTS) $(TSAN_TESTS)
+	    tools/checked-prove tsan build/tsan $(NGINX) $(PROVE) $(TSAN_TESTS)
 
 valgrind: TIMEOUT = 30
 valgrind: CHOICE = $(VALGRIND_TESTS)
@@ -240,7 +245,7 @@ valgrind: test-deps
 	@tools/deps valgrind
 	@$(MAKE) --no-print-directory all
 	@$(TEST_ENV) && \
-	    tools/checked-prove valgrind $(BUILD) $(NGINX) $(PROVE_OPTS) $(VALGRIND_TESTS)
+	    tools/checked-prove valgrind $(BUILD) $(NGINX) $(PROVE) $(VALGRIND_TESTS)
 
 # bash has a variable SECONDS of its own: the environment's does not count
 
@@ -311,7 +316,8 @@ help:
 #:                   build/msgbus-journal
 #: make run          install what is missing, build, run a bus to try on PORT
 #: make test         install what is missing, build, check, run all tests
-#:                   TESTS="t/a.t t/b.t" a choice, PROVE_OPTS=-v options
+#:                   TESTS="t/a.t t/b.t" a choice, PROVE_OPTS=-v options,
+#:                   TEST_JOBS=2 two files at a time
 #: make test-push    run those about whoever waits twice, parked and held;
 #:                   PUSH_TESTS="..." a choice
 #: make install      put the module where nginx looks for it (DESTDIR), and

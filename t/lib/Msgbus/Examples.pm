@@ -13,15 +13,16 @@ package Msgbus::Examples;
 #   one asks is the test's own, and empty too, and /etc/nginx is the test's
 #   folder, as t/lib/Msgbus/Documented.pm says.  A MongoDB is given to new(), as
 #   mongodb => Msgbus::Mongodb, and emptied; else nobody answers at its URI.
-# - A ```sh block holds commands behind "$ " (behind "> " where one goes on in
-#   the next line), each followed by what it prints.  It talks to the nginx of
-#   the last ```nginx block above.  Blocks run in the order of the document.
+# - A ```sh block is what a reader pastes into a shell: commands, no prompt.  What
+#   they print is in a ```text block behind it; without one they print nothing.
+#   They talk to the nginx of the last ```nginx block above, and all of them up
+#   to the next one are run by one shell: a variable stays.
 # - What differs from run to run is made equal on both sides: times, ages, the
 #   versions of nginx and curl, and ids that come from the clock, which must
 #   be the same in the same places; of a MongoDB its URI, version and latency,
 #   the driver's words for an error, and the warning of a server for tests.
 # - "make ..." is looked up in the Makefile, and what would change the machine
-#   is not run.  Any other command is run.
+#   is not run.  Any other command is run, and must succeed.
 #
 # There are no other blocks: what is not run does not stand as an example.
 
@@ -37,35 +38,6 @@ use Msgbus::Memcached;
 
 # what is not run
 my $changes_machine = qr{^(?:sudo )?(?:apt-get install|apt install|git clone) };
-
-
-# --- the documents
-
-# [command, output] of each command in a block
-
-sub commands {
-    my ($text) = @_;
-
-    my @commands;
-
-    for my $line (split /^/, $text) {
-
-        if ($line =~ /^\$ (.*)$/s) {
-            push @commands, [$1, ''];
-
-        } elsif (@commands && $commands[-1][1] eq '' && $line =~ /^> (.*)$/s) {
-            $commands[-1][0] .= $1;
-
-        } elsif (@commands) {
-            $commands[-1][1] .= $line;
-
-        } else {
-            return;
-        }
-    }
-
-    return @commands;
-}
 
 
 # --- comparing
@@ -155,46 +127,59 @@ sub start {
 }
 
 
-# the commands of a block, in one shell
+# the commands of a block, but for those that would change the machine
 
-sub run {
-    my ($self, $where, $text) = @_;
+sub commands {
+    my ($where, $text) = @_;
 
-    my $nginx = $self->{nginx};
-    my @commands = commands($text);
+    my $commands = '';
 
-    ok(scalar @commands, "$where: there are commands") or return;
+    for my $line (split /^/, $text) {
 
-    my $script = '';
-    my @expected;
+        if ($line =~ $changes_machine) {
+            pass("$where: not run: $line");
 
-    for my $c (@commands) {
-        my ($command, $output) = @$c;
-
-        chomp $command;
-
-        if ($command =~ $changes_machine) {
-            pass("$where: not run: $command");
-            next;
-        }
-
-        if ($command =~ /^(?:sudo )?make\b(.*)/) {
+        } elsif ($line =~ /^(?:sudo )?make\b(.*)/) {
             for my $word (split ' ', $1) {
                 my $name = $word =~ /^(\w+)=/ ? qr/\b$1\b/ : qr/^$word:/m;
                 like($makefile, $name, "$where: the Makefile has $word");
             }
 
+        } else {
+            $commands .= $line;
+        }
+    }
+
+    return $commands;
+}
+
+
+# the blocks since the last nginx, in one shell
+
+sub run {
+    my ($self) = @_;
+
+    my $nginx = $self->{nginx};
+    my $script = '';
+    my @expected;
+
+    for my $block (@{ delete $self->{blocks} // [] }) {
+        my ($where, $text, $output) = @$block;
+        my $commands = commands($where, $text);
+
+        if ($commands !~ /\S/) {
+            is($output, '', "$where: nothing is printed by nothing");
             next;
         }
 
-        $script .= "$command\nprintf '\\n=== %s ===\\n' \$?\n";
-        push @expected, [$command, $output];
+        $script .= "${commands}printf '\\n=== end ===\\n'\n";
+        push @expected, [$where, $commands, $output];
     }
 
     return if !@expected;
 
     if (!$nginx) {
-        fail("$where: there is an nginx to talk to");
+        fail("$expected[0][0]: there is an nginx to talk to");
         return;
     }
 
@@ -209,7 +194,7 @@ sub run {
     print $out "my_nginx() { ",
                $ENV{TEST_NGINX_BINARY} || 'PATH=$PATH:/usr/sbin nginx',
                " -c '$nginx->{dir}/nginx.conf' \"\$@\"; }\n",
-               "set -o pipefail\n$script";
+               "set -e -o pipefail\n$script";
 
     close $out or die "script: $!\n";
 
@@ -219,17 +204,20 @@ sub run {
               ('*', $nginx->{dir}, $nginx->{dir}, 'UTC', 'C');
 
     my $got = `bash '$nginx->{dir}/script' 2> '$nginx->{dir}/script.err'`;
-    my @got = $got =~ /\G(.*?)\n=== (\d+) ===\n/gs;
+    my $status = $?;
+    my @got = $got =~ /\G(.*?)\n=== end ===\n/gs;
 
     for my $e (@expected) {
-        my ($command, $output) = @$e;
-        my ($printed, $status) = splice @got, 0, 2;
+        my ($where, $commands, $output) = @$e;
+        my $printed = shift @got;
 
-        is(equalize($printed // 'nothing: the shell has ended',
+        is(equalize($printed // 'nothing: a command has failed',
                     $self->{ids_seen}),
-           equalize($output, $self->{ids_said}), "$where: $command");
-        is($status, 0, "$where: its exit status");
+           equalize($output, $self->{ids_said}), "$where: $commands");
     }
+
+    is($status, 0, "$expected[-1][0]: all commands up to here succeed")
+        || diag(Msgbus::Nginx::slurp("$nginx->{dir}/script.err"));
 
     return;
 }
@@ -241,16 +229,23 @@ sub document {
     my %seen = (nginx => 0, sh => 0);
 
     delete $self->{nginx};
+    delete $self->{blocks};
+
+    my $last = '';
 
     for my $block (Msgbus::Documented::blocks($file)) {
         my ($line, $language, $text) = @$block;
         my $where = "$file:$line";
 
         if ($language eq 'nginx') {
+            $self->run;
             $self->start($file, $where, $text);
 
         } elsif ($language eq 'sh') {
-            $self->run($where, $text);
+            push @{ $self->{blocks} }, [$where, $text, ''];
+
+        } elsif ($language eq 'text' && $last eq 'sh') {
+            $self->{blocks}[-1][2] = $text;
 
         } else {
             fail("$where: a block \"$language\", which nothing runs");
@@ -258,7 +253,10 @@ sub document {
         }
 
         $seen{$language}++;
+        $last = $language;
     }
+
+    $self->run;
 
     ok($seen{$_}, "$file: has examples of $_") for sort keys %seen;
 

@@ -26,6 +26,13 @@ PROVE        = $(if $(filter-out 1,$(TEST_JOBS)),-j$(TEST_JOBS) --exec tools/tes
 # other warnings, and they are not to stop a user's build.
 WERROR      ?=
 
+# no: a module without the store in MongoDB, and without its libraries
+MONGODB     ?= yes
+
+ifneq ($(filter no off 0,$(MONGODB)),)
+MSGBUS_WITHOUT_MONGODB = 1
+endif
+
 # those of TESTS that run nginx; and some that go through most of the module,
 # for valgrind is 10 times slower and hides nginx's processes from the others;
 # and what a worker's thread, which is there with a MongoDB, meets of all sorts
@@ -61,7 +68,8 @@ endif
 
 # Debian's nginx is in /usr/sbin, which not every user's path has
 export PATH := $(PATH):/usr/sbin:/sbin
-export NGINX_SRC NGINX_FLAGS PORT BUILD CC CC_OPT LD_OPT WERROR
+export NGINX_SRC NGINX_FLAGS PORT BUILD CC CC_OPT LD_OPT WERROR \
+       MSGBUS_WITHOUT_MONGODB
 
 # nginx itself reads $NGINX: the sockets it inherits at a binary upgrade
 unexport NGINX
@@ -73,7 +81,11 @@ ifeq ($(NGINX_SRC),/usr/share/nginx/src)
 DEPS         = nginx nginx-dev
 endif
 
-DEPS        += gcc libc6-dev make libyajl-dev libmongoc-dev pkg-config curl
+DEPS        += gcc libc6-dev make libyajl-dev curl
+
+ifeq ($(MSGBUS_WITHOUT_MONGODB),)
+DEPS        += libmongoc-dev pkg-config
+endif
 
 # the Perl ones are what Test::Nginx needs; what only some of the tests need,
 # a browser or a database, tools/test-deps knows of each
@@ -356,4 +368,5 @@ help:
 #: NGINX=nginx       the nginx that runs, and
 #: NGINX_SRC=...     its sources, with NGINX_FLAGS=... for their configure;
 #:                   Debian's own, from nginx-dev, when not said
+#: MONGODB=no        a module without the store in MongoDB, and its libraries
 #: CC=clang          another compiler; WERROR=1: its warnings are errors

@@ -1,7 +1,8 @@
 # A module that is built with --with-compat alone, which an nginx with HTTP/2
 # and TLS takes, is right there; one that is built into nginx has its filters
 # where they work; and what a newer compiler warns of does not stop a user's
-# build, but our own.
+# build, but our own.  One that is built without MongoDB needs no library for
+# it, has memory and journals, and says what it can not do.
 
 use strict;
 use warnings;
@@ -39,16 +40,28 @@ open my $out, '>', "$apart/warns.h" or die "$apart/warns.h: $!\n";
 print $out "#warning this is a warning\n";
 close $out;
 
-delete @ENV{qw( MAKEFLAGS MAKELEVEL MFLAGS CC )};
+delete @ENV{qw( MAKEFLAGS MAKELEVEL MFLAGS CC MSGBUS_WITHOUT_MONGODB )};
+
+# what would find libmongoc, and is not asked
+
+mkdir "$apart/bin";
+open $out, '>', "$apart/bin/pkg-config" or die "$apart/bin: $!\n";
+print $out "#!/bin/sh\ntouch $apart/asked\nexit 1\n";
+close $out;
+chmod 0755, "$apart/bin/pkg-config";
+
+my $path = $ENV{PATH};
 
 
 sub build {
     my (@more) = @_;
 
     my @command = ('make', '-C', $root, '--no-print-directory', 'all',
-                   'BUILD=build/apart', "NGINX_SRC=$apart",
+                   'BUILD=build/apart', 'MONGODB=no', "NGINX_SRC=$apart",
                    'NGINX_FLAGS=--with-compat', 'LD_OPT=-fPIC',
                    "CC_OPT=-O0 -fPIC -include $apart/warns.h", @more);
+
+    local $ENV{PATH} = "$apart/bin:$path";
 
     open my $pipe, '-|', 'sh -c \'exec "$@" 2>&1\' sh '
                          . join ' ', map { "'$_'" } @command
@@ -77,6 +90,16 @@ is($rc, 0, 'else it does not')
 like($said, qr/warning: #warning this is a warning/, '    but is shown');
 
 
+# --- without MongoDB
+
+my @needs = `ldd '$built'` =~ /^\s*(\S+)/mg;
+
+ok(!-e "$apart/asked", 'without MongoDB, nobody asks where libmongoc is');
+is($?, 0, 'the module\'s libraries are all there');
+is(join(' ', grep { /mongo|bson|sasl|ssl|krb5|icu|snappy|zstd/ } @needs), '',
+   '    and no libmongoc, no libbson, and none that those need');
+
+
 # --- built in
 
 # nginx's own filters begin a list each, which forgets what stood there: a
@@ -86,6 +109,8 @@ my $in = File::Temp::tempdir('in-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 
 $said = `cd '$apart' && ./configure --builddir='$in' --add-module='$root' 2>&1`;
 is($?, 0, 'nginx is configured with the module in it') || diag($said);
+
+like($said, qr/ \+ ngx_http_msgbus_module was configured/, '    and says so');
 
 my ($modules) = Msgbus::Nginx::slurp("$in/ngx_modules.c")
                 =~ /ngx_module_t \*ngx_modules\[\] = \{(.*?)\}/s;
@@ -105,8 +130,10 @@ $ENV{TEST_NGINX_LOAD_MODULES} = $built;
 
 my $nginx = Msgbus::Nginx->new(
     http     => 'msgbus_zone zone=bus:2m first_id=1;
+                 msgbus_zone zone=kept:2m store=disk;
                  msgbus_require_uuid off;',
     location => 'location /    { msgbus bus; msgbus_ping 200ms; }
+                 location /kept/ { msgbus kept; }
                  location /key { msgbus_auth_prefix token_;
                                  return 200 "$msgbus_auth_key"; }',
 );
@@ -117,6 +144,7 @@ system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=bus"
        . " -keyout $dir/key -out $dir/crt 2> /dev/null") == 0
     or die "openssl failed\n";
 
+$nginx->{http} .= "msgbus_journal disk { path $dir/disk; sync off; }";
 $nginx->{http} .= "ssl_certificate $dir/crt; ssl_certificate_key $dir/key;";
 $nginx->{listen} = [ "127.0.0.1:$ports[0] http2",
                      "127.0.0.1:$ports[1] ssl http2" ];
@@ -148,7 +176,32 @@ is($client->get('/key', 'X-Auth-Token' => $token)->body,
    join('-', map { sprintf '%02X', ord } split //, sha512("token_$token")),
    'a long token is hashed, though nginx was configured without SSL');
 
+is($client->post('/kept/c', '{"n":1}')->status, 201, 'a journal takes events');
+$nginx->quit;
+$nginx->start;
+like($nginx->client(agent => 'reader')->get('/kept/c')->body, qr/"data":\{"n":1\}/,
+     '    and has them when nginx was stopped and started');
 $nginx->quit;
 $nginx->no_alerts;
+
+
+# --- and a database
+
+$nginx->{http} .= "\n    msgbus_mongodb main {\n uri mongodb://127.0.0.1:1/;\n }";
+$nginx->configure;
+
+my $binary = $ENV{TEST_NGINX_BINARY} || 'nginx';
+
+$said = `'$binary' -t -p '$dir/' -c '$dir/nginx.conf' 2>&1`;
+
+isnt($?, 0, 'a database does not go');
+like($said, qr/\[emerg\].*? "msgbus_mongodb" is not in this build of the (?x:
+               )module, which was made with MSGBUS_WITHOUT_MONGODB (?x:
+               )in \S+nginx\.conf:(\d+)$/m, '    which is said');
+
+my ($line) = $said =~ /nginx\.conf:(\d+)/;
+
+like((split /\n/, Msgbus::Nginx::slurp("$dir/nginx.conf"))[($line // 1) - 1],
+     qr/^ *msgbus_mongodb main/, '    with the line of the block');
 
 done_testing;

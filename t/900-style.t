@@ -438,7 +438,7 @@ spoil("there is no src/http/ngx_http_msgbus_gone.c", 'config',
       'ngx_module_deps', "ngx_msgbus_http=\"\n gone\"\nngx_module_deps");
 spoil("there is no src/log/ngx_msgbus_log.c, or it is named twice", 'config',
       "\\\n\"\n", "\\\n\"\nngx_msgbus_log=\"log\"\n");
-spoil('longer than 130 lines', 'config', "\n", "\n" x 130);
+spoil('longer than 150 lines', 'config', "\n", "\n" x 150);
 
 
 # each header by itself

@@ -41,6 +41,15 @@ ngx_http_msgbus_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_msgbus_store_conf_t     **store;
     ngx_http_msgbus_store_ctx_t   ctx;
 
+    ctx.block = cmd->post;
+
+    if (ctx.block->kind->check == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is not in this build of the module, which "
+                           "was made with MSGBUS_WITHOUT_MONGODB", &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
     value = cf->args->elts;
 
     if (ngx_http_msgbus_store_name(cf, cmd, &mcf->stores, &value[1])
@@ -48,8 +57,6 @@ ngx_http_msgbus_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     {
         return NGX_CONF_ERROR;
     }
-
-    ctx.block = cmd->post;
 
     ctx.conf = ngx_pcalloc(cf->pool, ctx.block->size);
     if (ctx.conf == NULL) {

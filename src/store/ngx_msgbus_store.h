@@ -177,7 +177,8 @@ struct ngx_msgbus_store_s {
     /*
      * Checks a configuration, and fills conf->shown from the pool.  NULL, or
      * what is wrong, in a static buffer.  May both be the same store?  They
-     * connect to nothing.  In the master.
+     * connect to nothing.  In the master.  NULL in place of check(): this build
+     * is without the kind, which has a name only.
      */
     const char          *(*check)(ngx_msgbus_store_conf_t *conf,
                                   ngx_pool_t *pool);

@@ -1,7 +1,7 @@
 # Every example in the documents runs, and answers what the document says.
 #
 # t/lib/Msgbus/Examples.pm says how examples are written there, and what is
-# made equal.  Those of docs/mongodb.md, which need one, are run by
+# made equal.  Those of docs/mongodb.md, which need a database, are run by
 # t/660-docs-mongodb.t.
 
 use strict;
@@ -22,9 +22,22 @@ Msgbus::Nginx->limit(180);
 
 my $examples = Msgbus::Examples->new;
 
-$examples->document($_)
-    for qw( README.md docs/http-api.md docs/directives.md docs/operations.md
-            docs/howto.md docs/rse.md );
+my @pages = qw( README.md docs/directives.md docs/howto.md docs/http-api.md
+                docs/install.md docs/operations.md docs/rse.md docs/security.md );
+
+$examples->document($_) for @pages;
+
+
+# and no other page has some that nobody runs
+
+my %run = map { $_ => 1 } @pages, 'docs/mongodb.md';
+
+for my $page (glob '*.md docs/*.md docs/*/*.md') {
+    next if $run{$page};
+
+    ok(Msgbus::Documented::document($page) !~ /^```sh$/m,
+       "$page: has no command that is not run");
+}
 
 
 # each directive has an example

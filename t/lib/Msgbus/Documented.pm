@@ -26,6 +26,7 @@ use Msgbus::Nginx;
 our @ISA = qw( Msgbus::Nginx );
 
 my $root = Cwd::abs_path(dirname(__FILE__) . '/../../..');
+my $debian = '/usr/lib/nginx/modules';
 
 
 # The whole of a document.
@@ -72,6 +73,21 @@ sub blocks {
     push @blocks, [$block->[0], 'that does not end', '', ''] if $block;
 
     return @blocks;
+}
+
+
+# Debian's modules fit Debian's nginx: is there one that a configuration needs?
+
+sub lacks {
+    my ($text) = @_;
+
+    my ($name) = $text =~ m{^load_module modules/(ngx_http_js_module)\.so;}m
+        or return;
+
+    return $name if ! -e "$debian/$name.so" || $ENV{TEST_NGINX_BINARY}
+                    && $ENV{TEST_NGINX_BINARY} ne '/usr/sbin/nginx';
+
+    return;
 }
 
 
@@ -132,12 +148,25 @@ sub configure {
         $conf = $self->name_database($conf);
     }
 
+    # a file of docs/examples is where the document has it copied to
+
+    for my $name ($conf =~ m{^\s*js_import\s.*/(\w+\.js);}mg) {
+        my $text = Msgbus::Nginx::slurp("$root/docs/examples/$name");
+
+        open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
+        print $out $text;
+        close $out or die "$dir/$name: $!\n";
+    }
+
     # the document's folders and users are not ours
+
+    my $load = '';
 
     my $temp = join '', map { "${_}_temp_path $dir/$_;\n" }
                qw( client_body proxy fastcgi uwsgi scgi );
 
     if ($conf =~ /^events\b/m) {
+        $load = $1 if $conf =~ m{^load_module modules/(ngx_http_js_module.so;)}m;
         $conf =~ s/^(?:load_module|user|worker_processes|pid|error_log)\s.*;//gm;
         $conf =~ s/^http \{\n/http {\naccess_log off;\n$temp/m
             or die "no http {} beside events {}\n";
@@ -152,7 +181,7 @@ sub configure {
                "worker_processes $self->{workers};\n",
                "error_log $dir/error.log info;\n",
                (map { "load_module $_;\n" } Msgbus::Nginx::modules()),
-               $conf;
+               $load && "load_module $debian/$load\n", $conf;
 
     close $out or die "$dir/nginx.conf: $!\n";
 

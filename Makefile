@@ -326,7 +326,8 @@ help:
 
 #: make              build the module: build/ngx_http_msgbus_module.so, and
 #:                   build/msgbus-journal
-#: make run          install what is missing, build, run a bus to try on PORT
+#: make run          install what is missing, build, run a bus to try on PORT,
+#:                   with a page that shows it live
 #: make test         install what is missing, build, check, run all tests
 #:                   TESTS="t/a.t t/b.t" a choice, PROVE_OPTS=-v options,
 #:                   TEST_JOBS=2 two files at a time

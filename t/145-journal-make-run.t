@@ -4,37 +4,23 @@
 use strict;
 use warnings;
 
-use File::Temp;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Time::HiRes qw(sleep);
 
 use Msgbus::Client;
 use Msgbus::Nginx;
+use Msgbus::Run;
 
 
-my $root = "$FindBin::Bin/..";
-my ($module) = Msgbus::Nginx::modules();
-
-plan skip_all => 'no module here: run "make"' if !$module;
-
-# the folder of the module, below the project's, as the script wants it
-
-my ($build) = $module =~ m{^\Q@{[ Cwd::abs_path($root) ]}\E/(.*)/[^/]+$}
-    or plan skip_all => 'the module is elsewhere';
+my $run = Msgbus::Run->new
+    or plan skip_all => 'no module below the folder of the project';
 
 Msgbus::Nginx->limit(90);
 
-my $dir = File::Temp->newdir;
-
-chmod 0755, $dir;
-
-my $port = Msgbus::Nginx::free_port();
-my $client = Msgbus::Client->new(to => "127.0.0.1:$port",
+my $client = Msgbus::Client->new(to => "127.0.0.1:$run->{port}",
                                  agent => 'Run/1.0 uuid/run');
-my $pid;
 
 sub wait_for {
     my ($what, $is) = @_;
@@ -43,34 +29,16 @@ sub wait_for {
 }
 
 sub start {
-    $pid = fork // die "cannot fork: $!\n";
-
-    if (!$pid) {
-        $ENV{RUN} = "$dir/run";
-        $ENV{PORT} = $port;
-        $ENV{BUILD} = $build;
-
-        open STDOUT, '>', "$dir/out";
-        open STDERR, '>', "$dir/err";
-        $SIG{ALRM} = 'DEFAULT';
-        exec "$root/tools/run", $ENV{TEST_NGINX_BINARY} || 'nginx'
-            or POSIX::_exit(127);
-    }
-
-    wait_for('it to run', sub {
-        return Msgbus::Nginx::slurp("$dir/out") =~ /The bus runs at/;
-    });
+    $run->start;
     wait_for('the journal to be read', sub {
-        return $client->get('/x')->status =~ /^20/;
+        return $client->get('/bus/x')->status =~ /^20/;
     });
 
     return;
 }
 
-sub master { return Msgbus::Nginx::slurp("$dir/run/nginx.pid") + 0 }
-
 sub family {
-    my $master = master();
+    my $master = $run->master;
 
     return $master, split ' ', Msgbus::Nginx::slurp(
                                    "/proc/$master/task/$master/children");
@@ -79,8 +47,6 @@ sub family {
 sub ended {
     my (@pids) = @_;
 
-    waitpid $pid, 0;
-    undef $pid;
     wait_for('the end of all', sub {
         return !grep { !Msgbus::Nginx::is_gone($_) } @pids;
     });
@@ -88,17 +54,8 @@ sub ended {
     return;
 }
 
-END {
-    if ($pid) {
-        local $?;
-
-        kill TERM => $pid;
-        waitpid $pid, 0;
-    }
-}
-
 sub seen {
-    my $r = $client->get('/greetings?echo=true&last-known-id=0');
+    my $r = $client->get('/bus/greetings?echo=true&last-known-id=0');
 
     return join ' ', map { $_->{data} } @{ $r->events };
 }
@@ -106,32 +63,33 @@ sub seen {
 
 start();
 
-is($client->post('/greetings', '["hello"]')->status, 201, 'an event is posted');
+is($client->post('/bus/greetings', '["hello"]')->status, 201, 'an event is posted');
 is(seen(), '["hello"]', 'and read');
 
 my @pids = family();
 
-kill TERM => $pid;
+$run->stop;
 ended(@pids);
 start();
 
 is(seen(), '["hello"]', 'stopped and started: it is there');
-is($client->post('/greetings', '["again"]')->status, 201, 'another one');
+is($client->post('/bus/greetings', '["again"]')->status, 201, 'another one');
 
 @pids = family();
 kill STOP => $pids[0];
 kill KILL => @pids;
+$run->stop;
 ended(@pids);
 start();
 
 is(seen(), '["hello"] ["again"]', 'killed and started: both are there');
-is($client->post('/greetings', '["and on"]')->status, 201, 'and it goes on');
+is($client->post('/bus/greetings', '["and on"]')->status, 201, 'and it goes on');
 
 @pids = family();
-kill INT => $pid;
+$run->stop('INT');
 ended(@pids);
 
-ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port),
+ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $run->{port}),
    'stopped, nothing is left running');
 
 done_testing;

@@ -7,6 +7,9 @@ package Msgbus::Browser;
 #     my $page = $browser->open('http://127.0.0.1:8080/channel.html');
 #     my $items = $page->evaluate('document.querySelectorAll("li").length');
 #
+#     $page->window(360, 640, dark => 1);
+#     $page->screenshot('channel.png');
+#
 # evaluate() returns what the expression yields, and dies when it throws.  The
 # browser has a profile of its own and ends with the test.
 
@@ -17,6 +20,7 @@ use Fcntl qw(F_DUPFD);
 use File::Path qw(remove_tree);
 use File::Temp ();
 use JSON::PP;
+use MIME::Base64 ();
 use POSIX ();
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
@@ -171,6 +175,43 @@ sub evaluate {
     die $thrown->{exception}{description} // $thrown->{text}, "\n" if $thrown;
 
     return $answer->{result}{value};
+}
+
+
+# of so many pixels of CSS; dark: the reader prefers dark pages
+
+sub window {
+    my ($self, $width, $height, %opt) = @_;
+
+    $self->{browser}->call('Emulation.setDeviceMetricsOverride', {
+        width  => 0 + $width,
+        height => 0 + $height,
+        mobile => JSON::PP::false,
+        deviceScaleFactor => 1,
+    }, $self->{session});
+
+    $self->{browser}->call('Emulation.setEmulatedMedia', {
+        features => [{ name  => 'prefers-color-scheme',
+                       value => $opt{dark} ? 'dark' : 'light' }],
+    }, $self->{session});
+
+    return;
+}
+
+
+# a PNG of what the window shows
+
+sub screenshot {
+    my ($self, $file) = @_;
+
+    my $answer = $self->{browser}->call('Page.captureScreenshot',
+                                        { format => 'png' }, $self->{session});
+
+    CORE::open my $out, '>:raw', $file or die "$file: $!\n";
+    print $out MIME::Base64::decode($answer->{data});
+    CORE::close $out or die "$file: $!\n";
+
+    return;
 }
 
 

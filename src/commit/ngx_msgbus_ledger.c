@@ -176,6 +176,8 @@ ngx_msgbus_ledger_append_locked(ngx_msgbus_ledger_t *c,
 
     ngx_memcpy(ev->created_text, c->second_text, NGX_MSGBUS_TIME_LEN);
 
+    rc = NGX_AGAIN;
+
     for (n = 0; n < NGX_MSGBUS_APPEND_TRIES; n++) {
 
         rc = ngx_msgbus_log_append_locked(&c->log, ev,

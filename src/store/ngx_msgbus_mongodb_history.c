@@ -369,8 +369,9 @@ ngx_msgbus_mongodb_filter(bson_t *filter, ngx_msgbus_history_t *h,
                && ngx_msgbus_mongodb_rest(filter, h, low, high);
     }
 
-    ok = BSON_APPEND_ARRAY_BEGIN(filter, "$or", &list)
-         && BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &branch)
+    bson_init(&list);
+
+    ok = BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &branch)
          && ngx_msgbus_mongodb_names(&branch, h)
          && ngx_msgbus_mongodb_rest(&branch, h, low, high)
          && bson_append_document_end(&list, &branch);
@@ -389,7 +390,11 @@ ngx_msgbus_mongodb_filter(bson_t *filter, ngx_msgbus_history_t *h,
              && bson_append_document_end(&list, &branch);
     }
 
-    return ok && bson_append_array_end(filter, &list);
+    ok = ok && BSON_APPEND_ARRAY(filter, "$or", &list);
+
+    bson_destroy(&list);
+
+    return ok;
 }
 
 
@@ -411,10 +416,9 @@ ngx_msgbus_mongodb_names(bson_t *b, ngx_msgbus_history_t *h)
                                 (int) s->len);
     }
 
-    ok = BSON_APPEND_DOCUMENT_BEGIN(b, "channel", &in)
-         && BSON_APPEND_ARRAY_BEGIN(&in, "$in", &list);
+    bson_init(&list);
 
-    for (i = 0; ok && i < h->nscopes; i++) {
+    for (ok = true, i = 0; ok && i < h->nscopes; i++) {
         s = &h->scopes[i].channel;
 
         (void) bson_uint32_to_string((uint32_t) i, &key, name, sizeof(name));
@@ -423,8 +427,13 @@ ngx_msgbus_mongodb_names(bson_t *b, ngx_msgbus_history_t *h)
                               (int) s->len);
     }
 
-    return ok && bson_append_array_end(&in, &list)
-           && bson_append_document_end(b, &in);
+    ok = ok && BSON_APPEND_DOCUMENT_BEGIN(b, "channel", &in)
+         && BSON_APPEND_ARRAY(&in, "$in", &list)
+         && bson_append_document_end(b, &in);
+
+    bson_destroy(&list);
+
+    return ok;
 }
 
 

@@ -617,6 +617,7 @@ ngx_msgbus_journal_oldest(ngx_msgbus_db_t *db, ngx_uint_t n, size_t bytes,
     }
 
     tries = 0;
+    floor = 0;
 
     do {
         rc = ngx_msgbus_journal_begin(&jd->reader, n, bytes, &before);

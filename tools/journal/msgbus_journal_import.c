@@ -278,11 +278,10 @@ text(yajl_val doc, const char *name, ngx_str_t *s)
 static ngx_uint_t
 binary(yajl_val doc, const char *name, u_char *bytes)
 {
-    char        *p;
     yajl_val     v;
     uint32_t     bits;
     ngx_uint_t   i, n, digit;
-    const char  *path[4];
+    const char  *p, *path[4];
 
     static const char  chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "abcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -177,7 +177,7 @@ sub configure {
 
     open my $out, '>', "$dir/nginx.conf" or die "$dir/nginx.conf: $!\n";
 
-    print $out "daemon off;\npid $dir/nginx.pid;\n",
+    print $out "daemon $self->{daemon};\npid $dir/nginx.pid;\n",
                "worker_processes $self->{workers};\n",
                "error_log $dir/error.log info;\n",
                (map { "load_module $_;\n" } Msgbus::Nginx::modules()),
@@ -194,7 +194,9 @@ sub configure {
 sub local {
     my ($self, $text) = @_;
 
-    $text =~ s{/etc/nginx/}{$self->{dir}/}g;
+    $text =~ s{/etc/nginx/(?:[\w-]+\.d/|modules-enabled/)?}{$self->{dir}/}g;
+    $text =~ s{/var/log/nginx/|(?<=[\s"])/tmp/(?=shop)}{$self->{dir}/}g;
+    $text =~ s{/var/(www|lib)/(\w+)}{$self->{dir}/$1-$2}g;
     $text =~ s/((?:127\.0\.0\.1|localhost|\[::1\]):)(\d+)/
                $1 . ($self->{ports}{$2} || $2)/gex;
 
@@ -204,6 +206,8 @@ sub local {
 
 sub make_certificate {
     my ($self) = @_;
+
+    return if -e "$self->{dir}/shop.crt";
 
     my ($command) = document($self->{file}) =~ /`(openssl\s+req\s[^`]+)`/
         or die "$self->{file} does not say how to make a certificate\n";

@@ -4,6 +4,9 @@ package Msgbus::Examples;
 #
 #     Msgbus::Examples->new->document('docs/http-api.md');
 #
+# With daemon => 1 the document's commands may restart nginx; with files_first
+# those above the first ```nginx block are run before it starts.
+#
 # How they are written there:
 #
 # - A ```nginx block is a whole of its kind: the content of http {}, or, where
@@ -38,7 +41,17 @@ use Msgbus::Memcached;
 
 
 # what is not run
-my $changes_machine = qr{^(?:sudo )?(?:apt-get install|apt install|git clone) };
+my $changes_machine = qr{^(?:sudo )?(?:apt-get|apt|git clone) };
+
+# the reader's own nginx, and what looks after it
+
+my $machine = <<'END';
+systemctl() {
+    [ "$*" = "restart nginx" ] && my_nginx -s quit || return
+    while [ -e "$dir/nginx.pid" ]; do sleep 0.05; done
+    my_nginx
+}
+END
 
 
 # --- comparing
@@ -121,7 +134,13 @@ sub start {
 
     $nginx = Msgbus::Documented->new(file => $file, text => $text,
                                      memcached => $self->{memcached},
+                                     daemon => $self->{daemon} ? 'on' : 'off',
                                      mongodb => $mongodb);
+
+    if ($self->{files_first} && $self->{blocks}) {
+        $self->{nginx} = $nginx;
+        $self->run;
+    }
 
     my $fine = eval {
         $nginx->start;
@@ -203,7 +222,7 @@ sub run {
 
     open my $out, '>', "$nginx->{dir}/script" or die "script: $!\n";
 
-    print $out "my_nginx() { ",
+    print $out "dir='$nginx->{dir}'\n$machine", "my_nginx() { ",
                $ENV{TEST_NGINX_BINARY} || 'PATH=$PATH:/usr/sbin nginx',
                " -c '$nginx->{dir}/nginx.conf' \"\$@\"; }\n",
                "set -e -o pipefail\n$script";
@@ -217,6 +236,9 @@ sub run {
 
     my $got = `bash '$nginx->{dir}/script' 2> '$nginx->{dir}/script.err'`;
     my $status = $?;
+
+    $nginx->{pid} = $nginx->pid_in_file if $nginx->{pid} && $self->{daemon};
+
     my @got = $got =~ /\G(.*?)\n=== end ===\n/gs;
 
     for my $e (@expected) {

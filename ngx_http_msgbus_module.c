@@ -314,8 +314,6 @@ ngx_http_msgbus_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                    i;
-    ngx_msgbus_t                **bus;
     ngx_http_msgbus_main_conf_t  *mcf;
 
     /* the cache manager and loader come here too */
@@ -332,15 +330,7 @@ ngx_http_msgbus_init_process(ngx_cycle_t *cycle)
         return NGX_OK;    /* a configuration without http */
     }
 
-    bus = mcf->buses.elts;
-
-    for (i = 0; i < mcf->buses.nelts; i++) {
-        if (ngx_msgbus_init_worker(bus[i], cycle) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
+    return ngx_msgbus_init_worker(mcf->buses.elts, mcf->buses.nelts, cycle);
 }
 
 

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(sleep);
 
+use Msgbus::Clocks;
 use Msgbus::Nginx;
 
 
@@ -28,26 +29,9 @@ my $nginx = Msgbus::Nginx->new(
                  location /full/ { msgbus full; }',
 );
 
-my $clocks = "$nginx->{dir}/asleep";
+my $clocks = Msgbus::Clocks->new($nginx)->start;
 
-open my $out, '>', $clocks or die "$clocks: $!\n";
-syswrite $out, pack 'q2', 0, 0;
-close $out;
-
-system(split(' ', $ENV{CC} || 'cc'), qw(-shared -fPIC -O1 -o), "$clocks.so",
-       "$FindBin::Bin/unit/asleep.c") == 0 or die "cannot compile\n";
-
-{
-    local $ENV{LD_PRELOAD} = "$clocks.so";
-    local $ENV{ASLEEP} = $clocks;
-
-    $nginx->start;
-}
-
-my ($worker) = $nginx->worker_pids;
-
-plan skip_all => 'another library is preloaded'
-    if Msgbus::Nginx::slurp("/proc/$worker/maps") !~ /\Q$clocks.so\E/;
+plan skip_all => 'another library is preloaded' if !$clocks->works;
 
 my $client = $nginx->client;
 
@@ -56,10 +40,7 @@ my $client = $nginx->client;
 sub set_clock {
     my ($seconds) = @_;
 
-    open my $out, '+<', $clocks or die "$clocks: $!\n";
-    sysseek $out, 8, 0;
-    syswrite $out, pack 'q', $seconds;
-    close $out;
+    $clocks->wall($seconds);
 
     $client->get('/bus/none') for 1 .. 3;
 

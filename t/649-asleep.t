@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(time);
 
+use Msgbus::Clocks;
 use Msgbus::Mongodb;
 
 
@@ -21,36 +22,11 @@ Msgbus::Nginx->limit(60);
 
 my $mongodb = Msgbus::Mongodb->new(own => 1)->start;
 my $nginx = $mongodb->node(zone => "ttl=${ttl}s", workers => 1);
-my $clocks = "$nginx->{dir}/asleep";
+my $clocks = Msgbus::Clocks->new($nginx)->start;
 
-sub sleeps {
-    my ($seconds) = @_;
-
-    open my $out, '+<', $clocks or die "$clocks: $!\n";
-    syswrite $out, pack 'q', $seconds;
-    close $out;
-
-    return;
-}
-
-open my $out, '>', $clocks or die "$clocks: $!\n";
-close $out;
-truncate $clocks, 8;
-
-system(split(' ', $ENV{CC} || 'cc'), qw(-shared -fPIC -O1 -o), "$clocks.so",
-       "$FindBin::Bin/unit/asleep.c") == 0 or die "cannot compile\n";
-
-{
-    local $ENV{LD_PRELOAD} = "$clocks.so";
-    local $ENV{ASLEEP} = $clocks;
-
-    $nginx->start;
-}
+plan skip_all => 'another library is preloaded' if !$clocks->works;
 
 my ($worker) = $nginx->worker_pids;
-
-plan skip_all => 'another library is preloaded'
-    if Msgbus::Nginx::slurp("/proc/$worker/maps") !~ /\Q$clocks.so\E/;
 
 $mongodb->wait_until_up($nginx);
 
@@ -90,7 +66,7 @@ kill STOP => $worker;
 insert(2, -$ttl - 1);
 insert(3, $slept);
 is($mongodb->ask(expire => { seconds => $ttl }), 1, 'an event has expired');
-sleeps($slept);
+$clocks->ahead($slept);
 
 kill CONT => $worker;
 

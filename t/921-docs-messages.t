@@ -54,7 +54,9 @@ sub pattern_of {
 
 
 my $literal = qr/(?:"(?:[^"\\\n]|\\.)*"|ngx_\w+_n\b)/;
-my $call = qr/ngx_(?:conf_)?log_error \( \s* NGX_LOG_(\w+) \s* , [^;"]*?
+my $call = qr/ngx_(?: (?:conf_)? log_error \( \s*
+                     | msgbus_tell \( [^;"]*? \b )
+              NGX_LOG_(\w+) \s* , [^;"]*?
               ( $literal (?: \s* $literal )* )/x;
 
 my %level = ( EMERG => 'emerg', ALERT => 'alert', CRIT => 'crit',
@@ -68,7 +70,11 @@ for my $file (glob '*.c src/*/*.c') {
 
     $code =~ s{/\*.*?\*/}{}gs;
 
-    my $calls = () = $code =~ /\bngx_(?:conf_)?log_error\(/g;
+    # the one that writes what the others say
+
+    next if $file eq 'src/base/ngx_msgbus_tell.c';
+
+    my $calls = () = $code =~ /\bngx_(?:(?:conf_)?log_error|msgbus_tell)\(/g;
     my $found = 0;
 
     while ($code =~ /$call/g) {

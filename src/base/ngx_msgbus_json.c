@@ -19,6 +19,7 @@
 #include <ngx_core.h>
 #include <yajl/yajl_parse.h>
 #include "ngx_msgbus_json.h"
+#include "ngx_msgbus_tell.h"
 
 
 /*
@@ -221,8 +222,9 @@ ngx_msgbus_json_alloc(void *ctx, size_t size)
     size = ngx_align(size, 16);
 
     if ((size_t) (arena->end - arena->pos) < size) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                      "msgbus: yajl wants more memory than it should");
+        ngx_msgbus_tell(NULL, NGX_MSGBUS_TELL_JSON, NGX_LOG_ALERT,
+                        ngx_cycle->log, 0,
+                        "msgbus: yajl wants more memory than it should");
         return NULL;
     }
 

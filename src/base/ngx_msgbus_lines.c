@@ -34,6 +34,7 @@ typedef struct {
 struct ngx_msgbus_lines_s {
     ngx_log_t              log;        /* the thread's */
     ngx_log_t             *to;
+    ngx_msgbus_tells_t    *tells;
     int                    fd;
     pthread_mutex_t        mutex;      /* of what follows */
     ngx_uint_t             lost;
@@ -49,7 +50,7 @@ static void ngx_msgbus_lines_tell(ngx_log_t *log, ngx_uint_t level,
 
 
 ngx_msgbus_lines_t *
-ngx_msgbus_lines_create(ngx_log_t *log, int fd)
+ngx_msgbus_lines_create(ngx_msgbus_tells_t *tells, ngx_log_t *log, int fd)
 {
     ngx_msgbus_lines_t  *lines;
 
@@ -65,6 +66,7 @@ ngx_msgbus_lines_create(ngx_log_t *log, int fd)
     lines->log.wdata = lines;
 
     lines->to = log;
+    lines->tells = tells;
     lines->fd = fd;
     lines->lost = 0;
     lines->used = 0;
@@ -151,9 +153,10 @@ ngx_msgbus_lines_write(ngx_msgbus_lines_t *lines)
     }
 
     if (lost) {
-        ngx_log_error(NGX_LOG_ERR, lines->to, 0,
-                      "msgbus had no room for %ui more lines of its thread",
-                      lost);
+        ngx_msgbus_tell(lines->tells, NGX_MSGBUS_TELL_LINES, NGX_LOG_ERR,
+                        lines->to, 0,
+                        "msgbus had no room for %ui more lines of its thread",
+                        lost);
     }
 }
 

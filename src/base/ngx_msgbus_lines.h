@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_tell.h"
 
 
 /* lines of the error log, from one thread to the event loop; opaque */
@@ -18,9 +19,11 @@ typedef struct ngx_msgbus_lines_s  ngx_msgbus_lines_t;
 
 /*
  * For lines that go to a log of this worker's.  The event loop is woken by the
- * eventfd fd, which the caller keeps.  NULL after it has logged why not.
+ * eventfd fd, which the caller keeps, as it does tells.  NULL after it has
+ * logged why not.
  */
-ngx_msgbus_lines_t *ngx_msgbus_lines_create(ngx_log_t *log, int fd);
+ngx_msgbus_lines_t *ngx_msgbus_lines_create(ngx_msgbus_tells_t *tells,
+    ngx_log_t *log, int fd);
 
 /* the log for the thread; what it is told comes to the other one later */
 ngx_log_t *ngx_msgbus_lines_log(ngx_msgbus_lines_t *lines);

@@ -132,9 +132,10 @@ ngx_msgbus_notify_init(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle,
     notify->slot = ngx_msgbus_notify_take(notify, cycle->log);
 
     if (notify->slot == -1) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                      "msgbus has no slot for this worker, it looks for "
-                      "events every %d ms", NGX_MSGBUS_TICK);
+        ngx_msgbus_tell(notify->tells, NGX_MSGBUS_TELL_NO_SLOT, NGX_LOG_WARN,
+                        cycle->log, 0,
+                        "msgbus has no slot for this worker, it looks for "
+                        "events every %d ms", NGX_MSGBUS_TICK);
         return NGX_OK;
     }
 
@@ -162,8 +163,8 @@ ngx_msgbus_notify_again(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle)
         ngx_del_timer(&notify->tick);
     }
 
-    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
-                  "msgbus has a slot for this worker now");
+    ngx_msgbus_tell(notify->tells, NGX_MSGBUS_TELL_SLOT, NGX_LOG_NOTICE,
+                    cycle->log, 0, "msgbus has a slot for this worker now");
 
     return NGX_OK;
 }
@@ -417,8 +418,9 @@ ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify, ngx_uint_t slot,
     if (write(notify->eventfds->fd[slot], &one, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      "msgbus could not wake a worker, write() failed");
+        ngx_msgbus_tell(notify->tells, NGX_MSGBUS_TELL_WAKE, NGX_LOG_ALERT,
+                        log, ngx_errno,
+                        "msgbus could not wake a worker, write() failed");
     }
 }
 
@@ -442,8 +444,9 @@ ngx_msgbus_notify_read_handler(ngx_event_t *rev)
     if (read(c->fd, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, rev->log, ngx_errno,
-                      "msgbus could not read its eventfd");
+        ngx_msgbus_tell(notify->tells, NGX_MSGBUS_TELL_EVENTFD,
+                        NGX_LOG_ALERT, rev->log, ngx_errno,
+                        "msgbus could not read its eventfd");
     }
 
     ngx_msgbus_notify_look(notify);

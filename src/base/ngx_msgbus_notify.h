@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_msgbus_tell.h"
 
 
 /* workers of one bus at a time, those that a reload lets finish included */
@@ -59,6 +60,7 @@ typedef struct {
 typedef struct {
     ngx_msgbus_slots_sh_t *sh;
     ngx_msgbus_eventfds_t *eventfds;
+    ngx_msgbus_tells_t    *tells;          /* the zone's */
 
     ngx_int_t              slot;           /* of this worker; -1: none */
     ngx_atomic_uint_t      owner;          /* what this worker is in there */

@@ -23,6 +23,7 @@
 #include "ngx_msgbus_recall.h"
 #include "ngx_msgbus_squeeze.h"
 #include "ngx_msgbus_store.h"
+#include "ngx_msgbus_tell.h"
 #include "ngx_msgbus_uuid.h"
 #include "ngx_msgbus_view.h"
 #include "ngx_msgbus_waiter.h"
@@ -120,13 +121,17 @@ ngx_msgbus_t *ngx_msgbus_add(ngx_conf_t *cf, ngx_msgbus_conf_t *conf,
 ngx_int_t ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
     ngx_msgbus_store_conf_t **stores, ngx_uint_t n);
 
+/* what its workers have told in the error log; anywhere */
+ngx_msgbus_tells_t *ngx_msgbus_tells(ngx_msgbus_t *bus);
+
 /* of its zone; bytes of data that an event, and a batch of events, may have */
 ngx_str_t *ngx_msgbus_name(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_event_size(ngx_msgbus_t *bus);
 size_t ngx_msgbus_max_batch_size(ngx_msgbus_t *bus);
 
 /* in a worker, before its event loop: NGX_OK or NGX_ERROR */
-ngx_int_t ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle);
+ngx_int_t ngx_msgbus_init_worker(ngx_msgbus_t **bus, ngx_uint_t n,
+    ngx_cycle_t *cycle);
 
 /*
  * After it: n buses at once, so that databases that do not answer are waited

@@ -37,6 +37,13 @@ static uint64_t ngx_msgbus_wall(void);
 static u_char *ngx_msgbus_now_text(void);
 
 
+ngx_msgbus_tells_t *
+ngx_msgbus_tells(ngx_msgbus_t *bus)
+{
+    return &bus->log.sh->tells;
+}
+
+
 ngx_str_t *
 ngx_msgbus_name(ngx_msgbus_t *bus)
 {

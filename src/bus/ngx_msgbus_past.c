@@ -132,8 +132,10 @@ ngx_msgbus_past_room(ngx_msgbus_past_reader_t *r,
 
         p = realloc(r->page->bytes, size);
         if (p == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, r->log, ngx_errno,
-                          "realloc(%uz) failed", size);
+            ngx_msgbus_tell(r->tells, NGX_MSGBUS_TELL_HISTORY_ROOM,
+                            NGX_LOG_EMERG, r->log, ngx_errno,
+                            "msgbus has no memory for a page of history, "
+                            "realloc(%uz) failed", size);
             return NGX_ERROR;
         }
 

@@ -49,6 +49,7 @@ typedef struct {
     ngx_msgbus_store_t    *store;
     ngx_msgbus_db_t       *db;
     uint64_t               seed;       /* the zone's */
+    ngx_msgbus_tells_t    *tells;      /* likewise */
     ngx_log_t             *log;
 
     /* the page that is being read */

@@ -127,8 +127,9 @@ ngx_msgbus_present_leave(ngx_msgbus_present_t *ps, ngx_msgbus_named_t *named,
     e = ngx_msgbus_present_find(ps, named);
 
     if (e == NULL || e->count[manner] == 0) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                      "msgbus: a reader leaves who has not come");
+        ngx_msgbus_tell(&ps->log->sh->tells, NGX_MSGBUS_TELL_READER,
+                        NGX_LOG_ALERT, ngx_cycle->log, 0,
+                        "msgbus: a reader leaves who has not come");
         return;
     }
 

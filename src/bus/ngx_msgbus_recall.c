@@ -46,9 +46,6 @@
 /* how far the wall clock may gain on the other one, ms */
 #define NGX_MSGBUS_RECALL_AHEAD  60000
 
-/* a store that stays away is told of this often, us */
-#define NGX_MSGBUS_RECALL_AWAY   60000000
-
 
 /*
  * Lock      that of cond: waiting, done, begun, rest, stop, ended, and of a
@@ -88,7 +85,6 @@ struct ngx_msgbus_recall_s {
     /* the thread's */
     ngx_msgbus_past_reader_t reader;
     ngx_uint_t              attached;
-    uint64_t                told;      /* that it is away, us; 0: it is well */
 };
 
 
@@ -120,7 +116,7 @@ static void ngx_msgbus_recall_detach(ngx_msgbus_recall_t *recall);
 ngx_msgbus_recall_t *
 ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     ngx_msgbus_store_conf_t *conf, uint64_t ttl, uint64_t seed,
-    ngx_msgbus_notify_t *notify, ngx_log_t *log)
+    ngx_msgbus_tells_t *tells, ngx_msgbus_notify_t *notify, ngx_log_t *log)
 {
     ngx_msgbus_recall_t  *recall;
 
@@ -136,6 +132,7 @@ ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     recall->monotonic = ngx_msgbus_time_monotonic() / 1000;
     recall->reader.store = store;
     recall->reader.seed = seed;
+    recall->reader.tells = tells;
     recall->notify = notify;
     recall->log = log;
 
@@ -170,7 +167,8 @@ ngx_msgbus_recall_start(ngx_msgbus_recall_t *recall)
     recall->slot = (ngx_uint_t) recall->notify->slot;
     fd = recall->notify->eventfds->fd[recall->slot];
 
-    recall->lines = ngx_msgbus_lines_create(recall->log, fd);
+    recall->lines = ngx_msgbus_lines_create(recall->reader.tells, recall->log,
+                                            fd);
     if (recall->lines == NULL) {
         return NGX_ERROR;
     }
@@ -178,7 +176,8 @@ ngx_msgbus_recall_start(ngx_msgbus_recall_t *recall)
     recall->reader.log = ngx_msgbus_lines_log(recall->lines);
 
     recall->reader.db = recall->store->create(recall->conf, recall->ttl,
-                                       recall->reader.log);
+                                              recall->reader.tells,
+                                              recall->reader.log);
     if (recall->reader.db == NULL) {
         goto failed;
     }
@@ -197,8 +196,10 @@ ngx_msgbus_recall_start(ngx_msgbus_recall_t *recall)
     }
 
     if (err) {
-        ngx_log_error(NGX_LOG_ALERT, recall->log, err,
-                      "pthread_create() failed");
+        ngx_msgbus_tell(recall->reader.tells, NGX_MSGBUS_TELL_HISTORY_START,
+                        NGX_LOG_ALERT, recall->log, err,
+                        "msgbus has no thread for history, "
+                        "pthread_create() failed");
 
         recall->store->destroy(recall->reader.db);
         recall->reader.db = NULL;
@@ -806,19 +807,16 @@ ngx_msgbus_recall_now(ngx_msgbus_recall_t *recall)
 }
 
 
-/* told in the error log when that changes, and once a minute */
+/* told in the error log, and its end, too */
 static void
 ngx_msgbus_recall_failed(ngx_msgbus_recall_t *recall, ngx_int_t rc)
 {
-    uint64_t  now;
-
-    now = ngx_msgbus_time_monotonic();
-
     if (rc == NGX_OK) {
 
-        if (recall->told) {
-            recall->told = 0;
-
+        if (ngx_msgbus_tell_ends(recall->reader.tells,
+                                 NGX_MSGBUS_TELL_HISTORY,
+                                 NGX_MSGBUS_TELL_HISTORY_WELL))
+        {
             ngx_log_error(NGX_LOG_NOTICE, recall->reader.log, 0,
                           "msgbus reads history from \"%V\" again",
                           &recall->conf->name);
@@ -827,15 +825,12 @@ ngx_msgbus_recall_failed(ngx_msgbus_recall_t *recall, ngx_int_t rc)
         return;
     }
 
-    if (recall->told == 0 || now - recall->told > NGX_MSGBUS_RECALL_AWAY) {
-        recall->told = now;
-
-        ngx_log_error(NGX_LOG_ERR, recall->reader.log, 0,
-                      "msgbus can not read history from \"%V\": %s",
-                      &recall->conf->name,
-                      rc == NGX_BUSY ? "no memory"
-                      : recall->store->error(recall->reader.db));
-    }
+    ngx_msgbus_tell(recall->reader.tells, NGX_MSGBUS_TELL_HISTORY,
+                    NGX_LOG_ERR, recall->reader.log, 0,
+                    "msgbus can not read history from \"%V\": %s",
+                    &recall->conf->name,
+                    rc == NGX_BUSY ? "no memory"
+                    : recall->store->error(recall->reader.db));
 
     if (rc == NGX_ERROR) {
         ngx_msgbus_recall_detach(recall);

@@ -55,12 +55,12 @@ struct ngx_msgbus_ask_s {
 
 
 /*
- * In a worker, before its event loop; starts nothing yet.  conf and notify
- * outlive it; seed is the zone's.  NULL: no memory.
+ * In a worker, before its event loop; starts nothing yet.  conf, tells and
+ * notify outlive it; seed and tells are the zone's.  NULL: no memory.
  */
 ngx_msgbus_recall_t *ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     ngx_msgbus_store_conf_t *conf, uint64_t ttl, uint64_t seed,
-    ngx_msgbus_notify_t *notify, ngx_log_t *log);
+    ngx_msgbus_tells_t *tells, ngx_msgbus_notify_t *notify, ngx_log_t *log);
 
 /*
  * Asks.  Who has asked the same before, and waits, has the same answer: its

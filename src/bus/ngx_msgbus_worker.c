@@ -37,6 +37,7 @@
 #define NGX_MSGBUS_WAKES          64
 
 
+static ngx_int_t ngx_msgbus_init_bus(ngx_msgbus_t *bus, ngx_cycle_t *cycle);
 static ngx_int_t ngx_msgbus_init_posts(ngx_msgbus_t *bus,
     ngx_cycle_t *cycle);
 static ngx_int_t ngx_msgbus_init_committer(ngx_msgbus_t *bus,
@@ -53,7 +54,24 @@ static ngx_int_t ngx_msgbus_fresh_wake(ngx_msgbus_t *bus);
 
 
 ngx_int_t
-ngx_msgbus_init_worker(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
+ngx_msgbus_init_worker(ngx_msgbus_t **bus, ngx_uint_t n, ngx_cycle_t *cycle)
+{
+    ngx_uint_t  i;
+
+    ngx_msgbus_tell_common(n ? ngx_msgbus_tells(bus[0]) : NULL);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_msgbus_init_bus(bus[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_msgbus_init_bus(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 {
     bus->expire.handler = ngx_msgbus_expire_handler;
     bus->expire.data = bus;
@@ -103,6 +121,7 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         bus->recall = ngx_msgbus_recall_create(bus->store, bus->store_conf,
                                                bus->conf.ttl,
                                                bus->log.sh->seed,
+                                               &bus->log.sh->tells,
                                                &bus->notify, cycle->log);
         if (bus->recall == NULL) {
             return NGX_ERROR;
@@ -211,9 +230,10 @@ ngx_msgbus_exit_bus(ngx_msgbus_t *bus, uint64_t until)
     {
         /* the cycle's pool goes last, and with it the process */
 
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "msgbus does not wait longer for its database%s",
-                      bus->log.shpool->log_ctx);
+        ngx_msgbus_tell(&bus->log.sh->tells, NGX_MSGBUS_TELL_EXIT,
+                        NGX_LOG_WARN, ngx_cycle->log, 0,
+                        "msgbus does not wait longer for its database%s",
+                        bus->log.shpool->log_ctx);
 
         ngx_msgbus_log_lock(&bus->log);
         ngx_msgbus_committer_stop_here_locked(bus->committer);
@@ -265,6 +285,7 @@ ngx_msgbus_kick_handler(ngx_event_t *ev)
 static void
 ngx_msgbus_expire_handler(ngx_event_t *ev)
 {
+    uint64_t       now;
     ngx_int_t      rc;
     ngx_uint_t     n;
     ngx_msgbus_t  *bus;
@@ -273,9 +294,11 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
 
     for (n = 0; n < NGX_MSGBUS_EXPIRE_HOLDS; n++) {
 
+        now = ngx_msgbus_time_monotonic() / 1000;
+
         ngx_msgbus_log_lock(&bus->log);
-        rc = ngx_msgbus_log_expire_locked(&bus->log,
-                                          ngx_msgbus_time_monotonic() / 1000);
+        rc = ngx_msgbus_log_expire_locked(&bus->log, now);
+        ngx_msgbus_log_tell_locked(&bus->log, now);
         ngx_msgbus_log_unlock(&bus->log);
 
         if (rc == NGX_OK) {

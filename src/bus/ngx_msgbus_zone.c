@@ -237,6 +237,8 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    bus->notify.tells = &log->sh->tells;
+
     ngx_msgbus_presence_init(&bus->present.presence, root->presence,
                              root->presence_size, fresh);
 

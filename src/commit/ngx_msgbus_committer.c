@@ -64,7 +64,9 @@ static ngx_uint_t ngx_msgbus_committer_lead(ngx_msgbus_committer_t *committer,
 static void ngx_msgbus_committer_resign(ngx_msgbus_committer_t *committer);
 static ngx_uint_t ngx_msgbus_committer_sleep(
     ngx_msgbus_committer_t *committer, ngx_msec_t ms, ngx_uint_t posts);
-static void ngx_msgbus_committer_write(int fd, ngx_log_t *log);
+static void ngx_msgbus_committer_unread(ngx_msgbus_committer_t *committer);
+static void ngx_msgbus_committer_write(ngx_msgbus_committer_t *committer,
+    int fd);
 
 
 ngx_msgbus_committer_t *
@@ -87,7 +89,7 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
 
     c = &committer->commit;
 
-    committer->lines = ngx_msgbus_lines_create(log,
+    committer->lines = ngx_msgbus_lines_create(&c->log.sh->tells, log,
                            template->notify->eventfds->fd[
                                template->notify->slot]);
     if (committer->lines == NULL) {
@@ -102,8 +104,9 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
     committer->fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
 
     if (committer->fd == -1) {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "eventfd() failed%s",
-                      template->log.shpool->log_ctx);
+        ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_START,
+                        NGX_LOG_EMERG, log, ngx_errno, "eventfd() failed%s",
+                        template->log.shpool->log_ctx);
         goto failed;
     }
 
@@ -125,8 +128,9 @@ ngx_msgbus_committer_start(ngx_msgbus_ledger_t *template,
     }
 
     if (err) {
-        ngx_log_error(NGX_LOG_EMERG, log, err, "pthread_create() failed%s",
-                      template->log.shpool->log_ctx);
+        ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_START,
+                        NGX_LOG_EMERG, log, err, "pthread_create() failed%s",
+                        template->log.shpool->log_ctx);
 
         ngx_msgbus_ledger_destroy(c);
         goto failed;
@@ -152,7 +156,7 @@ ngx_msgbus_committer_stop(ngx_msgbus_committer_t *committer)
 {
     committer->stop = NGX_MSGBUS_STOP;
 
-    ngx_msgbus_committer_write(committer->fd, committer->log);
+    ngx_msgbus_committer_write(committer, committer->fd);
 }
 
 
@@ -197,7 +201,7 @@ ngx_msgbus_committer_wake(ngx_msgbus_committer_t *committer)
     /* one write() for all who post while it is on its way */
 
     if (ngx_atomic_cmp_set(&committer->commit.sh->idle, 1, 0)) {
-        ngx_msgbus_committer_write(committer->posts, committer->log);
+        ngx_msgbus_committer_write(committer, committer->posts);
     }
 }
 
@@ -210,10 +214,10 @@ ngx_msgbus_committer_look(ngx_msgbus_committer_t *committer,
 
     if (exiting && !committer->exiting) {
         committer->exiting = 1;
-        ngx_msgbus_committer_write(committer->fd, committer->log);
+        ngx_msgbus_committer_write(committer, committer->fd);
 
     } else if (committer->commit.sh->role == 0) {
-        ngx_msgbus_committer_write(committer->fd, committer->log);
+        ngx_msgbus_committer_write(committer, committer->fd);
     }
 }
 
@@ -366,9 +370,7 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
         && read(committer->fd, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, committer->commit.error_log,
-                      ngx_errno,
-                      "msgbus could not read its eventfd");
+        ngx_msgbus_committer_unread(committer);
     }
 
     if (posts
@@ -376,9 +378,7 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
         && read(committer->posts, &count, sizeof(uint64_t)) == -1
         && ngx_errno != NGX_EAGAIN)
     {
-        ngx_log_error(NGX_LOG_ALERT, committer->commit.error_log,
-                      ngx_errno,
-                      "msgbus could not read its eventfd");
+        ngx_msgbus_committer_unread(committer);
     }
 
     return 0;
@@ -386,12 +386,24 @@ ngx_msgbus_committer_sleep(ngx_msgbus_committer_t *committer, ngx_msec_t ms,
 
 
 static void
-ngx_msgbus_committer_write(int fd, ngx_log_t *log)
+ngx_msgbus_committer_unread(ngx_msgbus_committer_t *committer)
+{
+    ngx_msgbus_tell(&committer->commit.log.sh->tells, NGX_MSGBUS_TELL_EVENTFD,
+                    NGX_LOG_ALERT, committer->commit.error_log, ngx_errno,
+                    "msgbus could not read its eventfd");
+}
+
+
+/* on the event loop */
+static void
+ngx_msgbus_committer_write(ngx_msgbus_committer_t *committer, int fd)
 {
     static uint64_t  one = 1;
 
     if (write(fd, &one, sizeof(uint64_t)) == -1 && ngx_errno != NGX_EAGAIN) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      "msgbus could not wake its committer, write() failed");
+        ngx_msgbus_tell(&committer->commit.log.sh->tells,
+                        NGX_MSGBUS_TELL_COMMITTER, NGX_LOG_ALERT,
+                        committer->log, ngx_errno,
+                        "msgbus could not wake its committer, write() failed");
     }
 }

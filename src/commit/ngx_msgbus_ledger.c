@@ -48,7 +48,7 @@ ngx_msgbus_ledger_create(ngx_msgbus_ledger_t *c,
     c->agents_size = NGX_MSGBUS_UA_LEN * NGX_MSGBUS_JSON_ESCAPED;
     c->agents = ngx_alloc(c->agents_size, c->error_log);
 
-    c->db = c->store->create(conf, ttl, c->error_log);
+    c->db = c->store->create(conf, ttl, &c->log.sh->tells, c->error_log);
 
     if (c->entries == NULL || c->docs == NULL || c->agents == NULL
         || c->db == NULL)
@@ -135,17 +135,12 @@ ngx_msgbus_ledger_lock(ngx_msgbus_ledger_t *c)
 void
 ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c)
 {
-    uint64_t  now;
-
     ngx_msgbus_log_unlock(&c->log);
 
-    if (c->no_room == 0) {
-        return;
-    }
-
-    now = ngx_msgbus_time_monotonic();
-
-    if (c->no_room_told && now - c->no_room_told < NGX_MSGBUS_TELL_AGAIN) {
+    if (c->no_room == 0
+        || !ngx_msgbus_tell_due(&c->log.sh->tells, NGX_MSGBUS_TELL_NO_ROOM,
+                                ngx_msgbus_time_monotonic() / 1000))
+    {
         return;
     }
 
@@ -155,7 +150,6 @@ ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c)
                   c->no_room, c->log.shpool->log_ctx, c->no_room_id);
 
     c->no_room = 0;
-    c->no_room_told = now;
 }
 
 
@@ -273,98 +267,71 @@ ngx_msgbus_ledger_warnings(ngx_msgbus_ledger_t *c)
 void
 ngx_msgbus_ledger_refused(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 {
-    uint64_t             now, refused;
+    uint64_t             refused;
     ngx_str_t            channel;
     ngx_msgbus_event_t   ev;
 
-    now = ngx_msgbus_time_monotonic();
-
     ngx_msgbus_ledger_lock(c);
-
     refused = ++c->sh->refused;
-
-    if (refused > 1 && now - c->sh->refused_at < NGX_MSGBUS_TELL_AGAIN) {
-        refused = 0;
-
-    } else {
-        c->sh->refused_at = now;
-    }
-
     ngx_msgbus_ledger_unlock(c);
 
-    if (refused) {
-        ngx_msgbus_entry_event(e, &channel, &ev);
+    ngx_msgbus_entry_event(e, &channel, &ev);
 
-        ngx_log_error(NGX_LOG_WARN, c->error_log, 0,
-                      "the store refuses an event of channel \"%V\"%s, "
-                      "%uL so far, code %d: %s", &channel,
-                      c->log.shpool->log_ctx, refused,
-                      (int) c->refusal.code, c->refusal.text);
-    }
+    ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_UNWANTED, NGX_LOG_WARN,
+                    c->error_log, 0,
+                    "the store refuses an event of channel \"%V\"%s, "
+                    "%uL so far, code %d: %s", &channel,
+                    c->log.shpool->log_ctx, refused,
+                    (int) c->refusal.code, c->refusal.text);
 }
 
 
 void
 ngx_msgbus_ledger_failed(ngx_msgbus_ledger_t *c)
 {
-    uint64_t     now, failures;
-    ngx_uint_t   first;
+    uint64_t     failures;
     const char  *error;
 
     error = c->store->error(c->db);
-    now = ngx_msgbus_time_monotonic();
 
     ngx_msgbus_ledger_leave(c);
 
     ngx_msgbus_ledger_lock(c);
 
-    first = !c->sh->down;
-
+    c->sh->failures = c->sh->down ? c->sh->failures + 1 : 1;
     c->sh->down = 1;
-    c->sh->failures = first ? 1 : c->sh->failures + 1;
 
     (void) ngx_cpystrn(c->sh->error, (u_char *) error, NGX_MSGBUS_ERROR_LEN);
 
     failures = c->sh->failures;
 
-    if (first || now - c->sh->told_at >= NGX_MSGBUS_TELL_AGAIN) {
-        c->sh->told_at = now;
-
-    } else {
-        failures = 0;
-    }
-
     ngx_msgbus_ledger_unlock(c);
 
-    if (failures) {
-        ngx_log_error(NGX_LOG_ERR, c->error_log, 0,
-                      "msgbus can not use its database%s, failed %uL times: "
-                      "%s", c->log.shpool->log_ctx, failures, error);
-    }
+    ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_FAILED, NGX_LOG_ERR,
+                    c->error_log, 0,
+                    "msgbus can not use its database%s, failed %uL times: "
+                    "%s", c->log.shpool->log_ctx, failures, error);
 }
 
 
 void
 ngx_msgbus_ledger_well(ngx_msgbus_ledger_t *c)
 {
-    uint64_t  failures;
-
-    if (!c->sh->down) {
-        return;
+    if (c->sh->down) {
+        ngx_msgbus_ledger_lock(c);
+        c->sh->down = 0;
+        ngx_msgbus_ledger_unlock(c);
     }
 
-    ngx_msgbus_ledger_lock(c);
+    /* where it may not be said yet, it is at a look a little later */
 
-    failures = c->sh->failures;
-
-    c->sh->down = 0;
-    c->sh->failures = 0;
-
-    ngx_msgbus_ledger_unlock(c);
-
-    ngx_log_error(NGX_LOG_NOTICE, c->error_log, 0,
-                  "msgbus uses its database%s again, after %uL failures",
-                  c->log.shpool->log_ctx, failures);
+    if (ngx_msgbus_tell_ends(&c->log.sh->tells, NGX_MSGBUS_TELL_FAILED,
+                             NGX_MSGBUS_TELL_WELL))
+    {
+        ngx_log_error(NGX_LOG_NOTICE, c->error_log, 0,
+                      "msgbus uses its database%s again, after %uL failures",
+                      c->log.shpool->log_ctx, c->sh->failures);
+    }
 }
 
 

@@ -30,10 +30,6 @@
 #define NGX_MSGBUS_LOOK_AT_LEAST 500000
 
 
-/* what goes on is told in the error log this often, us */
-#define NGX_MSGBUS_TELL_AGAIN    60000000
-
-
 /* what a committer is told */
 #define NGX_MSGBUS_STOP          1      /* end, at the next turn */
 #define NGX_MSGBUS_STOP_HERE     2      /* do not take the lock again */
@@ -72,15 +68,13 @@ typedef struct {
     int64_t                young;      /*   and when it was now, since boot */
 
     ngx_uint_t             down;       /* the last command failed */
-    uint64_t               failures;   /* since it is down */
-    uint64_t               told_at;    /* when they were last told, us */
+    uint64_t               failures;   /* since it is down, or was last */
     uint64_t               rtt;        /* of a look that found nothing, us */
     uint64_t               commits;    /* inserts that went well, */
     uint64_t               committed;  /*   and events in them */
     uint64_t               foreign;    /* events of other nodes */
     uint64_t               conflicts;  /* inserts that met a taken id */
     uint64_t               refused;    /* events that the store will not have */
-    uint64_t               refused_at; /* when the last one was told, us */
     u_char                 version[NGX_MSGBUS_VERSION_LEN];
     u_char                 error[NGX_MSGBUS_ERROR_LEN];
     u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN];
@@ -124,10 +118,8 @@ typedef struct {
     uint64_t                     no_room;  /* events that the log did not take,
                                               not told of yet, */
     uint64_t                     no_room_id;    /* the last of them */
-    uint64_t                     no_room_told;  /* when, us */
 
-    uint64_t                     passed;   /* others' events not shown, and */
-    uint64_t                     passed_told;   /* when that was told, us */
+    uint64_t                     passed;   /* others' events not shown */
 
     ngx_atomic_uint_t            wake[NGX_MSGBUS_SLOT_WORDS];
 
@@ -204,7 +196,7 @@ void ngx_msgbus_ledger_refused(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e);
 
 /*
  * The store has failed, and its connection goes; it does well.  Told in the
- * error log when that changes, and once a minute.
+ * error log, either once a minute at most.
  */
 void ngx_msgbus_ledger_failed(ngx_msgbus_ledger_t *c);
 void ngx_msgbus_ledger_well(ngx_msgbus_ledger_t *c);

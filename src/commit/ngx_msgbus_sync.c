@@ -523,20 +523,11 @@ ngx_msgbus_sync_foreign(ngx_msgbus_ledger_t *c, ngx_msgbus_doc_t *doc,
 static void
 ngx_msgbus_sync_passes(ngx_msgbus_ledger_t *c, uint64_t id)
 {
-    uint64_t  now;
-
-    now = ngx_msgbus_time_monotonic();
-
     c->passed++;
 
-    if (c->passed_told && now - c->passed_told < NGX_MSGBUS_TELL_AGAIN) {
-        return;
-    }
-
-    c->passed_told = now;
-
-    ngx_log_error(NGX_LOG_WARN, c->error_log, 0,
-                  "msgbus passes over event %uL of the database%s, %uL such "
-                  "so far: its channel, size or JSON is not such as can be "
-                  "posted here", id, c->log.shpool->log_ctx, c->passed);
+    ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_PASSED, NGX_LOG_WARN,
+                    c->error_log, 0,
+                    "msgbus passes over event %uL of the database%s, %uL such "
+                    "so far: its channel, size or JSON is not such as can be "
+                    "posted here", id, c->log.shpool->log_ctx, c->passed);
 }

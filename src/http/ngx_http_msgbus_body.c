@@ -104,7 +104,8 @@ static ngx_int_t
 ngx_http_msgbus_body_copy(ngx_http_request_t *r, ngx_buf_t *b, u_char *p,
     size_t len)
 {
-    ssize_t  n;
+    ssize_t                      n;
+    ngx_http_msgbus_loc_conf_t  *lcf;
 
     if (len == 0) {
         return NGX_OK;
@@ -118,9 +119,13 @@ ngx_http_msgbus_body_copy(ngx_http_request_t *r, ngx_buf_t *b, u_char *p,
     n = ngx_read_file(b->file, p, len, b->file_pos);
 
     if (n == NGX_ERROR || (size_t) n != len) {
-        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                      "msgbus read only %z of %uz bytes of a request body "
-                      "from \"%V\"", n, len, &b->file->name);
+        lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
+        ngx_msgbus_tell(ngx_msgbus_tells(lcf->bus), NGX_MSGBUS_TELL_BODY,
+                        NGX_LOG_CRIT,
+                        r->connection->log, 0,
+                        "msgbus read only %z of %uz bytes of a request body "
+                        "from \"%V\"", n, len, &b->file->name);
         return NGX_ERROR;
     }
 

@@ -416,8 +416,8 @@ ngx_http_msgbus_key_hash(ngx_str_t *parts, ngx_uint_t n, u_char *hash,
 
 failed:
 
-    ngx_log_error(NGX_LOG_ALERT, log, 0,
-                  "msgbus can not hash an Idempotency-Key, OpenSSL failed");
+    ngx_msgbus_tell(NULL, NGX_MSGBUS_TELL_HASH, NGX_LOG_ALERT, log, 0,
+                    "msgbus can not hash an Idempotency-Key, OpenSSL failed");
 
     EVP_MD_CTX_destroy(ctx);
     ctx = NULL;

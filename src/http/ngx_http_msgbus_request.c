@@ -185,8 +185,9 @@ ngx_http_msgbus_dispatch_publish(ngx_http_request_t *r,
 
         /* an error_page, X-Accel-Redirect or post_action brought it back */
 
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "msgbus does not publish a request twice");
+        ngx_msgbus_tell(ngx_msgbus_tells(lcf->bus), NGX_MSGBUS_TELL_TWICE,
+                        NGX_LOG_WARN, r->connection->log, 0,
+                        "msgbus does not publish a request twice");
 
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

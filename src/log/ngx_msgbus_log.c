@@ -37,13 +37,9 @@
 /* what of an event is worth a hint */
 #define NGX_MSGBUS_EXPECTED       2048
 
-/* a full zone is worth a line of the error log this often, ms */
-#define NGX_MSGBUS_TELL_PERIOD    60000
-
 
 static void ngx_msgbus_log_take(ngx_msgbus_log_t *log,
     ngx_msgbus_record_t *rec, ngx_msgbus_event_t *ev, uint32_t *nodes);
-static void ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now);
 static size_t ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size);
 static ngx_int_t ngx_msgbus_log_make_room(ngx_msgbus_log_t *log, size_t size,
     uint64_t now);
@@ -186,9 +182,10 @@ ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
     if (log->repaired) {
         log->repaired = 0;
 
-        ngx_log_error(NGX_LOG_WARN, told, 0,
-                      "a process died in the middle of a change%s, "
-                      "which was taken back", log->shpool->log_ctx);
+        ngx_msgbus_tell(&log->sh->tells, NGX_MSGBUS_TELL_REPAIRED,
+                        NGX_LOG_WARN, told, 0,
+                        "a process died in the middle of a change%s, "
+                        "which was taken back", log->shpool->log_ctx);
     }
 
     if (log->pressed) {
@@ -296,9 +293,7 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
         sh->squeezed_at = now;
     }
 
-    if (sh->pressed != sh->pressed_told || sh->refused != sh->refused_told) {
-        ngx_msgbus_log_tell(log, now);
-    }
+    ngx_msgbus_log_tell_locked(log, now);
 
     return rc;
 }
@@ -333,26 +328,33 @@ ngx_msgbus_log_take(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
 }
 
 
-/* notes what the unlock is to write into the error log, once a period */
-static void
-ngx_msgbus_log_tell(ngx_msgbus_log_t *log, uint64_t now)
+void
+ngx_msgbus_log_tell_locked(ngx_msgbus_log_t *log, uint64_t now)
 {
     ngx_msgbus_log_sh_t  *sh;
 
     sh = log->sh;
 
-    if (sh->told_at && now < sh->told_at + NGX_MSGBUS_TELL_PERIOD) {
-        return;
+    if (sh->pressed != sh->pressed_told
+        && ngx_msgbus_tell_due(&sh->tells, NGX_MSGBUS_TELL_PRESSED, now))
+    {
+        log->pressed = sh->pressed - sh->pressed_told;
+        sh->pressed_told = sh->pressed;
     }
 
-    log->pressed = sh->pressed - sh->pressed_told;
-    log->refused = sh->refused - sh->refused_told;
-    log->forgotten = sh->forgotten - sh->forgotten_told;
+    if (sh->refused != sh->refused_told
+        && ngx_msgbus_tell_due(&sh->tells, NGX_MSGBUS_TELL_REFUSED, now))
+    {
+        log->refused = sh->refused - sh->refused_told;
+        sh->refused_told = sh->refused;
+    }
 
-    sh->pressed_told = sh->pressed;
-    sh->refused_told = sh->refused;
-    sh->forgotten_told = sh->forgotten;
-    sh->told_at = now;
+    if (sh->forgotten != sh->forgotten_told
+        && ngx_msgbus_tell_due(&sh->tells, NGX_MSGBUS_TELL_FORGOTTEN, now))
+    {
+        log->forgotten = sh->forgotten - sh->forgotten_told;
+        sh->forgotten_told = sh->forgotten;
+    }
 }
 
 

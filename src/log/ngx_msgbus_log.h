@@ -66,6 +66,13 @@ ngx_int_t ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log,
  */
 ngx_int_t ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now);
 
+/*
+ * Notes what the unlock is to write into the error log, where a line of its
+ * kind may be written at now.  An append does it; and now and then a worker, so
+ * that what came in the minute after a line is told in the next one.
+ */
+void ngx_msgbus_log_tell_locked(ngx_msgbus_log_t *log, uint64_t now);
+
 /* a store has nothing any more up to this id: it need not be asked for that */
 void ngx_msgbus_log_forgotten_locked(ngx_msgbus_log_t *log, uint64_t id);
 

@@ -20,12 +20,13 @@
 #include "ngx_msgbus_channel.h"
 #include "ngx_msgbus_key.h"
 #include "ngx_msgbus_lock.h"
+#include "ngx_msgbus_tell.h"
 #include "ngx_msgbus_time.h"
 #include "ngx_msgbus_undo.h"
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    8
+#define NGX_MSGBUS_LOG_VERSION    9
 
 /* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256
@@ -131,8 +132,7 @@ typedef struct {
     uint64_t               pressed;       /* evicted before their time, */
     uint64_t               refused;       /*   refused for want of room, */
     uint64_t               pressed_told;  /*   how many of these were told */
-    uint64_t               refused_told;  /*   in the error log, */
-    uint64_t               told_at;       /*   and when last, ms */
+    uint64_t               refused_told;  /*   in the error log */
     uint64_t               squeezed;      /* pressed and refused, and when */
     uint64_t               squeezed_at;   /*   the last of them was, ms */
     uint64_t               repairs;       /* steps that were taken back */
@@ -147,6 +147,8 @@ typedef struct {
                                              event is too large for it */
     volatile uint64_t      looked;        /* likewise, of one that has seen
                                              all that was there */
+
+    ngx_msgbus_tells_t     tells;         /* no lock */
 
     ngx_msgbus_nodes_sh_t  nodes;
 } ngx_msgbus_log_sh_t;

@@ -88,7 +88,7 @@ static const char  *ngx_msgbus_mongodb_texts[] = {
 
 ngx_msgbus_db_t *
 ngx_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
-    ngx_log_t *log)
+    ngx_msgbus_tells_t *tells, ngx_log_t *log)
 {
     ngx_msgbus_db_t  *db;
 
@@ -104,6 +104,7 @@ ngx_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
 
     db->conf = (ngx_msgbus_mongodb_conf_t *) conf;
     db->ttl = ttl;
+    db->tells = tells;
     db->log = log;
 
     db->uri = mongoc_uri_new((char *) db->conf->uri.data);
@@ -412,10 +413,11 @@ ngx_msgbus_mongodb_weigh(ngx_msgbus_db_t *db, const bson_t *hello)
     db->warned |= NGX_MSGBUS_WARN_CONCERN;
 
     if (!warned) {
-        ngx_log_error(NGX_LOG_WARN, db->log, 0,
-                      "the write concern of msgbus_mongodb \"%V\" is below "
-                      "majority, a failover may lose events",
-                      &db->conf->store.name);
+        ngx_msgbus_tell(db->tells, NGX_MSGBUS_TELL_CONCERN, NGX_LOG_WARN,
+                        db->log, 0,
+                        "the write concern of msgbus_mongodb \"%V\" is below "
+                        "majority, a failover may lose events",
+                        &db->conf->store.name);
     }
 }
 
@@ -720,9 +722,10 @@ ngx_msgbus_mongodb_create_indexes(ngx_msgbus_db_t *db, const bson_t *list)
 
     if (error.domain == MONGOC_ERROR_SERVER) {
 
-        ngx_log_error(NGX_LOG_WARN, db->log, 0,
-                      "msgbus can not make the indexes of \"%V\": %s",
-                      &db->conf->store.name, error.message);
+        ngx_msgbus_tell(db->tells, NGX_MSGBUS_TELL_INDEXES, NGX_LOG_WARN,
+                        db->log, 0,
+                        "msgbus can not make the indexes of \"%V\": %s",
+                        &db->conf->store.name, error.message);
         return NGX_DECLINED;
     }
 
@@ -798,9 +801,9 @@ ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db)
 
     db->warned |= NGX_MSGBUS_WARN_ODD;
 
-    ngx_log_error(NGX_LOG_WARN, db->log, 0,
-                  "msgbus passes over documents of \"%V\" whose _id is no "
-                  "whole number from 1 to 2^53 - 1", &db->conf->store.name);
+    ngx_msgbus_tell(db->tells, NGX_MSGBUS_TELL_ODD, NGX_LOG_WARN, db->log, 0,
+                    "msgbus passes over documents of \"%V\" whose _id is no "
+                    "whole number from 1 to 2^53 - 1", &db->conf->store.name);
 }
 
 
@@ -838,10 +841,10 @@ ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
 
     db->warned |= NGX_MSGBUS_WARN_OVERDUE;
 
-    ngx_log_error(NGX_LOG_WARN, db->log, 0,
-                  "msgbus: event %uL of \"%V\" is %uL s old, and the ttl is "
-                  "%uL s: nothing drops there what has expired",
-                  id, &db->conf->store.name, age / 1000, db->ttl / 1000);
+    ngx_msgbus_tell(db->tells, NGX_MSGBUS_TELL_OVERDUE, NGX_LOG_WARN, db->log,
+                    0, "msgbus: event %uL of \"%V\" is %uL s old, and the ttl "
+                    "is %uL s: nothing drops there what has expired",
+                    id, &db->conf->store.name, age / 1000, db->ttl / 1000);
 }
 
 

@@ -22,6 +22,7 @@
 struct ngx_msgbus_db_s {
     ngx_msgbus_mongodb_conf_t  *conf;
     uint64_t                    ttl;         /* ms */
+    ngx_msgbus_tells_t         *tells;
     ngx_log_t                  *log;
 
     mongoc_uri_t               *uri;
@@ -64,7 +65,7 @@ const char *ngx_msgbus_mongodb_check(ngx_msgbus_store_conf_t *conf,
 ngx_uint_t ngx_msgbus_mongodb_same(ngx_msgbus_store_conf_t *one,
     ngx_msgbus_store_conf_t *two);
 ngx_msgbus_db_t *ngx_msgbus_mongodb_create(ngx_msgbus_store_conf_t *conf,
-    uint64_t ttl, ngx_log_t *log);
+    uint64_t ttl, ngx_msgbus_tells_t *tells, ngx_log_t *log);
 void ngx_msgbus_mongodb_destroy(ngx_msgbus_db_t *db);
 ngx_int_t ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_key.h"
+#include "ngx_msgbus_tell.h"
 
 
 #define NGX_MSGBUS_ERROR_LEN     256
@@ -192,9 +193,10 @@ struct ngx_msgbus_store_s {
     const char          *(*prepare)(ngx_msgbus_store_conf_t *conf,
                                     ngx_msgbus_store_zone_t *zone);
 
-    /* connects to nothing yet; NULL: no memory */
+    /* connects to nothing yet; tells are the zone's; NULL: no memory */
     ngx_msgbus_db_t     *(*create)(ngx_msgbus_store_conf_t *conf,
-                                   uint64_t ttl, ngx_log_t *log);
+                                   uint64_t ttl, ngx_msgbus_tells_t *tells,
+                                   ngx_log_t *log);
     void                 (*destroy)(ngx_msgbus_db_t *db);
 
     /* connects and makes what is missing; NGX_OK or NGX_ERROR */

@@ -76,7 +76,8 @@ static const char *ngx_msgbus_journal_check(ngx_msgbus_store_conf_t *conf,
 static ngx_uint_t ngx_msgbus_journal_same(ngx_msgbus_store_conf_t *one,
     ngx_msgbus_store_conf_t *two);
 static ngx_msgbus_db_t *ngx_msgbus_journal_create(
-    ngx_msgbus_store_conf_t *conf, uint64_t ttl, ngx_log_t *log);
+    ngx_msgbus_store_conf_t *conf, uint64_t ttl, ngx_msgbus_tells_t *tells,
+    ngx_log_t *log);
 static void ngx_msgbus_journal_destroy(ngx_msgbus_db_t *db);
 static ngx_int_t ngx_msgbus_journal_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits);
@@ -177,7 +178,7 @@ ngx_msgbus_journal_same(ngx_msgbus_store_conf_t *one,
 
 static ngx_msgbus_db_t *
 ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
-    ngx_log_t *log)
+    ngx_msgbus_tells_t *tells, ngx_log_t *log)
 {
     ngx_msgbus_journal_db_t     *jd;
     ngx_msgbus_journal_block_t  *jb;

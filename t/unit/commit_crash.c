@@ -175,7 +175,8 @@ static ngx_atomic_t               told_to_stop;
 /* --- the database */
 
 static ngx_msgbus_db_t *
-db_create(ngx_msgbus_store_conf_t *c, uint64_t ttl, ngx_log_t *log)
+db_create(ngx_msgbus_store_conf_t *c, uint64_t ttl,
+    ngx_msgbus_tells_t *tells, ngx_log_t *log)
 {
     return &database;
 }

@@ -58,7 +58,7 @@ main(int argc, char **argv)
     store = &ngx_msgbus_store_mongodb;
 
     db = store->create((ngx_msgbus_store_conf_t *) &conf,
-                       strtoull(argv[3], NULL, 10), ngx_cycle->log);
+                       strtoull(argv[3], NULL, 10), NULL, ngx_cycle->log);
     unit_check(db != NULL, "no memory");
 
     while (fgets(line, LINE, stdin)) {

@@ -42,7 +42,7 @@ typedef struct {
 
 
 static ngx_msgbus_db_t *store_create(ngx_msgbus_store_conf_t *conf,
-    uint64_t ttl, ngx_log_t *log);
+    uint64_t ttl, ngx_msgbus_tells_t *tells, ngx_log_t *log);
 static void store_destroy(ngx_msgbus_db_t *db);
 static ngx_int_t store_attach(ngx_msgbus_db_t *db);
 static void store_disconnect(ngx_msgbus_db_t *db);
@@ -143,7 +143,8 @@ main(int argc, char **argv)
 
 
 static ngx_msgbus_db_t *
-store_create(ngx_msgbus_store_conf_t *c, uint64_t ttl, ngx_log_t *log)
+store_create(ngx_msgbus_store_conf_t *c, uint64_t ttl,
+    ngx_msgbus_tells_t *tells, ngx_log_t *log)
 {
     (void) ngx_atomic_fetch_add(&opened, 1);
 
@@ -313,8 +314,8 @@ begin(void)
     total = 0;
     memset(askers, 0, sizeof(askers));
 
-    recall = ngx_msgbus_recall_create(&store, &conf, TTL, 1, &notify,
-                                      &quiet);
+    recall = ngx_msgbus_recall_create(&store, &conf, TTL, 1, NULL,
+                                      &notify, &quiet);
     unit_check(recall != NULL, "no memory");
 }
 
@@ -980,7 +981,7 @@ ngx_msgbus_notify_signal(ngx_msgbus_notify_t *n, ngx_uint_t word,
 
 
 ngx_msgbus_lines_t *
-ngx_msgbus_lines_create(ngx_log_t *log, int fd)
+ngx_msgbus_lines_create(ngx_msgbus_tells_t *tells, ngx_log_t *log, int fd)
 {
     return (ngx_msgbus_lines_t *) &quiet;
 }

@@ -136,7 +136,8 @@ static struct ngx_msgbus_db_s  database;
 
 
 static ngx_msgbus_db_t *
-db_create(ngx_msgbus_store_conf_t *cf, uint64_t ttl, ngx_log_t *log)
+db_create(ngx_msgbus_store_conf_t *cf, uint64_t ttl,
+    ngx_msgbus_tells_t *tells, ngx_log_t *log)
 {
     return &database;
 }

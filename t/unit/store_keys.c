@@ -372,7 +372,7 @@ connect_node(ngx_uint_t node)
 {
     uint64_t  created;
 
-    db[node] = store->create(conf, TTL, ngx_cycle->log);
+    db[node] = store->create(conf, TTL, NULL, ngx_cycle->log);
     unit_check(db[node] != NULL, "no memory");
 
     unit_check(store->connect(db[node], &limits) == NGX_OK,

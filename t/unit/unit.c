@@ -114,6 +114,31 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 }
 
 
+/* as if each line were due; where ngx_msgbus_tell.c is linked, it is that */
+
+__attribute__((weak)) void
+ngx_msgbus_tell(ngx_msgbus_tells_t *tells, ngx_uint_t kind, ngx_uint_t level,
+    ngx_log_t *log, ngx_err_t err, const char *fmt, ...)
+{
+    ngx_log_error_core(level, log, err, fmt);
+}
+
+
+__attribute__((weak)) ngx_uint_t
+ngx_msgbus_tell_due(ngx_msgbus_tells_t *tells, ngx_uint_t kind, uint64_t now)
+{
+    return 1;
+}
+
+
+__attribute__((weak)) ngx_uint_t
+ngx_msgbus_tell_ends(ngx_msgbus_tells_t *tells, ngx_uint_t kind,
+    ngx_uint_t end)
+{
+    return 1;
+}
+
+
 void
 ngx_msgbus_lock(ngx_msgbus_lock_t *lock)
 {

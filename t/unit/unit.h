@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <inttypes.h>
 #include "ngx_msgbus_lock.h"
+#include "ngx_msgbus_tell.h"
 #include "ngx_msgbus_undo.h"
 
 

@@ -1,6 +1,6 @@
-# The subscribers of docs/examples, with curl, Python and Node, have each event
-# once, in order, whatever becomes of their connections; they can be told where
-# to begin and when to stop.
+# The subscribers of docs/examples, with curl, Python, Node and Go, have each
+# event once, in order, whatever becomes of their connections, silent ones, too;
+# they keep their cursor in a file, and are told of a gap.
 
 use strict;
 use warnings;
@@ -14,20 +14,48 @@ use Time::HiRes qw(sleep);
 use Msgbus::Documented;
 
 
-Msgbus::Nginx->limit(180);
+# what Go's own library costs to compile, once
+Msgbus::Nginx->limit(300);
 
-my $nginx = Msgbus::Documented->recipe('Programs that subscribe',
-                                       workers => 2)->start;
-my $client = $nginx->client(agent => 'test/1.0');
+# silence shall last for seconds only
+my $nginx = Msgbus::Documented->recipe('Programs that subscribe', workers => 2,
+                                       more => 'msgbus_ping 500ms;')->start;
 my $examples = "$FindBin::Bin/../docs/examples";
 my $url = "http://127.0.0.1:$nginx->{port}";
 my $posted = 0;
 
-my %subscriber = (
-    curl   => ['bash', "$examples/subscribe.sh"],
-    Python => ['python3', "$examples/subscribe.py"],
-    Node   => ['node', "$examples/subscribe.mjs"],
+my %silence = (
+    sh  => [qr/silence=60\b/, 'silence=3'],
+    py  => [qr/SILENCE = 60\b/, 'SILENCE = 3'],
+    mjs => [qr/SILENCE = 60_000\b/, 'SILENCE = 3_000'],
+    go  => [qr/silence = 60 \*/, 'silence = 3 *'],
 );
+
+for my $kind (keys %silence) {
+    my ($is, $shall) = @{ $silence{$kind} };
+    my $text = Msgbus::Nginx::slurp("$examples/subscribe.$kind");
+
+    $text =~ s/$is/$shall/ or die "subscribe.$kind has no 60 seconds\n";
+
+    open my $out, '>', "$nginx->{dir}/subscribe.$kind" or die "$kind: $!\n";
+    print $out $text;
+    close $out or die "$kind: $!\n";
+}
+
+my %subscriber = (
+    curl   => ['bash', "$nginx->{dir}/subscribe.sh"],
+    Python => ['python3', "$nginx->{dir}/subscribe.py"],
+    Node   => ['node', "$nginx->{dir}/subscribe.mjs"],
+);
+
+SKIP: {
+    skip 'no Go here', 1 if system('go version > /dev/null 2>&1');
+
+    my $said = `cd '$nginx->{dir}' && CGO_ENABLED=0 go build subscribe.go 2>&1`;
+
+    is($said, '', 'the one in Go compiles')
+        and $subscriber{Go} = ["$nginx->{dir}/subscribe"];
+}
 
 my @names = sort keys %subscriber;
 my %pid;
@@ -35,7 +63,8 @@ my %pid;
 
 sub publish {
     for (1 .. 2) {
-        my $r = $client->post('/news', "{\"text\":\"a: \\\"$posted\\\"\"}");
+        # not by a connection of a worker that stands still
+        my $r = $nginx->client(agent => 'test/1.0')->post('/news', "{\"text\":\"a: \\\"$posted\\\"\"}");
 
         next if $r->failure && $r->failure ne 'timeout';
 
@@ -113,6 +142,15 @@ sub ended {
 }
 
 
+sub end_all {
+    kill KILL => map { -$_ } values %pid;
+    waitpid $_, 0 for values %pid;
+    %pid = ();
+
+    return;
+}
+
+
 sub ids {
     my ($name) = @_;
 
@@ -122,7 +160,7 @@ sub ids {
 
 # --- what is there, what comes, and across reloads and killed workers
 
-my $all = 16;
+my $all = 18;
 
 publish() for 1 .. 3;
 
@@ -150,7 +188,16 @@ for my $pid ($nginx->worker_pids) {
 
 has($_, 13) for @names;
 
-publish() for 1 .. $all - 13;
+# --- a connection on which nothing comes is given up
+
+for my $pid ($nginx->worker_pids) {
+    $nginx->stop_worker($pid);
+    publish();
+    has($_, $posted) for @names;
+    kill CONT => $pid;
+}
+
+publish() for 1 .. $all - 15;
 
 for my $name (@names) {
     ended($name, 0, "$name: ends by itself, when told to");
@@ -158,6 +205,8 @@ for my $name (@names) {
 }
 
 is((printed('Python'))[1], '2 {"text": "a: \"1\""}', 'Python has the data');
+is((printed('Go'))[1], '2 {"text":"a: \"1\""}', 'Go has the data')
+    if $subscriber{Go};
 is((printed('Node'))[1], '2 {"text":"a: \"1\""}', 'Node has the data');
 like((printed('curl'))[1], qr/,"data":\{"text":"a: \\"1\\""\}\}$/,
      'curl has the event');
@@ -173,9 +222,57 @@ for my $name (@names) {
 }
 
 
+# --- from what a file keeps
+
+my $cursors = "$nginx->{dir}/cursor";
+
+for my $count (4, 3) {
+    start($_, "$url/news", "$cursors.$_", $count) for @names;
+    ended($_, 0, "$_: $count events, and the cursor in a file") for @names;
+
+    for my $name (@names) {
+        my $first = $count == 4 ? 1 : 5;
+
+        is(ids($name), join(' ', $first .. $first + $count - 1),
+           "$name: goes on where it was");
+    }
+}
+
+is(join(' ', map { Msgbus::Nginx::slurp("$cursors.$_") } @names),
+   join(' ', ("7\n") x @names), 'the files have the last id');
+
+# a heartbeat moves it on, too: of a channel that is quiet
+
+start($_, "$url/quiet", "$cursors.$_") for @names;
+
+for my $name (@names) {
+    my $took = eval {
+        $nginx->until(20, 'a heartbeat', sub {
+            return Msgbus::Nginx::slurp("$cursors.$name") eq "$posted\n";
+        });
+    };
+
+    ok(defined $took, "$name: a heartbeat moves the cursor on");
+}
+
+end_all();
+
+
+# --- a gap
+
+start($_, "$url/news", 1000, $all) for @names;
+
+for my $name (@names) {
+    ended($name, 0, "$name: after a cursor of another bus");
+    like(Msgbus::Nginx::slurp("$nginx->{dir}/$name.err"),
+         qr/^gap \{.*after.*1000.*\}$/m, '    is told of the gap');
+    is(ids($name), join(' ', 1 .. $all), '    and has what there is');
+}
+
+
 # --- what is no good is not asked for again and again
 
-for my $name (qw( Node Python )) {
+for my $name (grep { $_ ne 'curl' } @names) {
     start($name, "$url/no.channel");
     ended($name, 1, "$name: ends when the channel's name is refused");
     like(Msgbus::Nginx::slurp("$nginx->{dir}/$name.err"), qr/"message": "/,

@@ -1,5 +1,5 @@
-# The publishers of docs/examples, with Python and Node, store each event once,
-# in order, through connections that break before a post arrives or before its
+# The publishers of docs/examples, with curl, Python and Node, store each event
+# once, in order, through connections that break before a post arrives or before its
 # answer does, through reloads, and through deaths of workers and of their own.
 
 use strict;
@@ -22,6 +22,7 @@ my $nginx = Msgbus::Documented->recipe('A publisher that may retry',
 my $examples = "$FindBin::Bin/../docs/examples";
 
 my %publisher = (
+    curl   => ['bash', "$examples/publish.sh"],
     Python => ['python3', "$examples/publish.py"],
     Node   => ['node', "$examples/publish.mjs"],
 );
@@ -92,7 +93,7 @@ sub start {
     $pid{$name} = fork // die "cannot fork: $!\n";
 
     if (!$pid{$name}) {
-        local @ENV{qw( no_proxy HOME )} = ('*', $nginx->{dir});
+        local @ENV{qw( no_proxy HOME CURL_HOME )} = ('*', ($nginx->{dir}) x 2);
 
         open STDIN, '<', "$nginx->{dir}/$name.in";
         open STDOUT, '>', "$nginx->{dir}/$name.out";

@@ -13,7 +13,7 @@ use Msgbus::Documented;
 
 Msgbus::Nginx->limit(60);
 
-my $nginx = Msgbus::Documented->recipe('Readers who wait')->start;
+my $nginx = Msgbus::Documented->recipe('Waiting subscribers')->start;
 my @waiting = map { $nginx->client(agent => "reader/1.0 uuid/$_") } 1 .. 2;
 my $client = $nginx->client;
 my $wait = '/a?last-known-id=latest&wait=20';

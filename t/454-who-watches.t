@@ -17,7 +17,7 @@ use Msgbus::Stream;
 
 Msgbus::Nginx->limit(120);
 
-my $nginx = Msgbus::Documented->recipe('Who watches', workers => 2);
+my $nginx = Msgbus::Documented->recipe('Count subscribers', workers => 2);
 
 $nginx->start;
 

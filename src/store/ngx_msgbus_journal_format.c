@@ -6,7 +6,7 @@
 
 /*
  * The bytes of a journal: headers of segments, frames with their records, and
- * the mark.  docs/journal.md tells of each byte.
+ * the mark.  docs/dev/journal-format.md tells of each byte.
  *
  * Numbers are little-endian, whatever the machine is.  A crc starts from the
  * segment's salt and from its own offset, so that bytes of another life of

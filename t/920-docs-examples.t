@@ -1,7 +1,8 @@
 # Every example in the documents runs, and answers what the document says.
 #
 # t/lib/Msgbus/Examples.pm says how examples are written there, and what is
-# made equal.  Those of docs/mongodb.md, which need a database, are run by
+# made equal.  Those of docs/tutorial.md are run by t/925-docs-tutorial.t, and
+# those of docs/mongodb.md, which need a database, by
 # t/660-docs-mongodb.t.
 
 use strict;
@@ -30,7 +31,7 @@ $examples->document($_) for @pages;
 
 # and no other page has some that nobody runs
 
-my %run = map { $_ => 1 } @pages, 'docs/mongodb.md';
+my %run = map { $_ => 1 } @pages, 'docs/mongodb.md', 'docs/tutorial.md';
 
 for my $page (glob '*.md docs/*.md docs/*/*.md') {
     next if $run{$page};

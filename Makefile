@@ -170,7 +170,9 @@ test-deps:
 	    tools/test-nginx > /dev/null && \
 	    case $$some in *pymongo*) tools/mongodb setup ;; esac && \
 	    if grep -qs tools/clients $(CHOICE); then \
-	        tools/clients setup $$(tools/clients list quick) || true; fi
+	        tools/clients setup $$(tools/clients list quick) || true; fi && \
+	    if grep -qs openapi/spectral $(CHOICE); then \
+	        tools/clients setup openapi/spectral openapi/schemathesis || true; fi
 
 bench-deps:
 	@tools/deps $(BENCH_DEPS) $(PUSH_DEPS)

@@ -24,6 +24,7 @@
 #include "ngx_http_msgbus_many.h"
 #include "ngx_http_msgbus_mongodb.h"
 #include "ngx_http_msgbus_origin.h"
+#include "ngx_http_msgbus_status.h"
 #include "ngx_http_msgbus_variable.h"
 
 
@@ -72,6 +73,9 @@ static ngx_http_handler_pt  ngx_http_msgbus_tells_health =
 
 static ngx_http_handler_pt  ngx_http_msgbus_tells_channels =
     ngx_http_msgbus_channels_handler;
+
+static ngx_http_handler_pt  ngx_http_msgbus_tells_status =
+    ngx_http_msgbus_status_handler;
 
 
 static ngx_command_t  ngx_http_msgbus_commands[] = {
@@ -264,6 +268,13 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       &ngx_http_msgbus_tells_channels },
+
+    { ngx_string("msgbus_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_msgbus_conf_tells,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      &ngx_http_msgbus_tells_status },
 
       ngx_null_command
 };

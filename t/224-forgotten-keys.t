@@ -36,7 +36,7 @@ $nginx->until(10, 'the journal to be read', sub {
     return $nginx->client->get('/kept/x?echo=true')->status == 204;
 });
 
-my $large = 'x' x 10_000;
+my $large = 'x' x 9_000;
 
 sub post {
     my ($channel, $key) = @_;

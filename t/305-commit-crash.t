@@ -17,7 +17,7 @@ use Crash;
 
 
 Crash::test('commit_crash',
-    rooms  => [qw( number channel filing keyed log pending ledger pace commit sync
+    rooms  => [qw( number count channel filing keyed log pending ledger pace commit sync
                    foreign undo )],
     with   => [qw( check_log check_pending commit_world )],
     before => sub {

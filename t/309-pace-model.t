@@ -19,7 +19,7 @@ use Unit;
 plan skip_all => Unit->lacks if Unit->lacks;
 
 my $program = Unit->new('pace_model')
-    ->compile([qw( number channel filing keyed log pending ledger pace commit sync
+    ->compile([qw( number count channel filing keyed log pending ledger pace commit sync
                    foreign undo )], \@Unit::MODULE)
     ->compile([qw( pace_model commit_world unit )], [qw( -g -O2 )])
     ->link('-lm');

@@ -132,17 +132,26 @@ ngx_msgbus_lock(ngx_msgbus_lock_t *lock)
     if (!ngx_msgbus_lock_set(lock, 0, lock->me)) {
         ngx_msgbus_lock_wait(lock);
     }
+
+    lock->sh->holds++;
+    lock->taken = ngx_msgbus_lock_now();
 }
 
 
 void
 ngx_msgbus_unlock(ngx_msgbus_lock_t *lock)
 {
-    uint64_t               word;
+    uint64_t               word, held;
     ngx_int_t              heir;
     ngx_msgbus_lock_sh_t  *sh;
 
     sh = lock->sh;
+
+    held = ngx_msgbus_lock_now() - lock->taken;
+
+    if (held > sh->longest) {
+        sh->longest = held;
+    }
 
     if (__atomic_load_n(&sh->waiting, __ATOMIC_RELAXED) == 0
         || ++sh->passed % NGX_MSGBUS_LOCK_PASSED)

@@ -63,6 +63,8 @@ typedef struct {
     uint64_t               urgent;     /* who waits since before is next */
     uint32_t               handed;     /* how often, for the word */
     uint32_t               passed;     /* holds while somebody waited */
+    uint64_t               holds;      /* so often it was taken, */
+    uint64_t               longest;    /*   and the longest of these, ns */
     ngx_msgbus_lock_claim_t  claim[NGX_MSGBUS_LOCK_CLAIMS];
 } ngx_msgbus_lock_sh_t;
 
@@ -72,6 +74,7 @@ typedef struct {
     ngx_msgbus_lock_sh_t  *sh;
     uint64_t               me;         /* what this thread is in there */
     uint64_t               longest;    /* wait of this view's, ns */
+    uint64_t               taken;      /* when it was last, ns */
 } ngx_msgbus_lock_t;
 
 

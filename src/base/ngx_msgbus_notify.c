@@ -43,6 +43,8 @@ static ngx_int_t ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify,
     ngx_log_t *log);
 static ngx_int_t ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify,
     ngx_cycle_t *cycle);
+static void ngx_msgbus_notify_no_gauges(ngx_msgbus_notify_t *notify,
+    ngx_uint_t slot);
 static void ngx_msgbus_notify_wake(ngx_msgbus_notify_t *notify,
     ngx_uint_t slot);
 static void ngx_msgbus_notify_write(ngx_msgbus_notify_t *notify,
@@ -207,6 +209,7 @@ ngx_msgbus_notify_free(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
         /* while it is ours nobody else takes it */
 
         sh->parked[slot] = 0;
+        ngx_msgbus_notify_no_gauges(notify, slot);
         ngx_msgbus_bit_clear(sh->waiting, slot);
         ngx_msgbus_bit_clear(sh->pending, slot);
 
@@ -253,6 +256,7 @@ ngx_msgbus_notify_take(ngx_msgbus_notify_t *notify, ngx_log_t *log)
 static ngx_int_t
 ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle)
 {
+    ngx_uint_t         i;
     ngx_event_t       *rev;
     ngx_connection_t  *c;
 
@@ -272,6 +276,12 @@ ngx_msgbus_notify_listen(ngx_msgbus_notify_t *notify, ngx_cycle_t *cycle)
     c->write->channel = 1;
 
     notify->connection = c;
+
+    for (i = 0; i < NGX_MSGBUS_READS; i++) {
+        ngx_msgbus_notify_reads(notify, i, 0);
+    }
+
+    ngx_msgbus_notify_connections(notify);
 
     if (ngx_add_event(rev, NGX_READ_EVENT, 0) == NGX_ERROR) {
         ngx_free_connection(c);
@@ -306,6 +316,7 @@ ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify)
     }
 
     sh->parked[notify->slot] = 0;
+    ngx_msgbus_notify_no_gauges(notify, notify->slot);
     ngx_msgbus_bit_clear(sh->waiting, notify->slot);
 
     (void) ngx_atomic_cmp_set(&sh->owner[notify->slot], notify->owner, 0);
@@ -336,6 +347,67 @@ ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n,
 
     } else {
         ngx_msgbus_bit_clear(notify->sh->waiting, notify->slot);
+    }
+}
+
+
+void
+ngx_msgbus_notify_reads(ngx_msgbus_notify_t *notify, ngx_uint_t how,
+    ngx_int_t n)
+{
+    ngx_msgbus_gauges_t  *gauges;
+
+    notify->readers[how] += n;
+
+    if (notify->slot != -1 && notify->gauges) {
+        gauges = ngx_msgbus_slot_gauges(notify->gauges, notify->slot);
+        gauges->readers[how] = notify->readers[how];
+    }
+}
+
+
+void
+ngx_msgbus_notify_connections(ngx_msgbus_notify_t *notify)
+{
+    ngx_msgbus_gauges_t  *gauges;
+
+    if (notify->slot != -1 && notify->gauges) {
+        gauges = ngx_msgbus_slot_gauges(notify->gauges, notify->slot);
+
+        gauges->connections = (uint32_t) (ngx_cycle->connection_n
+                                          - ngx_cycle->free_connection_n);
+        gauges->connections_max = (uint32_t) ngx_cycle->connection_n;
+    }
+}
+
+
+ngx_int_t
+ngx_msgbus_notify_gauges(ngx_msgbus_notify_t *notify, ngx_uint_t slot,
+    ngx_msgbus_gauges_t *gauges, ngx_pid_t *pid)
+{
+    ngx_atomic_uint_t  owner;
+
+    owner = notify->sh->owner[slot];
+
+    if (owner == 0
+        || (owner != notify->owner && ngx_msgbus_owner_is_dead(owner)))
+    {
+        return NGX_DECLINED;
+    }
+
+    *gauges = *ngx_msgbus_slot_gauges(notify->gauges, slot);
+    *pid = (ngx_pid_t) (owner & NGX_MSGBUS_OWNER_MASK);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_msgbus_notify_no_gauges(ngx_msgbus_notify_t *notify, ngx_uint_t slot)
+{
+    if (notify->gauges) {
+        ngx_memzero((void *) ngx_msgbus_slot_gauges(notify->gauges, slot),
+                    sizeof(ngx_msgbus_gauges_t));
     }
 }
 

@@ -22,6 +22,37 @@
 #define NGX_MSGBUS_EVENTFDS    (NGX_MSGBUS_SLOTS + 1)
 
 
+/* how a subscriber is served, as it is counted */
+#define NGX_MSGBUS_READS_LONG_POLL  0
+#define NGX_MSGBUS_READS_SSE        1
+#define NGX_MSGBUS_READS_NDJSON     2
+#define NGX_MSGBUS_READS            3
+
+
+/*
+ * What a worker has at this moment; in the zone, one for each slot.  Those
+ * of two slots that follow each other lie in different cache lines.
+ *
+ * Lock      none: words
+ * Writers   the slot's worker; whoever finds it dead
+ * Readers   any worker
+ * Lifetime  as the zone's
+ * Crash     a dead worker's do not count, and are cleared with its slot
+ * Layout    NGX_MSGBUS_LOG_VERSION
+ */
+typedef struct {
+    volatile uint32_t      readers[NGX_MSGBUS_READS];
+    volatile uint32_t      connections;    /* in use, */
+    volatile uint32_t      connections_max; /*  and that it may have */
+    uint32_t               reserved;
+} ngx_msgbus_gauges_t;
+
+
+#define ngx_msgbus_slot_gauges(gauges, slot)                                  \
+    (&(gauges)[(slot) % (NGX_MSGBUS_SLOTS / 4) * 4                            \
+               + (slot) / (NGX_MSGBUS_SLOTS / 4)])
+
+
 /*
  * The workers of a bus, in the shared zone.
  *
@@ -59,6 +90,7 @@ typedef struct {
 /* this process's view */
 typedef struct {
     ngx_msgbus_slots_sh_t *sh;
+    ngx_msgbus_gauges_t   *gauges;         /* NULL: nobody asks */
     ngx_msgbus_eventfds_t *eventfds;
     ngx_msgbus_tells_t    *tells;          /* the zone's */
 
@@ -67,6 +99,7 @@ typedef struct {
     ngx_connection_t      *connection;     /* of its eventfd */
     ngx_event_t            posted;         /* a wake by this worker itself */
     ngx_event_t            tick;           /* without a slot */
+    uint32_t               readers[NGX_MSGBUS_READS];
     ngx_uint_t             asked;          /* for one, so often */
     ngx_uint_t             swept;          /* slots, so far */
 
@@ -113,6 +146,21 @@ void ngx_msgbus_notify_exit(ngx_msgbus_notify_t *notify);
  */
 void ngx_msgbus_notify_parked(ngx_msgbus_notify_t *notify, ngx_uint_t n,
     ngx_uint_t others);
+
+/*
+ * A subscriber more, or less; and how many connections this worker has in use.
+ * Both are there for others to see; on the event loop.
+ */
+void ngx_msgbus_notify_reads(ngx_msgbus_notify_t *notify, ngx_uint_t how,
+    ngx_int_t n);
+void ngx_msgbus_notify_connections(ngx_msgbus_notify_t *notify);
+
+/*
+ * What the worker of a slot has, and its pid; NGX_DECLINED: there is none.
+ * It asks the system whether the worker lives.
+ */
+ngx_int_t ngx_msgbus_notify_gauges(ngx_msgbus_notify_t *notify,
+    ngx_uint_t slot, ngx_msgbus_gauges_t *gauges, ngx_pid_t *pid);
 
 /* looks by itself, as after a wake */
 void ngx_msgbus_notify_look(ngx_msgbus_notify_t *notify);

@@ -11,12 +11,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_channel.h"
+#include "ngx_msgbus_count.h"
 #include "ngx_msgbus_frame.h"
 #include "ngx_msgbus_fresh.h"
 #include "ngx_msgbus_json.h"
 #include "ngx_msgbus_listing.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_many.h"
+#include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_number.h"
 #include "ngx_msgbus_post.h"
 #include "ngx_msgbus_prefetch.h"
@@ -98,6 +100,33 @@ typedef struct {
     u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN]; /* as a store
                                               has them */
 } ngx_msgbus_status_t;
+
+
+/* the numbers of a bus, from all workers of this nginx */
+typedef struct {
+    ngx_msgbus_status_t    status;
+    uint64_t               counts[NGX_MSGBUS_COUNT_N];
+
+    uint64_t               readers[NGX_MSGBUS_READS]; /* at this moment */
+
+    uint64_t               bytes;          /* room for events in the zone, */
+    uint64_t               used;           /*   and how much of it they take */
+    uint64_t               channels;       /* with events */
+    uint64_t               age;            /* of the oldest event, ms */
+    uint64_t               history;        /* pages read from the store */
+    uint64_t               holds;          /* of the zone's lock, */
+    uint64_t               longest;        /*   and the longest, ns */
+    uint64_t               started;        /* when they began: since 1970, ms */
+} ngx_msgbus_stats_t;
+
+
+/* a worker, by its slot in a bus */
+typedef struct {
+    ngx_uint_t             slot;
+    ngx_pid_t              pid;
+    ngx_uint_t             connections;
+    ngx_uint_t             connections_max;
+} ngx_msgbus_worker_stats_t;
 
 
 #define NGX_MSGBUS_VERSION   "0.2.0"
@@ -329,14 +358,14 @@ void ngx_msgbus_unpark(ngx_msgbus_t *bus, ngx_msgbus_waiter_t *w);
 ngx_uint_t ngx_msgbus_parked(ngx_msgbus_t *bus);
 
 /*
- * A reader of a query is there, or no more: NGX_MSGBUS_LONG_POLL or _STREAM.
- * It counts once for each channel that the query names.  NGX_OK, or NGX_ERROR:
- * no memory.  On the event loop, as the next one is.
+ * A reader of a query is there, or no more; with the form of its answer.  It
+ * counts once for each channel that the query names.  NGX_OK, or NGX_ERROR: no
+ * memory.  On the event loop, as the next one is.
  */
 ngx_int_t ngx_msgbus_enter(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_uint_t manner);
+    ngx_msgbus_form_e form);
 void ngx_msgbus_leave(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_uint_t manner);
+    ngx_msgbus_form_e form);
 
 /*
  * Readers in all workers who name this channel, with all below it or without;
@@ -353,11 +382,24 @@ ngx_int_t ngx_msgbus_list(ngx_msgbus_listing_t *listing, ngx_pool_t *pool);
 ngx_int_t ngx_msgbus_list_next(ngx_msgbus_t *bus,
     ngx_msgbus_listing_t *listing);
 
+/* something has happened, n times; nobody waits for it.  On the event loop. */
+void ngx_msgbus_count(ngx_msgbus_t *bus, ngx_msgbus_count_e what, uint64_t n);
+
 /* NGX_OK: the bus stores events */
 ngx_int_t ngx_msgbus_health(ngx_msgbus_t *bus);
 
 /* how it is at this moment; on the event loop */
 void ngx_msgbus_status(ngx_msgbus_t *bus, ngx_msgbus_status_t *status);
+
+/* likewise, in numbers; the lock is held twice, for a few words */
+void ngx_msgbus_stats(ngx_msgbus_t *bus, ngx_msgbus_stats_t *stats);
+
+/*
+ * The workers that live, old ones of a reload included; how many, at most
+ * NGX_MSGBUS_SLOTS.  Likewise.
+ */
+ngx_uint_t ngx_msgbus_workers(ngx_msgbus_t *bus,
+    ngx_msgbus_worker_stats_t *workers);
 
 
 #endif /* _NGX_MSGBUS_H_INCLUDED_ */

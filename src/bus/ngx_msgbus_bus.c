@@ -23,6 +23,11 @@
 #include "ngx_msgbus_zone.h"
 
 
+/* how a reader of such answers reads, as his channels tell */
+#define ngx_msgbus_manner(form)                                               \
+    ((form) == NGX_MSGBUS_PAGE ? NGX_MSGBUS_LONG_POLL : NGX_MSGBUS_STREAM)
+
+
 static ngx_uint_t ngx_msgbus_named_by(ngx_msgbus_named_t *named,
     ngx_msgbus_query_t *q, ngx_uint_t n);
 static void ngx_msgbus_named(ngx_msgbus_named_t *named,
@@ -121,10 +126,12 @@ ngx_msgbus_parked(ngx_msgbus_t *bus)
 
 ngx_int_t
 ngx_msgbus_enter(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_uint_t manner)
+    ngx_msgbus_form_e form)
 {
-    ngx_uint_t          i;
+    ngx_uint_t          i, manner;
     ngx_msgbus_named_t  named;
+
+    manner = ngx_msgbus_manner(form);
 
     for (i = 0; ngx_msgbus_named_by(&named, query, i); i++) {
 
@@ -139,16 +146,24 @@ ngx_msgbus_enter(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
         }
     }
 
+    /* a form is how it is served: a page for whom it waits */
+
+    ngx_msgbus_notify_reads(&bus->notify, form, 1);
+
     return NGX_OK;
 }
 
 
 void
 ngx_msgbus_leave(ngx_msgbus_t *bus, ngx_msgbus_query_t *query,
-    ngx_uint_t manner)
+    ngx_msgbus_form_e form)
 {
-    ngx_uint_t          i;
+    ngx_uint_t          i, manner;
     ngx_msgbus_named_t  named;
+
+    ngx_msgbus_notify_reads(&bus->notify, form, -1);
+
+    manner = ngx_msgbus_manner(form);
 
     for (i = 0; ngx_msgbus_named_by(&named, query, i); i++) {
         ngx_msgbus_present_leave(&bus->present, &named, manner);
@@ -285,6 +300,7 @@ ngx_msgbus_publish(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     post->unsure = 0;
     post->refused = 0;
     post->replayed = 0;
+    post->replayed_size = 0;
     post->conflicts = 0;
     post->waits = 0;
     post->waiting = 0;
@@ -345,6 +361,7 @@ ngx_msgbus_publish_direct(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
             }
 
             post->replayed++;
+            post->replayed_size += ev->data.len;
 
         } else if (rc != NGX_OK) {
             ev->id = 0;
@@ -407,6 +424,10 @@ ngx_msgbus_publish_known(ngx_msgbus_t *bus, ngx_msgbus_post_t *post)
     if (n == post->n) {
         post->stored = n;
         post->replayed = n;
+
+        for (i = 0; i < n; i++) {
+            post->replayed_size += post->events[i].data.len;
+        }
 
         return 1;
     }
@@ -558,6 +579,13 @@ ngx_msgbus_look_forget(ngx_msgbus_t *bus, ngx_msgbus_fresh_t *w)
         ngx_msgbus_fresh_unlink(&bus->fresh, w);
         ngx_msgbus_worker_waits(bus);
     }
+}
+
+
+void
+ngx_msgbus_count(ngx_msgbus_t *bus, ngx_msgbus_count_e what, uint64_t n)
+{
+    ngx_msgbus_count_add(bus->counts, what, n);
 }
 
 

@@ -60,6 +60,7 @@ struct ngx_msgbus_recall_s {
     uint64_t                wall;      /* when it was made, ms, by both */
     uint64_t                monotonic; /*   clocks */
     ngx_msgbus_notify_t    *notify;
+    ngx_msgbus_counts_t    *counts;
     ngx_log_t              *log;       /* the event loop's */
 
     /* the loop's */
@@ -116,7 +117,8 @@ static void ngx_msgbus_recall_detach(ngx_msgbus_recall_t *recall);
 ngx_msgbus_recall_t *
 ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     ngx_msgbus_store_conf_t *conf, uint64_t ttl, uint64_t seed,
-    ngx_msgbus_tells_t *tells, ngx_msgbus_notify_t *notify, ngx_log_t *log)
+    ngx_msgbus_tells_t *tells, ngx_msgbus_notify_t *notify,
+    ngx_msgbus_counts_t *counts, ngx_log_t *log)
 {
     ngx_msgbus_recall_t  *recall;
 
@@ -134,6 +136,7 @@ ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     recall->reader.seed = seed;
     recall->reader.tells = tells;
     recall->notify = notify;
+    recall->counts = counts;
     recall->log = log;
 
     recall->more.handler = ngx_msgbus_recall_more_handler;
@@ -767,7 +770,7 @@ static ngx_int_t
 ngx_msgbus_recall_read(ngx_msgbus_recall_t *recall,
     ngx_msgbus_asked_t *asked)
 {
-    uint64_t              now;
+    uint64_t              now, begin;
     ngx_int_t             rc;
     ngx_msgbus_history_t  h;
 
@@ -784,7 +787,14 @@ ngx_msgbus_recall_read(ngx_msgbus_recall_t *recall,
     now = ngx_msgbus_recall_now(recall);
     h.since = now > recall->ttl ? now - recall->ttl : 0;
 
+    begin = ngx_msgbus_time_monotonic();
+
     asked->page = ngx_msgbus_past_read(&recall->reader, &h, &rc);
+
+    if (rc == NGX_OK) {
+        ngx_msgbus_count_time(recall->counts, NGX_MSGBUS_COUNT_HISTORY,
+                              ngx_msgbus_time_monotonic() - begin);
+    }
 
     return rc;
 }

@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_msgbus_asked.h"
+#include "ngx_msgbus_count.h"
 #include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_past.h"
 #include "ngx_msgbus_store.h"
@@ -55,12 +56,13 @@ struct ngx_msgbus_ask_s {
 
 
 /*
- * In a worker, before its event loop; starts nothing yet.  conf, tells and
- * notify outlive it; seed and tells are the zone's.  NULL: no memory.
+ * In a worker, before its event loop; starts nothing yet.  conf, tells, notify
+ * and counts outlive it; seed and tells are the zone's.  NULL: no memory.
  */
 ngx_msgbus_recall_t *ngx_msgbus_recall_create(ngx_msgbus_store_t *store,
     ngx_msgbus_store_conf_t *conf, uint64_t ttl, uint64_t seed,
-    ngx_msgbus_tells_t *tells, ngx_msgbus_notify_t *notify, ngx_log_t *log);
+    ngx_msgbus_tells_t *tells, ngx_msgbus_notify_t *notify,
+    ngx_msgbus_counts_t *counts, ngx_log_t *log);
 
 /*
  * Asks.  Who has asked the same before, and waits, has the same answer: its

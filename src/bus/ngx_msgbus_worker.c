@@ -99,6 +99,8 @@ ngx_msgbus_init_bus(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    bus->counts = ngx_msgbus_count_of(&bus->counters, bus->notify.slot);
+
     return bus->store ? ngx_msgbus_init_posts(bus, cycle) : NGX_OK;
 }
 
@@ -122,7 +124,8 @@ ngx_msgbus_init_posts(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
                                                bus->conf.ttl,
                                                bus->log.sh->seed,
                                                &bus->log.sh->tells,
-                                               &bus->notify, cycle->log);
+                                               &bus->notify, bus->counts,
+                                               cycle->log);
         if (bus->recall == NULL) {
             return NGX_ERROR;
         }
@@ -143,6 +146,7 @@ static ngx_int_t
 ngx_msgbus_init_committer(ngx_msgbus_t *bus, ngx_cycle_t *cycle)
 {
     bus->ledger.log = bus->log;
+    bus->ledger.counts = bus->counts;
 
     bus->committer = ngx_msgbus_committer_start(&bus->ledger, bus->store_conf,
                                                 bus->conf.ttl, cycle->log);
@@ -163,6 +167,8 @@ ngx_msgbus_worker_want_slot(ngx_msgbus_t *bus)
     {
         return;
     }
+
+    bus->counts = ngx_msgbus_count_of(&bus->counters, bus->notify.slot);
 
     if (bus->store && bus->committer == NULL
         && ngx_msgbus_init_committer(bus, cycle) != NGX_OK)
@@ -312,6 +318,7 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
     }
 
     ngx_msgbus_present_look(&bus->present);
+    ngx_msgbus_notify_connections(&bus->notify);
 
     /* a wake that got lost with the worker that sent it, or a shutdown */
 

@@ -39,6 +39,10 @@ typedef struct {
     ngx_msgbus_slots_sh_t *slots;
     u_char                *presence;
     size_t                 presence_size;
+    ngx_msgbus_gauges_t   *gauges;
+    ngx_msgbus_counts_t   *counts;
+    ngx_uint_t             counts_slots;
+    uint64_t               started;        /* since 1970, ms */
 
     /* NULL where the log is all there is */
     u_char                *pending;
@@ -221,6 +225,11 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     root = shpool->data;
     bus->notify.sh = root->slots;
+
+    bus->notify.gauges = root->gauges;
+    bus->counters.sh = root->counts;
+    bus->counters.slots = root->counts_slots;
+    bus->started = root->started;
 
     log->lock.sh = &root->guard->lock;
     log->undo = &root->guard->undo;
@@ -443,7 +452,8 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
 static ngx_int_t
 ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
 {
-    size_t              len;
+    size_t              len, size;
+    u_char             *p;
     ngx_msgbus_root_t  *root;
 
     len = sizeof(" in msgbus zone \"\"") + bus->conf.name.len;
@@ -466,6 +476,22 @@ ngx_msgbus_make_root(ngx_msgbus_t *bus, ngx_slab_pool_t *shpool)
     if (root->guard == NULL || root->slots == NULL) {
         return NGX_ERROR;
     }
+
+    root->started = ngx_msgbus_time_wall();
+    root->counts_slots = ngx_msgbus_count_slots(shpool->pfree * ngx_pagesize);
+
+    /* in one piece: with a small zone it is a page */
+
+    size = root->counts_slots * sizeof(ngx_msgbus_counts_t)
+           + NGX_MSGBUS_SLOTS * sizeof(ngx_msgbus_gauges_t) + 64;
+
+    p = ngx_slab_calloc(shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    root->counts = (ngx_msgbus_counts_t *) ngx_align_ptr(p, 64);
+    root->gauges = (ngx_msgbus_gauges_t *) (root->counts + root->counts_slots);
 
     root->presence_size = ngx_msgbus_presence_size(shpool->pfree
                                                    * ngx_pagesize);

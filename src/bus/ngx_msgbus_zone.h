@@ -38,6 +38,10 @@ struct ngx_msgbus_s {
     ngx_msgbus_waiters_t   waiters;
     ngx_msgbus_frames_t    frames;         /* while readers are woken */
     ngx_msgbus_present_t   present;        /* and what others know of them */
+    ngx_msgbus_counters_t  counters;       /* of all workers, */
+    ngx_msgbus_counts_t   *counts;         /*   and this one's share */
+    uint64_t               started;        /* since 1970, ms: the zone was
+                                              made */
 
     /* where there is a store */
     ngx_msgbus_store_conf_t *store_conf;

@@ -52,11 +52,11 @@ static ngx_int_t ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c);
 static ngx_int_t ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c,
     uint64_t first);
 static void ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n,
-    uint64_t first, uint64_t begin);
+    uint64_t first, uint64_t begin, uint64_t took);
 static void ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c,
-    uint64_t first, uint64_t begin);
+    uint64_t first, uint64_t begin, uint64_t took);
 static void ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c,
-    uint64_t first, uint64_t begin);
+    uint64_t first, uint64_t begin, uint64_t took);
 static ngx_int_t ngx_msgbus_commit_known_locked(ngx_msgbus_ledger_t *c,
     ngx_uint_t n);
 static void ngx_msgbus_commit_unsent(ngx_msgbus_ledger_t *c,
@@ -394,7 +394,7 @@ ngx_msgbus_commit_conflicts(ngx_msgbus_ledger_t *c, ngx_msgbus_entry_t *e)
 static ngx_int_t
 ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
 {
-    uint64_t   first, begin;
+    uint64_t   first, begin, took;
     ngx_int_t  rc;
 
     first = c->log.sh->last_id + 1;
@@ -423,10 +423,10 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
     begin = ngx_msgbus_time_monotonic();
 
     rc = c->store->insert(c->db, c->docs, c->n, &c->refusal);
+    took = ngx_msgbus_time_monotonic() - begin;
 
     if (rc == NGX_OK || rc == NGX_DECLINED) {
-        ngx_msgbus_pace_done(&c->pace, c->bytes,
-                             ngx_msgbus_time_monotonic() - begin, c->more);
+        ngx_msgbus_pace_done(&c->pace, c->bytes, took, c->more);
 
     } else {
         ngx_msgbus_pace_failed(&c->pace, c->bytes);
@@ -437,7 +437,7 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
     switch (rc) {
 
     case NGX_OK:
-        ngx_msgbus_commit_done(c, c->n, first, begin);
+        ngx_msgbus_commit_done(c, c->n, first, begin, took);
         return NGX_OK;
 
     case NGX_ABORT:
@@ -447,12 +447,12 @@ ngx_msgbus_commit_insert(ngx_msgbus_ledger_t *c)
     case NGX_DECLINED:
 
         if (c->refusal.known) {
-            ngx_msgbus_commit_known(c, first, begin);
+            ngx_msgbus_commit_known(c, first, begin, took);
             return NGX_OK;
         }
 
         if (c->refusal.final || c->refusal.keyless) {
-            ngx_msgbus_commit_refused(c, first, begin);
+            ngx_msgbus_commit_refused(c, first, begin, took);
             return NGX_OK;
         }
 
@@ -523,7 +523,7 @@ ngx_msgbus_commit_docs(ngx_msgbus_ledger_t *c, uint64_t first)
 /* the first n of the batch are durable: into the log with them */
 static void
 ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
-    uint64_t begin)
+    uint64_t begin, uint64_t took)
 {
     ngx_str_t              name;
     ngx_uint_t             i;
@@ -576,6 +576,11 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
 
     ngx_msgbus_ledger_unlock(c);
 
+    if (c->counts) {
+        ngx_msgbus_count_time(c->counts, NGX_MSGBUS_COUNT_COMMIT, took);
+        ngx_msgbus_count_batch(c->counts, n);
+    }
+
     c->seen = 1;
 }
 
@@ -587,12 +592,12 @@ ngx_msgbus_commit_done(ngx_msgbus_ledger_t *c, ngx_uint_t n, uint64_t first,
  */
 static void
 ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c, uint64_t first,
-    uint64_t begin)
+    uint64_t begin, uint64_t took)
 {
     uint64_t             id;
     ngx_msgbus_entry_t  *e;
 
-    ngx_msgbus_commit_done(c, c->refusal.index, first, begin);
+    ngx_msgbus_commit_done(c, c->refusal.index, first, begin, took);
 
     e = c->entries[c->refusal.index];
     id = 0;
@@ -621,13 +626,13 @@ ngx_msgbus_commit_refused(ngx_msgbus_ledger_t *c, uint64_t first,
  */
 static void
 ngx_msgbus_commit_known(ngx_msgbus_ledger_t *c, uint64_t first,
-    uint64_t begin)
+    uint64_t begin, uint64_t took)
 {
     ngx_uint_t  i;
 
     i = c->refusal.index;
 
-    ngx_msgbus_commit_done(c, i, first, begin);
+    ngx_msgbus_commit_done(c, i, first, begin, took);
 
     ngx_msgbus_ledger_lock(c);
 

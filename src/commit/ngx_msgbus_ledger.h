@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_msgbus_count.h"
 #include "ngx_msgbus_log.h"
 #include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_pace.h"
@@ -92,6 +93,7 @@ typedef struct {
     ngx_msgbus_limits_t          limits;   /* of a batch, by the store */
     ngx_msgbus_pace_t            pace;     /*   and by the path to it */
     ngx_msgbus_refusal_t         refusal;  /* of the last one's event */
+    ngx_msgbus_counts_t         *counts;   /* NULL: nobody asks */
     ngx_log_t                   *error_log;
     ngx_atomic_t                *stop;     /* NULL; 1: it is to end; 2: and not
                                               to take the lock again */

@@ -208,6 +208,7 @@ ngx_msgbus_post_known_locked(ngx_msgbus_posts_t *posts,
         if (ev->id) {
             post->stored++;
             post->replayed++;
+            post->replayed_size += ev->data.len;
 
             return NGX_DONE;
         }
@@ -300,7 +301,11 @@ ngx_msgbus_post_settled(ngx_msgbus_post_t *post, ngx_uint_t n,
         ev->created = outcome->created;
 
         post->stored++;
-        post->replayed += ev->id != outcome->id;
+
+        if (ev->id != outcome->id) {
+            post->replayed++;
+            post->replayed_size += ev->data.len;
+        }
 
     } else {
         ev->id = 0;

@@ -36,7 +36,8 @@ struct ngx_msgbus_post_s {
     ngx_uint_t             unsure;     /* and so many may be; */
     ngx_uint_t             refused;    /* the store will not have so many */
     ngx_uint_t             replayed;   /* of those stored so many were before,
-                                          by their keys; */
+                                          by their keys, */
+    size_t                 replayed_size; /*  with so many bytes of data; */
     ngx_uint_t             conflicts;  /* of those refused so many have keys of
                                           events with another body; */
     ngx_uint_t             waits;      /* one has the key of an event that still

@@ -53,8 +53,8 @@ typedef struct {
     ngx_str_t                  zone;          /* as named by msgbus */
     ngx_msgbus_t              *bus;           /* NULL: msgbus is off here */
 
-    /* a location that tells of a bus: of its health, of its channels */
-    ngx_str_t                  told_zone;     /* as named there */
+    /* a location that tells of a bus: of its health, of its channels; of all */
+    ngx_str_t                  told_zone;     /* as named there; NULL: all */
     ngx_msgbus_t              *told_bus;
     ngx_http_handler_pt        tells;
     ngx_str_t                  told_by;       /* the directive */
@@ -117,6 +117,9 @@ typedef struct {
     void                      *hold;          /* what it is held with */
 
     ngx_uint_t                 events;        /* in the answer */
+    size_t                     bytes;         /* of these; 0: not known */
+    ngx_msgbus_count_e         kind;          /* of a read, or why a post is
+                                                 refused; EVENTS: not known */
 
     const char                *message;       /* of the error to be sent */
     ngx_str_t                 *ids;           /* and what stands behind it */
@@ -136,6 +139,8 @@ typedef struct {
     unsigned                   read:1;        /* events is known */
     unsigned                   replied:1;     /* by this module */
     unsigned                   replaced:1;    /* nginx's page, by error */
+    unsigned                   waited:1;      /* for events */
+    unsigned                   counted:1;     /* its outcome is */
 } ngx_http_msgbus_pass_t;
 
 
@@ -151,11 +156,6 @@ typedef struct {
     unsigned                   published:1;
     unsigned                   told:1;        /* how much of it is stored */
 } ngx_http_msgbus_ctx_t;
-
-
-/* how a reader of such answers reads, as he is counted */
-#define ngx_http_msgbus_manner(form)                                          \
-    ((form) == NGX_MSGBUS_PAGE ? NGX_MSGBUS_LONG_POLL : NGX_MSGBUS_STREAM)
 
 
 /*

@@ -5,13 +5,13 @@
 
 
 /*
- * What form of an answer a reader accepts: a page of JSON, or a stream.
+ * What form of an answer a client accepts: a page of JSON, or a stream.
  *
  * A stream is for whom its type is named, with a quality not below that of
  * application/json and not below that of what stands for all types: so a
  * browser's or curl's "any type" is a page.  Where qualities are equal, the
  * type that is named first.  Nobody is refused with 406: who accepts nothing
- * that there is gets a page.
+ * that there is gets a page.  Numbers are told in the same way.
  */
 
 
@@ -20,7 +20,9 @@
 
 
 typedef struct {
-    ngx_msgbus_form_e          form;
+    ngx_str_t                 *types;         /* that there are, */
+    ngx_uint_t                 n;             /*   so many */
+    ngx_uint_t                 type;          /* the one to answer with */
     ngx_uint_t                 quality;       /* thousandths */
     ngx_uint_t                 any;           /* of a range of types */
 } ngx_http_msgbus_wish_t;
@@ -36,13 +38,31 @@ static ngx_uint_t ngx_http_msgbus_accept_quality(u_char *p, u_char *last);
 ngx_msgbus_form_e
 ngx_http_msgbus_accept(ngx_http_request_t *r)
 {
+    /* by form */
+
+    static ngx_str_t  types[] = {
+        ngx_string("application/json"),
+        ngx_string("text/event-stream"),
+        ngx_string("application/x-ndjson")
+    };
+
+    return ngx_http_msgbus_accept_of(r, types, 3);
+}
+
+
+ngx_uint_t
+ngx_http_msgbus_accept_of(ngx_http_request_t *r, ngx_str_t *types,
+    ngx_uint_t n)
+{
     ngx_str_t                  *value;
     ngx_http_msgbus_wish_t      wish;
     ngx_http_msgbus_headers_t   headers;
 
     static ngx_str_t  name = ngx_string("Accept");
 
-    wish.form = NGX_MSGBUS_PAGE;
+    wish.types = types;
+    wish.n = n;
+    wish.type = 0;
     wish.quality = 0;
     wish.any = 0;
 
@@ -52,7 +72,7 @@ ngx_http_msgbus_accept(ngx_http_request_t *r)
         ngx_http_msgbus_accept_header(&wish, value);
     }
 
-    return wish.any > wish.quality ? NGX_MSGBUS_PAGE : wish.form;
+    return wish.any > wish.quality ? 0 : wish.type;
 }
 
 
@@ -80,10 +100,9 @@ static void
 ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish, u_char *p,
     u_char *last)
 {
-    u_char             *end;
-    ngx_str_t           type;
-    ngx_uint_t          quality;
-    ngx_msgbus_form_e   form;
+    u_char      *end;
+    ngx_str_t    type;
+    ngx_uint_t   i, quality;
 
     end = memchr(p, ';', last - p);
     if (end == NULL) {
@@ -103,26 +122,22 @@ ngx_http_msgbus_accept_range(ngx_http_msgbus_wish_t *wish, u_char *p,
     type.data = p;
     type.len = end - p;
 
-    if (ngx_http_msgbus_is_nocase(&type, "text/event-stream")) {
-        form = NGX_MSGBUS_SSE;
+    for (i = 0; i < wish->n; i++) {
 
-    } else if (ngx_http_msgbus_is_nocase(&type, "application/x-ndjson")) {
-        form = NGX_MSGBUS_NDJSON;
+        if (type.len == wish->types[i].len
+            && ngx_strncasecmp(type.data, wish->types[i].data, type.len) == 0)
+        {
+            if (quality > wish->quality) {
+                wish->type = i;
+                wish->quality = quality;
+            }
 
-    } else if (ngx_http_msgbus_is_nocase(&type, "application/json")) {
-        form = NGX_MSGBUS_PAGE;
-
-    } else {
-        if (type.len && end[-1] == '*') {
-            wish->any = ngx_max(wish->any, quality);
+            return;
         }
-
-        return;
     }
 
-    if (quality > wish->quality) {
-        wish->form = form;
-        wish->quality = quality;
+    if (type.len && end[-1] == '*') {
+        wish->any = ngx_max(wish->any, quality);
     }
 }
 

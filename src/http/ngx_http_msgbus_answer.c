@@ -18,6 +18,7 @@
 #include "ngx_http_msgbus_jsonp.h"
 #include "ngx_http_msgbus_key.h"
 #include "ngx_http_msgbus_reply.h"
+#include "ngx_http_msgbus_tally.h"
 
 
 static uint64_t ngx_http_msgbus_answer_last(ngx_msgbus_post_t *post);
@@ -53,6 +54,8 @@ ngx_http_msgbus_answer(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
     if (post->stored) {
         ctx->id = ngx_http_msgbus_answer_last(post);
     }
+
+    ngx_http_msgbus_tally_post(r, pass, post, rc);
 
     if (ngx_http_msgbus_answer_stored(r, ctx, post) != NGX_OK) {
         return ctx->published ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR;

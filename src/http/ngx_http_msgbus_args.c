@@ -142,6 +142,10 @@ ngx_http_msgbus_arg_slot(ngx_http_msgbus_args_t *args, ngx_str_t *name)
             return &args->prefix;
         }
 
+        if (ngx_http_msgbus_is(name, "format")) {
+            return &args->format;
+        }
+
         return ngx_http_msgbus_is(name, "method") ? &args->method : NULL;
 
     case 7:

@@ -34,6 +34,7 @@ typedef struct {
     ngx_str_t                  prefix;        /* of a list of channels */
     ngx_str_t                  limit;
     ngx_str_t                  after;
+    ngx_str_t                  format;        /* of numbers */
 } ngx_http_msgbus_args_t;
 
 

@@ -359,7 +359,7 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
             conf->zone = prev->zone;
             clcf->handler = ngx_http_msgbus_handler;
 
-        } else if (prev->told_zone.len) {
+        } else if (prev->told_by.len) {
             conf->told_zone = prev->told_zone;
             conf->told_by = prev->told_by;
             conf->tells = prev->tells;
@@ -375,7 +375,7 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
     }
 
     if ((conf->zone.len && clcf->handler != ngx_http_msgbus_handler)
-        || (conf->told_zone.len && clcf->handler != conf->tells))
+        || (conf->told_by.len && clcf->handler != conf->tells))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%s\" of location \"%V\" stands beside another "
@@ -700,7 +700,10 @@ ngx_http_msgbus_conf_tells(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    lcf->told_zone = value[1];
+    if (cf->args->nelts == 2) {
+        lcf->told_zone = value[1];
+    }
+
     lcf->told_by = cmd->name;
     lcf->tells = *(ngx_http_handler_pt *) cmd->post;
 

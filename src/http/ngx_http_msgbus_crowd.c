@@ -19,6 +19,7 @@
 
 
 #include "ngx_http_msgbus_crowd.h"
+#include "ngx_http_msgbus_tally.h"
 
 
 ngx_int_t
@@ -68,6 +69,8 @@ ngx_http_msgbus_crowd_send(ngx_http_msgbus_reader_t *reader,
 
         return NGX_AGAIN;
     }
+
+    ngx_http_msgbus_tally_frame(topic->lcf->bus, theirs);
 
     reader->after = theirs->last_id;
     reader->events += (uint32_t) theirs->events;

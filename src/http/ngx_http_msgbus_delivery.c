@@ -360,6 +360,8 @@ ngx_http_msgbus_delivery_write(ngx_http_msgbus_reader_t *reader)
                       "msgbus: client of a stream timed out");
 
         c->timedout = 1;
+        ngx_msgbus_count(ngx_http_msgbus_delivery_bus(dl),
+                         NGX_MSGBUS_COUNT_SLOW, 1);
         ngx_http_msgbus_delivery_end(dl, NGX_HTTP_REQUEST_TIME_OUT);
         return;
     }
@@ -618,7 +620,6 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
     size_t                      rest;
     ngx_msgbus_frame_t         *frame;
     ngx_msgbus_query_t          query;
-    ngx_http_request_t         *r;
     ngx_http_msgbus_topic_t    *topic;
     ngx_http_msgbus_backlog_t  *backlog;
 
@@ -650,16 +651,7 @@ ngx_http_msgbus_delivery_count(ngx_http_msgbus_delivery_t *dl)
         ngx_msgbus_release(frame);
 
         if (rest + backlog->waiting > topic->lcf->stream_buffer) {
-            r = ngx_http_msgbus_reader_request(&dl->reader);
-
-            if (r) {
-                ngx_http_set_log_request(r->connection->log, r);
-            }
-
-            ngx_log_error(NGX_LOG_INFO, dl->reader.connection->log, 0,
-                          "msgbus closes a stream of channel \"%V\", its "
-                          "client has not read %uz bytes",
-                          &topic->channel.name, rest + backlog->waiting);
+            ngx_http_msgbus_reader_slow(&dl->reader, rest + backlog->waiting);
 
             return NGX_ERROR;
         }
@@ -816,6 +808,9 @@ ngx_http_msgbus_delivery_exit(ngx_http_msgbus_reader_t *reader)
     ngx_http_msgbus_delivery_t  *dl;
 
     dl = (ngx_http_msgbus_delivery_t *) reader;
+
+    ngx_msgbus_count(ngx_http_msgbus_delivery_bus(dl),
+                     NGX_MSGBUS_COUNT_RELOAD, 1);
 
     hold = ngx_http_msgbus_delivery_held(dl);
 

@@ -22,6 +22,7 @@
 #include "ngx_http_msgbus_body.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_reply.h"
+#include "ngx_http_msgbus_tally.h"
 
 
 static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
@@ -142,6 +143,8 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
     ctx->pass.replied = 1;
     ctx->pass.replaced = 1;
 
+    ngx_http_msgbus_tally_refused(r, &ctx->pass, r->headers_out.status);
+
     r->headers_out.content_length_n = ngx_buf_size(ctx->pass.error);
     ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
 
@@ -197,6 +200,7 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
     }
 
     ngx_http_msgbus_body_refuse(r);
+    ngx_http_msgbus_tally_refused(r, &ctx->pass, rc);
 
     /* these stay, wherever an error_page leads */
 

@@ -79,9 +79,7 @@ ngx_http_msgbus_fresh(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         && pass->channel
         && (pass->wait || pass->form != NGX_MSGBUS_PAGE))
     {
-        if (ngx_msgbus_enter(fresh->bus, &pass->query,
-                             ngx_http_msgbus_manner(pass->form))
-            != NGX_OK)
+        if (ngx_msgbus_enter(fresh->bus, &pass->query, pass->form) != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -132,7 +130,7 @@ ngx_http_msgbus_fresh_release(ngx_http_msgbus_hold_t *hold)
 
     if (fresh->present) {
         ngx_msgbus_leave(fresh->bus, &fresh->hold.ctx->pass.query,
-                         ngx_http_msgbus_manner(fresh->hold.ctx->pass.form));
+                         fresh->hold.ctx->pass.form);
     }
 
     ngx_msgbus_look_forget(fresh->bus, &fresh->fresh);

@@ -15,6 +15,7 @@
 #include "ngx_http_msgbus_jsonp.h"
 #include "ngx_http_msgbus_page.h"
 #include "ngx_http_msgbus_reply.h"
+#include "ngx_http_msgbus_tally.h"
 
 
 /* what stands before and behind the events of a page */
@@ -66,8 +67,7 @@ ngx_http_msgbus_page_send(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    pass->read = 1;
-    pass->events = page->events;
+    ngx_http_msgbus_tally_page(r, pass, page);
 
     if (page->out == NULL && pass->callback.len == 0) {
         return ngx_http_msgbus_send_empty(r, NGX_HTTP_NO_CONTENT);
@@ -242,8 +242,7 @@ ngx_http_msgbus_page_all(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    pass->read = 1;
-    pass->events = page.events;
+    ngx_http_msgbus_tally_page(r, pass, &page);
 
     if (page.out == NULL) {
         return ngx_http_msgbus_send_text(r, "[]");

@@ -86,8 +86,7 @@ ngx_http_msgbus_reader_enter(ngx_http_msgbus_reader_t *reader)
 
     topic = reader->topic;
 
-    if (ngx_msgbus_enter(topic->lcf->bus, &topic->query,
-                         ngx_http_msgbus_manner(topic->form))
+    if (ngx_msgbus_enter(topic->lcf->bus, &topic->query, topic->form)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -108,8 +107,7 @@ ngx_http_msgbus_reader_leave(ngx_http_msgbus_reader_t *reader)
         topic = reader->topic;
         reader->present = 0;
 
-        ngx_msgbus_leave(topic->lcf->bus, &topic->query,
-                         ngx_http_msgbus_manner(topic->form));
+        ngx_msgbus_leave(topic->lcf->bus, &topic->query, topic->form);
     }
 }
 
@@ -118,6 +116,28 @@ ngx_http_request_t *
 ngx_http_msgbus_reader_request(ngx_http_msgbus_reader_t *reader)
 {
     return reader->parked ? NULL : reader->by.hold->hold.ctx->request;
+}
+
+
+void
+ngx_http_msgbus_reader_slow(ngx_http_msgbus_reader_t *reader, size_t unread)
+{
+    ngx_http_request_t       *r;
+    ngx_http_msgbus_topic_t  *topic;
+
+    r = ngx_http_msgbus_reader_request(reader);
+    topic = reader->topic;
+
+    if (r) {
+        ngx_http_set_log_request(r->connection->log, r);
+    }
+
+    ngx_log_error(NGX_LOG_INFO, reader->connection->log, 0,
+                  "msgbus closes a stream of channel \"%V\", its "
+                  "client has not read %uz bytes",
+                  &topic->channel.name, unread);
+
+    ngx_msgbus_count(topic->lcf->bus, NGX_MSGBUS_COUNT_SLOW, 1);
 }
 
 

@@ -94,6 +94,10 @@ void ngx_http_msgbus_reader_leave(ngx_http_msgbus_reader_t *reader);
 ngx_http_request_t *ngx_http_msgbus_reader_request(
     ngx_http_msgbus_reader_t *reader);
 
+/* it is to be closed: its client has left so many bytes unread */
+void ngx_http_msgbus_reader_slow(ngx_http_msgbus_reader_t *reader,
+    size_t unread);
+
 /* what it asks the bus for; points into the reader, good until the next call */
 void ngx_http_msgbus_reader_query(ngx_http_msgbus_reader_t *reader,
     ngx_msgbus_query_t *query);

@@ -14,6 +14,7 @@
 
 #include "ngx_http_msgbus_body.h"
 #include "ngx_http_msgbus_reply.h"
+#include "ngx_http_msgbus_tally.h"
 
 
 ngx_table_elt_t *
@@ -192,6 +193,8 @@ ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 
     ngx_str_null(&r->headers_out.content_type);
 
+    ngx_http_msgbus_tally_read(r, &ctx->pass);
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
@@ -242,6 +245,10 @@ ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out, size_t size)
     }
 
     rc = ngx_http_send_header(r);
+
+    /* before the body: nginx may have made it a 304 */
+
+    ngx_http_msgbus_tally_read(r, &ctx->pass);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;

@@ -83,6 +83,10 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
 
     if (ngx_http_msgbus_is(&pass->name, "/health")) {
 
+        /* neither a post nor a read */
+
+        pass->counted = 1;
+
         if (get) {
 
             if (!lcf->rse) {

@@ -16,6 +16,7 @@
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_stream.h"
+#include "ngx_http_msgbus_tally.h"
 
 
 static ngx_int_t ngx_http_msgbus_stream_later(ngx_http_request_t *r,
@@ -38,6 +39,8 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         && lcf->max_waiters
         && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters)
     {
+        ngx_msgbus_count(lcf->bus, NGX_MSGBUS_COUNT_REFUSED, 1);
+
         if (lcf->retry && pass->form == NGX_MSGBUS_SSE) {
             return ngx_http_msgbus_stream_later(r, pass, lcf);
         }
@@ -70,6 +73,8 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     pass->replied = 1;
     pass->read = 1;
 
+    ngx_http_msgbus_tally_stream(r, pass);
+
     rc = ngx_http_send_header(r);
 
     if (dl == NULL) {
@@ -93,6 +98,8 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     if (ngx_exiting) {
 
         /* it comes back, to another worker */
+
+        ngx_msgbus_count(lcf->bus, NGX_MSGBUS_COUNT_RELOAD, 1);
 
         return ngx_http_msgbus_delivery_close(dl);
     }
@@ -145,6 +152,7 @@ ngx_http_msgbus_stream_later(ngx_http_request_t *r,
     out.next = NULL;
 
     pass->read = 1;
+    pass->kind = NGX_MSGBUS_COUNT_READ_REFUSED;
 
     return ngx_http_msgbus_send(r, &out, size);
 }

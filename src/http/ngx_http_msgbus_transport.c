@@ -14,6 +14,7 @@
  */
 
 
+#include "ngx_http_msgbus_tally.h"
 #include "ngx_http_msgbus_transport.h"
 
 
@@ -135,6 +136,8 @@ void
 ngx_http_msgbus_transport_set(ngx_http_msgbus_reader_t *reader,
     ngx_http_msgbus_transport_t *tp, ngx_msgbus_frame_t *frame)
 {
+    ngx_http_msgbus_tally_frame(reader->topic->lcf->bus, frame);
+
     tp->frame = frame;
     tp->pos = ngx_http_msgbus_transport_is_chunked(reader) ? frame->start
                                                            : frame->pos;

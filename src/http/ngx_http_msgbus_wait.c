@@ -209,6 +209,8 @@ ngx_http_msgbus_wait_step(ngx_http_msgbus_wait_t *wait, ngx_int_t rc)
         }
 
         if (!ngx_http_msgbus_wait_goes_on(hold, pass)) {
+            pass->waited = hold->admitted;
+
             return ngx_http_msgbus_wait_send(r, pass, &hold->page);
         }
 
@@ -225,11 +227,16 @@ ngx_http_msgbus_wait_step(ngx_http_msgbus_wait_t *wait, ngx_int_t rc)
             && lcf->max_waiters
             && ngx_msgbus_parked(lcf->bus) >= lcf->max_waiters)
         {
+            ngx_msgbus_count(lcf->bus, NGX_MSGBUS_COUNT_REFUSED, 1);
+
             return ngx_http_msgbus_refuse(pass, NGX_HTTP_SERVICE_UNAVAILABLE,
                                           "Too many readers wait");
         }
 
-        hold->admitted = 1;
+        if (!hold->admitted) {
+            hold->admitted = 1;
+            ngx_msgbus_count(lcf->bus, NGX_MSGBUS_COUNT_ACCEPTED, 1);
+        }
 
         rc = ngx_http_msgbus_wait_park(wait, pass);
     }

@@ -61,8 +61,15 @@ ngx_msgbus_filing_add_locked(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec,
     depth = rec->filings - 1;
 
     n = nodes[depth - 1];
+    node = &log->nodes.nodes[n];
+
+    if (node->exact.newest == 0) {
+        ngx_msgbus_undo_set(log->undo, log->nodes.sh->channels,
+                            log->nodes.sh->channels + 1);
+    }
+
     rec->filing[0].node = n;
-    ngx_msgbus_filing_link(log, rec, 0, &log->nodes.nodes[n].exact);
+    ngx_msgbus_filing_link(log, rec, 0, &node->exact);
 
     for (i = 1; i <= depth; i++) {
         n = nodes[i - 1];
@@ -128,6 +135,11 @@ ngx_msgbus_filing_drop_locked(ngx_msgbus_log_t *log, ngx_msgbus_record_t *rec)
 
     node = &log->nodes.nodes[rec->filing[0].node];
     ngx_msgbus_filing_unlink(log, rec, 0, &node->exact);
+
+    if (node->exact.newest == 0) {
+        ngx_msgbus_undo_set(log->undo, log->nodes.sh->channels,
+                            log->nodes.sh->channels - 1);
+    }
 
     for (i = 1; i < rec->filings; i++) {
         node = &log->nodes.nodes[rec->filing[i].node];

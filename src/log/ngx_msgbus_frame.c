@@ -616,6 +616,7 @@ ngx_msgbus_frame_without(ngx_msgbus_frame_t *frame, ngx_str_t *uuid,
     mine->last_id = frame->last_id;
     mine->more = frame->more;
     mine->gap = frame->gap;
+    mine->head = frame->head;
 
     p = ngx_cpymem(mine->pos, frame->pos, frame->head);
     from = (uint32_t) frame->head;
@@ -697,9 +698,12 @@ ngx_msgbus_frame_hello(ngx_msgbus_frame_t *first, uint64_t id,
 
     p = ngx_msgbus_frame_id(p, id, form);
 
+    frame->head = p - frame->pos;
+
     if (first) {
         p = ngx_cpymem(p, first->pos, size);
 
+        frame->head += first->head;
         frame->last_id = first->last_id;
         frame->events = first->events;
         frame->more = first->more;

@@ -279,6 +279,9 @@ struct ngx_msgbus_store_s {
                                     ngx_msgbus_history_t *h,
                                     ngx_msgbus_doc_pt handler, void *data,
                                     ngx_msgbus_examined_t *page);
+
+    /* of the library that it needs, as that says it; anywhere.  NULL: none */
+    const char          *(*library)(void);
 };
 
 

@@ -139,7 +139,8 @@ ngx_msgbus_store_t  ngx_msgbus_store_journal = {
     ngx_msgbus_journal_counter,
     ngx_msgbus_journal_raise,
     ngx_msgbus_journal_attach,
-    ngx_msgbus_journal_db_history
+    ngx_msgbus_journal_db_history,
+    NULL
 };
 
 

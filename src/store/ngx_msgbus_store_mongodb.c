@@ -71,6 +71,7 @@ static ngx_int_t ngx_msgbus_mongodb_updated(ngx_msgbus_db_t *db,
 static ngx_int_t ngx_msgbus_mongodb_counter(ngx_msgbus_db_t *db,
     uint64_t *c);
 static ngx_int_t ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c);
+static const char *ngx_msgbus_mongodb_library(void);
 
 
 ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
@@ -96,7 +97,8 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     ngx_msgbus_mongodb_counter,
     ngx_msgbus_mongodb_raise,
     ngx_msgbus_mongodb_attach,
-    ngx_msgbus_mongodb_history
+    ngx_msgbus_mongodb_history,
+    ngx_msgbus_mongodb_library
 };
 
 
@@ -768,4 +770,11 @@ ngx_msgbus_mongodb_raise(ngx_msgbus_db_t *db, uint64_t c)
     bson_destroy(&filter);
 
     return rc == NGX_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static const char *
+ngx_msgbus_mongodb_library(void)
+{
+    return mongoc_get_version();
 }

@@ -39,5 +39,6 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     NULL,
     NULL,
     NULL,
+    NULL,
     NULL
 };

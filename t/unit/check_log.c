@@ -57,7 +57,7 @@ static uint64_t     *unit_keys;
 void
 unit_check_log(ngx_msgbus_log_t *log)
 {
-    uint32_t              n;
+    uint32_t              n, channels;
     uint64_t              count;
     ngx_msgbus_log_sh_t  *sh;
 
@@ -90,14 +90,22 @@ unit_check_log(ngx_msgbus_log_t *log)
     unit_check(count <= log->mask + 1, "more records than places");
     unit_check(count <= log->max_events, "more than max_events");
 
+    channels = 0;
+
     for (n = 0; n < sh->nodes.used; n++) {
         unit_check_list(log, n, 0);
         unit_check_list(log, n, 1);
+
+        channels += unit_nodes[n].count[0] != 0;
 
         unit_check(unit_nodes[n].idle == (unit_nodes[n].count[1] == 0),
                    "node %u with %u events is %sidle", n,
                    unit_nodes[n].count[1], unit_nodes[n].idle ? "" : "not ");
     }
+
+    unit_check(channels == sh->nodes.channels,
+               "%u channels have events, and are said to be %u", channels,
+               sh->nodes.channels);
 }
 
 

@@ -95,6 +95,7 @@ static ngx_msgbus_store_conf_t  conf = {
 
 static ngx_msgbus_eventfds_t  eventfds;
 static ngx_msgbus_notify_t    notify;
+static ngx_msgbus_counts_t    counts;
 static ngx_msgbus_recall_t   *recall;
 static asker_t                askers[ASKERS];
 static ngx_log_t              quiet;
@@ -315,7 +316,7 @@ begin(void)
     memset(askers, 0, sizeof(askers));
 
     recall = ngx_msgbus_recall_create(&store, &conf, TTL, 1, NULL,
-                                      &notify, &quiet);
+                                      &notify, &counts, &quiet);
     unit_check(recall != NULL, "no memory");
 }
 

@@ -161,6 +161,9 @@ void __tsan_func_entry(void *caller);
 void __tsan_func_exit(void);
 void __tsan_read_range(void *addr, unsigned long size);
 void __tsan_write_range(void *addr, unsigned long size);
+unsigned long __tsan_atomic64_load(unsigned long *addr, int order);
+unsigned long __tsan_atomic64_fetch_add(unsigned long *addr, unsigned long n,
+    int order);
 
 
 void
@@ -191,4 +194,30 @@ void
 __tsan_write_range(void *addr, unsigned long size)
 {
     watch_store(addr, size);
+}
+
+
+/* counters: no step has them */
+unsigned long
+__tsan_atomic64_load(unsigned long *addr, int order)
+{
+    (void) order;
+
+    return *addr;
+}
+
+
+unsigned long
+__tsan_atomic64_fetch_add(unsigned long *addr, unsigned long n, int order)
+{
+    unsigned long  old;
+
+    (void) order;
+
+    watch_store(addr, 8);
+
+    old = *addr;
+    *addr = old + n;
+
+    return old;
 }

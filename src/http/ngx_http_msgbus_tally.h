@@ -1,0 +1,41 @@
+
+/*
+ * Copyright (C) the msgbus authors
+ */
+
+
+#ifndef _NGX_HTTP_MSGBUS_TALLY_H_INCLUDED_
+#define _NGX_HTTP_MSGBUS_TALLY_H_INCLUDED_
+
+
+#include "ngx_http_msgbus.h"
+
+
+/*
+ * The outcome of a post, before it is answered; rc is what the bus returned,
+ * NGX_AGAIN where it has waited.
+ */
+void ngx_http_msgbus_tally_post(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post, ngx_int_t rc);
+
+/* a request that gets an error; once in a pass */
+void ngx_http_msgbus_tally_refused(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_uint_t status);
+
+/* notes what a page has, before it is sent */
+void ngx_http_msgbus_tally_page(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
+
+/* a read that is answered, once its status is known; nothing for others */
+void ngx_http_msgbus_tally_read(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
+
+/* a stream begins */
+void ngx_http_msgbus_tally_stream(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
+
+/* a frame goes to a subscriber */
+void ngx_http_msgbus_tally_frame(ngx_msgbus_t *bus, ngx_msgbus_frame_t *frame);
+
+
+#endif /* _NGX_HTTP_MSGBUS_TALLY_H_INCLUDED_ */

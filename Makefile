@@ -89,7 +89,7 @@ endif
 
 # the Perl ones are what Test::Nginx needs; what only some of the tests need,
 # a browser or a database, tools/test-deps knows of each
-TEST_DEPS    = $(DEPS) perl procps psmisc util-linux \
+TEST_DEPS    = $(DEPS) perl procps psmisc util-linux mount \
                libhttp-message-perl libipc-run-perl liblist-moreutils-perl \
                libtest-base-perl libtest-longstring-perl libtext-diff-perl \
                liburi-perl libwww-perl
@@ -118,7 +118,11 @@ COMPARE_DEPS = $(BENCH_DEPS) httperf gnuplot-nox
 CLIENTS     ?= all
 BOX_DEPS     = haproxy varnish apache2 caddy squid
 
-.PHONY: all asan check-clients install deps test-deps bench-deps run test \
+# which rows of "make matrix", or all; and a source of nginx for its "mainline"
+CELLS       ?=
+NGINX_HEAD  ?=
+
+.PHONY: all asan check-builds check-clients matrix install deps test-deps bench-deps run test \
         test-push tsan valgrind fuzz style check-docs house \
         bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
@@ -279,6 +283,22 @@ check-docs:
 house:
 	@tools/house
 
+# what of that needs no chroot
+
+BUILT_TESTS ?= $(wildcard t/001-* t/020-* t/031-* t/135-journal.t t/220-* t/230-*)
+
+check-builds:
+	@tools/deps $(DEPS) clang
+	@$(MAKE) --no-print-directory test BUILD=build/clang CC=clang WERROR=1 \
+	    TESTS="$(BUILT_TESTS)"
+
+# in the systems that the module is for: docs/install.md has what came of it
+
+matrix:
+	@MATRIX_DEPS="$(TEST_DEPS)" \
+	    tools/matrix $(MATRIX_OPTS) $(if $(NGINX_HEAD),--nginx "$(NGINX_HEAD)") \
+	    $(if $(filter-out file,$(origin TESTS)),--tests "$(TESTS)") $(CELLS)
+
 bench-quick:
 	@tools/deps $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all
@@ -365,6 +385,12 @@ help:
 #:                   races: build/tsan/; TSAN_TESTS="..." a choice
 #: make valgrind     run some of them under valgrind; VALGRIND_TESTS="..."
 #: make fuzz         run the harnesses of t/fuzz/, SECONDS=20 each, FUZZ="..."
+#: make matrix       build and test in chroots of Debian bookworm, trixie and
+#:                   sid, with nginx's latest source, built in, by clang and
+#:                   without MongoDB: the table of docs/install.md; needs root;
+#:                   CELLS="sid static" TESTS="..." NGINX_HEAD=FOLDER
+#: make check-builds   build with clang, whose warnings are errors, and run some
+#:                   tests with that; BUILT_TESTS="..." a choice
 #: make clean        remove build/ and run/, not what was fetched (.cache/)
 #:
 #: PORT=8080         of "make run"

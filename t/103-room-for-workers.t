@@ -114,6 +114,9 @@ SKIP: {
     ($ok, $said) = verdict('ulimit -v ' . (512 + 300) * 1024, http => $large);
     ok($ok, 'there is enough') or diag($said);
 
+    skip 'this build of the module is without MongoDB', 3
+        if $ENV{MSGBUS_WITHOUT_MONGODB};
+
     my $stack = 400;
 
     ($ok, $said) = verdict('ulimit -s ' . $stack * 1024 . '; ulimit -v '

@@ -7,6 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
+needs_mongodb();
 plan tests => repeat_each() * (blocks() * 2 + 3);
 
 # there is nobody at that port, so what waits is refused

@@ -7,6 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(1);    # most of it does not start
 
+needs_mongodb();
 plan tests => repeat_each() * (blocks() * 2 + 10);
 
 # nobody listens on port 1

@@ -7,6 +7,7 @@ use Msgbus::Blocks;
 
 repeat_each(1);    # nginx has no state when it does not start
 
+needs_mongodb();
 plan tests => repeat_each() * (blocks() * 2);
 
 # a block of msgbus_mongodb with this in it

@@ -8,9 +8,10 @@ use warnings;
 
 use Exporter 'import';
 use IO::Socket::INET;
+use Test::More ();
 use Test::Nginx::Util ();
 
-our @EXPORT = qw( defaults own_bus post numbers ids row );
+our @EXPORT = qw( defaults needs_mongodb own_bus post numbers ids row );
 
 
 my $own_bus;
@@ -40,6 +41,13 @@ sub defaults {
         rename_bus($block) if $own_bus;
         park($block) if $ENV{TEST_NGINX_PARK};
     });
+}
+
+
+# The file is about MongoDB, which a build may be without.
+sub needs_mongodb {
+    Test::More::plan(skip_all => 'this build of the module is without MongoDB')
+        if $ENV{MSGBUS_WITHOUT_MONGODB};
 }
 
 

@@ -65,6 +65,8 @@ sub object_id { return { '$id' => $_[0] } }
 sub new {
     my ($class) = @_;
 
+    Msgbus::Mongodb::with_mongodb();
+
     return $class->adopt(kind => 'fake', database => 'fake');
 }
 

@@ -66,6 +66,8 @@ my $count = 0;
 sub new {
     my ($class, %o) = @_;
 
+    with_mongodb();
+
     my $kind = `$tool kind`;
 
     chomp $kind;
@@ -93,6 +95,16 @@ sub none {
     die "$why\n" if ($ENV{CI} // '') eq 'true';
 
     Test::More::plan(skip_all => $why);
+}
+
+
+# The module that is tested may be built without it.
+
+sub with_mongodb {
+    Test::More::plan(skip_all => 'this build of the module is without MongoDB')
+        if $ENV{MSGBUS_WITHOUT_MONGODB};
+
+    return;
 }
 
 

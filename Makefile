@@ -122,7 +122,7 @@ BOX_DEPS     = haproxy varnish apache2 caddy squid
 CELLS       ?=
 NGINX_HEAD  ?=
 
-.PHONY: all asan check-builds check-clients matrix install deps test-deps bench-deps run test \
+.PHONY: all asan check-builds check-clients check-deb deb matrix install deps test-deps bench-deps run test \
         test-push tsan valgrind fuzz style check-docs house \
         bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
@@ -145,11 +145,14 @@ TOOL_SRCS    = $(wildcard tools/journal/*.c) \
                $(filter-out %_keep.c %_manifest.c %_thread.c, \
                             $(wildcard src/store/ngx_msgbus_journal_*.c))
 
-$(BUILD)/$(TOOL): $(TOOL_SRCS) $(wildcard tools/journal/*.h \
-                                          src/store/ngx_msgbus_journal*.h)
+VERSION      = $(shell sed -n 's/.*NGX_MSGBUS_VERSION *"\(.*\)"/\1/p' src/bus/ngx_msgbus.h)
+
+$(BUILD)/$(TOOL): $(TOOL_SRCS) src/bus/ngx_msgbus.h \
+                  $(wildcard tools/journal/*.h src/store/ngx_msgbus_journal*.h)
 	$(if $(CC),$(CC),gcc) -W -Wall -Wno-unused-parameter $(CC_OPT) \
 	    $(addprefix -I$(NGINX_SRC)/src/,core event event/modules event/quic os/unix) \
-	    -I$(BUILD) -Isrc/base -Isrc/store $(TOOL_SRCS) $(LD_OPT) -lyajl -o $@
+	    -I$(BUILD) -Isrc/base -Isrc/store -DMSGBUS_VERSION='"$(VERSION)"' \
+	    $(TOOL_SRCS) $(LD_OPT) -lyajl -o $@
 
 install: all
 	@dir=$$($(NGINX) -V 2>&1 | tr ' ' '\n' | sed -n 's/^--modules-path=//p') && \
@@ -160,6 +163,16 @@ install: all
 	        "$(DESTDIR)$(PREFIX)/share/man/man1/$(TOOL).1" && \
 	    echo "installed; add to the top of nginx.conf:" && \
 	    echo "    load_module $$dir/$(MODULE);"
+
+
+# Debian's packages; RELEASE=trixie in a clean chroot of that, RELEASES of those
+# that are checked
+
+deb:
+	@tools/deb $(RELEASE)
+
+check-deb:
+	@tools/check-deb --markdown docs/install.md $(RELEASES)
 
 
 deps:
@@ -357,6 +370,10 @@ help:
 #:                   PUSH_TESTS="..." a choice
 #: make install      put the module where nginx looks for it (DESTDIR), and
 #:                   msgbus-journal and its manual page below PREFIX=/usr/local
+#: make deb          build Debian packages of it: build/deb/; RELEASE=trixie in
+#:                   a clean chroot of bookworm, trixie or sid
+#: make check-deb    build, install, upgrade and remove them in chroots of all
+#:                   three, in 15 minutes; RELEASES=bookworm a choice
 #: make deps         install what "make" and "make run" need, by apt;
 #:                   test-deps and bench-deps: what those need
 #: make style        check the looks of the sources, and who includes whom

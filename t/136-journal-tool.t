@@ -52,6 +52,12 @@ sub run {
     return ($said, $? >> 8);
 }
 
+sub version {
+    my $source = Msgbus::Nginx::slurp("$FindBin::Bin/../src/bus/ngx_msgbus.h");
+
+    return $source =~ /NGX_MSGBUS_VERSION\s+"(.*)"/ ? $1 : '';
+}
+
 sub all_of {
     my ($client) = @_;
 
@@ -258,6 +264,11 @@ ok($client->get('/a?echo=true&last-known-id=' . ($id - 1))->gap,
    'and who crosses its place is told of a gap');
 
 $nginx->quit;
+
+($said, $code) = run("$tool --version");
+
+is("$said$code", 'msgbus-journal ' . version() . "\n0",
+   'it tells the version, which is the module\'s');
 
 SKIP: {
     skip 'no man here', 1 if system('command -v man > /dev/null');

@@ -49,6 +49,11 @@ main(int argc, char **argv)
         }
     }
 
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("msgbus-journal %s\n", MSGBUS_VERSION);
+        return 0;
+    }
+
     fprintf(stderr, "usage: msgbus-journal verify|dump|import|repair FOLDER\n");
 
     return 2;

@@ -25,7 +25,7 @@ my $url = "http://127.0.0.1:$nginx->{port}";
 my $posted = 0;
 
 my %silence = (
-    sh  => [qr/silence=60\b/, 'silence=3'],
+    sh  => [qr/silence=60\b/, 'silence=2'],
     py  => [qr/SILENCE = 60\b/, 'SILENCE = 3'],
     mjs => [qr/SILENCE = 60_000\b/, 'SILENCE = 3_000'],
     go  => [qr/silence = 60 \*/, 'silence = 3 *'],

@@ -254,6 +254,12 @@ like($page->evaluate('document.querySelector("#code-publish").textContent'),
      qr{/bus/house/kitchen'}, '    and code');
 
 
+# --- numbers
+
+is(client('Reader/1.0')->get('/status')->json->{zones}{bus}{readers}{sse}, 2,
+   'the status is at /status, and counts both pages');
+
+
 # --- on a phone, and in the dark
 
 client('A_rather_long_name/1.0')->post('/bus/house/kitchen',

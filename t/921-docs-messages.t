@@ -48,8 +48,8 @@ sub text_of {
 sub pattern_of {
     my ($format) = @_;
 
-    return join '.*', map { quotemeta }
-           split /%(?:[Vs]|u?[zdLi]|M)/, $format, -1;
+    return join '.*', map { quotemeta s/%%/%/gr }
+           split /(?<!%)%(?:[Vs]|u?[zdLi]|M)/, $format, -1;
 }
 
 

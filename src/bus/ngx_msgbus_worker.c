@@ -17,6 +17,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "ngx_msgbus_time.h"
+#include "ngx_msgbus_warn.h"
 #include "ngx_msgbus_worker.h"
 #include "ngx_msgbus_zone.h"
 
@@ -59,6 +60,10 @@ ngx_msgbus_init_worker(ngx_msgbus_t **bus, ngx_uint_t n, ngx_cycle_t *cycle)
     ngx_uint_t  i;
 
     ngx_msgbus_tell_common(n ? ngx_msgbus_tells(bus[0]) : NULL);
+
+    if (n) {
+        bus[0]->first = 1;
+    }
 
     for (i = 0; i < n; i++) {
         if (ngx_msgbus_init_bus(bus[i], cycle) != NGX_OK) {
@@ -319,6 +324,12 @@ ngx_msgbus_expire_handler(ngx_event_t *ev)
 
     ngx_msgbus_present_look(&bus->present);
     ngx_msgbus_notify_connections(&bus->notify);
+
+    ngx_msgbus_warn_zone(&bus->log, &bus->conf.name, bus->conf.size);
+
+    if (bus->first) {
+        ngx_msgbus_warn_connections();
+    }
 
     /* a wake that got lost with the worker that sent it, or a shutdown */
 

@@ -32,6 +32,7 @@ struct ngx_msgbus_s {
 
     /* this worker's */
     u_char                *scratch;        /* made by the master */
+    ngx_uint_t             first;          /* of all: unsigned  first:1; */
     ngx_event_t            expire;
     ngx_event_t            more;           /* readers are still to be woken */
     ngx_msgbus_notify_t    notify;

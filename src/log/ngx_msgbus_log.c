@@ -358,6 +358,30 @@ ngx_msgbus_log_tell_locked(ngx_msgbus_log_t *log, uint64_t now)
 }
 
 
+ngx_uint_t
+ngx_msgbus_log_taken_locked(ngx_msgbus_log_t *log, ngx_uint_t *percent,
+    int64_t *since)
+{
+    size_t                offset, taken;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+    offset = sh->head;
+
+    if (offset == sh->tail) {
+        return 0;
+    }
+
+    taken = sh->tail > offset ? sh->tail - offset
+                              : log->size - offset + sh->tail;
+
+    *percent = (ngx_uint_t) ((uint64_t) taken * 100 / log->size);
+    *since = ngx_msgbus_log_at(log, &offset)->since;
+
+    return 1;
+}
+
+
 /* where size bytes fit behind the tail; the ring's size if nowhere */
 static size_t
 ngx_msgbus_log_room(ngx_msgbus_log_t *log, size_t size)

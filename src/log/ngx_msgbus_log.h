@@ -73,6 +73,13 @@ ngx_int_t ngx_msgbus_log_expire_locked(ngx_msgbus_log_t *log, uint64_t now);
  */
 void ngx_msgbus_log_tell_locked(ngx_msgbus_log_t *log, uint64_t now);
 
+/*
+ * How much of the log's memory is taken, in percent, and since when its oldest
+ * event is there, ms since boot.  0: there is none.
+ */
+ngx_uint_t ngx_msgbus_log_taken_locked(ngx_msgbus_log_t *log,
+    ngx_uint_t *percent, int64_t *since);
+
 /* a store has nothing any more up to this id: it need not be asked for that */
 void ngx_msgbus_log_forgotten_locked(ngx_msgbus_log_t *log, uint64_t id);
 

@@ -1,6 +1,8 @@
 # Each line that the module can write into the error log is explained in
-# docs/operations.md, with its level, and each message of an error in
-# docs/http-api.md; and those documents know of no others.
+# docs/troubleshooting.md, with its level, its cause and what to do, and each message
+# of an error in docs/http-api.md, those that are no client's fault in the former,
+# too; and those documents know of no others.  What may be told again and again is
+# bounded: it goes through ngx_msgbus_tell(), or is one of those named below.
 
 use strict;
 use warnings;
@@ -65,6 +67,25 @@ my %level = ( EMERG => 'emerg', ALERT => 'alert', CRIT => 'crit',
 
 my (%line, %message, %numbered);
 
+# Lines at notice and above that need no limit: once for a process that starts or
+# dies of it, or a caller that has asked for its turn.
+
+my %bounded = map { $_ => 1 } (
+    'msgbus has changed more in a step than it can take back',
+    'getrandom() failed',
+    'no room%s: %uL events left it before their ttl, '
+        . 'enlarge the zone or lower its ttl',
+    'no room%s: %uL events were refused, enlarge the zone or lower its ttl',
+    '%uL keys are forgotten%s, their events left before their ttl: posted '
+        . 'again they are stored again',
+    'msgbus has no room for %uL events of the database%s, the last one is %uL',
+    'msgbus uses its database%s again, after %uL failures',
+    'msgbus reads history from "%V" again',
+    'eventfd() failed for msgbus zone "%V", which needs %d descriptors',
+    'close() "%V" failed',
+);
+my %unbounded;
+
 for my $file (glob '*.c src/*/*.c') {
     my $code = slurp($file);
 
@@ -78,8 +99,14 @@ for my $file (glob '*.c src/*/*.c') {
     my $found = 0;
 
     while ($code =~ /$call/g) {
-        $line{ text_of($2) } = $level{$1} // die "$file: level $1?\n";
+        my ($level, $text) = ($1, text_of($2));
+
+        $line{$text} = $level{$level} // die "$file: level $level?\n";
         $found++;
+
+        $unbounded{$text} = $file
+            if $& =~ /^ngx_log_error/ && $level !~ /^(?:INFO|DEBUG)/
+               && $file !~ m{/ngx_msgbus_zone\.c$};
     }
 
     is($found, $calls, "$file: each line for the error log is understood");
@@ -95,16 +122,16 @@ for my $file (glob '*.c src/*/*.c') {
 
 # --- the error log
 
-my $operations = slurp('docs/operations.md');
+my $page = slurp('docs/troubleshooting.md');
 
-my @rows = $operations =~ /^\| `(.+?)` \| (emerg|alert|crit|error|warn|notice|info) \|/mg;
+my @rows = $page =~ /^\| `(.+?)` \| (emerg|alert|crit|error|warn|notice|info) \|/mg;
 my %row;
 
 while (my ($said, $level) = splice @rows, 0, 2) {
     $row{$said} = $level;
 }
 
-ok(%row, 'docs/operations.md explains lines of the error log');
+ok(%row, 'docs/troubleshooting.md explains lines of the error log');
 
 my %used;
 
@@ -114,12 +141,23 @@ for my $format (sort keys %line) {
     my @said = grep { /^$pattern$/ && $row{$_} eq $line{$format} }
                sort keys %row;
 
-    ok(scalar @said, "docs/operations.md has, as $line{$format}: $format");
+    ok(scalar @said, "docs/troubleshooting.md has, as $line{$format}: $format");
     $used{$_} = 1 for @said;
 }
 
 for my $said (sort keys %row) {
     ok($used{$said}, "the module can write: $said");
+}
+
+
+is(join("\n", map { "$unbounded{$_}: $_" }
+              grep { !$bounded{$_} } sort keys %unbounded), '',
+   'what is told again and again is told once a minute');
+is(join("\n", grep { !$unbounded{$_} } sort keys %bounded), '',
+   'and the list of what needs no limit is true');
+
+for my $cells ($page =~ /^\| `.+?` \| (?:emerg|alert|crit|error|warn|notice|info) \|(.*)\|$/mg) {
+    like($cells, qr/\w/, "what to do is said: $cells") if $cells !~ /\w/;
 }
 
 
@@ -137,6 +175,17 @@ for my $text (sort keys %message) {
 for my $format (sort keys %numbered) {
     ok(scalar(grep { /^$numbered{$format}$/ } keys %known),
        "docs/http-api.md has the error: $format");
+}
+
+# those that are no fault of a client's request
+
+while ($table =~ /^\| (409|413|415|422|50[37]) \| ([^|]*) \|/mg) {
+    my ($status, $texts) = ($1, $2);
+
+    for my $text ($texts =~ /`([^`]+)`/g) {
+        like($page, qr/^\| $status `\Q$text\E` \| \S.* \| \S.* \|$/m,
+             "docs/troubleshooting.md has the answer $status $text");
+    }
 }
 
 my $sources = join '', map { slurp($_) } glob 'src/*/*.c';

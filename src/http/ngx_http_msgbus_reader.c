@@ -45,8 +45,11 @@ ngx_http_msgbus_reader_create(ngx_http_request_t *r,
     }
 
     ngx_memzero(reader, kind->size);
-    ngx_memcpy((u_char *) reader + kind->size,
-               packed ? uuid : pass->query.hide.data, len);
+
+    if (len) {
+        ngx_memcpy((u_char *) reader + kind->size,
+                   packed ? uuid : pass->query.hide.data, len);
+    }
 
     reader->topic = ngx_http_msgbus_topic(r, pass, kind);
     if (reader->topic == NULL) {

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::IP;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -101,5 +102,27 @@ $proxy->tell('refuse');
 is_deeply([(insert())[0][1], (insert())[0][1]], [0, 0], 'refuse');
 $proxy->tell('pass');
 is_deeply((insert())[0], ['stored', 1], 'pass');
+
+# several connections at once
+
+my $done = $proxy->done;
+
+for my $how (qw(drop refuse)) {
+    my @sockets = map { IO::Socket::IP->new(PeerHost => '127.0.0.1',
+                                            PeerPort => $proxy->{port}) } 1 .. 5;
+
+    # the proxy has taken them all
+    $proxy->tell('done') for 1 .. 5;
+
+    $proxy->tell($how);
+    syswrite $_, 'x' x 20 for @sockets;
+    $mongodb->until(10, 'all bytes to be dropped', sub {
+        return $how eq 'refuse' || $proxy->done >= $done + 5;
+    });
+    $proxy->tell('pass');
+
+    is(scalar(grep { defined sysread $_, my $bytes, 1 } @sockets), 5,
+       "$how, of five connections, and pass");
+}
 
 done_testing;

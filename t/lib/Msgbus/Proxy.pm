@@ -248,14 +248,20 @@ sub obey {
         close delete $self->{listener} if $self->{listener};
 
         $self->{done} += @{ $self->{pairs} };
-        $self->close_pair($_) for @{ $self->{pairs} };
+
+        # a copy: one that is closed leaves the list
+        my @pairs = @{ $self->{pairs} };
+
+        $self->close_pair($_) for @pairs;
 
     } elsif ($word eq 'pass') {
         @$self{qw(way delay faults limits)} = ('pass', 0, [], {});
         $self->{listener} //= $self->listen;
 
         # a peer has missed bytes: its messages make no sense any more
-        $self->close_pair($_) for grep { $_->{lost} } @{ $self->{pairs} };
+        my @lost = grep { $_->{lost} } @{ $self->{pairs} };
+
+        $self->close_pair($_) for @lost;
 
     } elsif ($word ne 'done') {
         return "I do not know \"$word\"";

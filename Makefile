@@ -123,7 +123,7 @@ CELLS       ?=
 NGINX_HEAD  ?=
 
 .PHONY: all asan check-builds check-clients check-deb deb matrix install deps test-deps bench-deps run test \
-        test-push tsan valgrind fuzz style check-docs house \
+        test-push tsan valgrind fuzz soak style check-docs house \
         bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
 
@@ -312,6 +312,16 @@ matrix:
 	    tools/matrix $(MATRIX_OPTS) $(if $(NGINX_HEAD),--nginx "$(NGINX_HEAD)") \
 	    $(if $(filter-out file,$(origin TESTS)),--tests "$(TESTS)") $(CELLS)
 
+# for hours: with all that befalls a bus
+
+soak: CHOICE = tools/soak
+soak: test-deps
+	@$(MAKE) --no-print-directory all
+	@$(TEST_ENV) && \
+	    TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
+	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) \
+	    tools/soak $(HOURS)
+
 bench-quick:
 	@tools/deps $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all
@@ -376,6 +386,9 @@ help:
 #:                   three, in 15 minutes; RELEASES=bookworm a choice
 #: make deps         install what "make" and "make run" need, by apt;
 #:                   test-deps and bench-deps: what those need
+#: make soak         HOURS=2: buses, publishers and subscribers for so long, with
+#:                   reloads, kills and stalls; tells what broke the law and
+#:                   what grew; docs/testing.md reads its output; SEED=...
 #: make style        check the looks of the sources, and who includes whom
 #: make check-docs   check that each directive is documented and tested, and
 #:                   that each room of src/ is where docs/dev/design.md says

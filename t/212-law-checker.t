@@ -1,4 +1,6 @@
-# The checkers of t/lib find each way to break the law.
+# The checkers of t/lib find each way to break the law: when all records are
+# there, and when they come in while they are written, those of readers before
+# those of posters, and what is settled is forgotten.
 
 use strict;
 use warnings;
@@ -34,8 +36,27 @@ sub verdict {
 
     my $broken = $law->judge('poster.1' => [@$posters, @end],
                              'poller.1' => [@$poller, @end]);
+    my $all = join ' ', grep { @{ $broken->{$_} } } sort keys %$broken;
 
-    return join ' ', grep { @{ $broken->{$_} } } sort keys %$broken;
+    for my $order ('posters first', 'readers first') {
+        my @records = ((map { ['poster.1', @$_] } @$posters),
+                       (map { ['poller.1', @$_] } @$poller));
+        my $judge = Msgbus::Judge->new(channel_of => sub { $c });
+
+        $judge->{now} = 1;
+        $judge->take(@$_) for $order =~ /^r/ ? sort { $a->[0] cmp $b->[0] }
+                                               @records : @records;
+
+        my $left = $judge->retire(2, 2);
+        my $so = join ' ', grep { @{ $judge->{broken}{$_} } }
+                           sort keys %{ $judge->{broken} };
+
+        return "$so, $order" if $so ne $all;
+        return "$left left" if $left;
+        return 'not forgotten' if grep { %{ $judge->{$_} } } qw(stored name);
+    }
+
+    return $all;
 }
 
 
@@ -121,6 +142,57 @@ is(verdict([@stored, ['hung', 'x']],
 is(verdict([@stored, ['broken', 'x']],
            [answer(0, 11), seen(10, 1, 1), seen(11, 1, 2)]), 'ended',
    'a process dies');
+
+# what is settled is forgotten, and what breaks the law later is found
+
+sub later {
+    my (@later) = @_;
+
+    my $judge = Msgbus::Judge->new(channel_of => sub { $c });
+
+    $judge->take('poster.1', @$_) for @stored;
+    $judge->take('poller.1', @$_)
+        for answer(0, 11), seen(10, 1, 1), seen(11, 1, 2);
+    $judge->retire(2, 2);
+    $judge->take(@$_) for @later;
+    $judge->retire(20, 20);
+
+    return join ' ', grep { @{ $judge->{broken}{$_} } }
+                     sort keys %{ $judge->{broken} };
+}
+
+is(later(), '', 'nothing comes later');
+is(later(['poller.1', @{ answer(11, 11) }], ['poller.1', @{ seen(11, 1, 2) }]),
+   'order twice', 'the last event comes again when it was settled');
+is(later(['poller.1', @{ answer(11, 12) }], ['poller.1', @{ seen(12, 1, 1) }]),
+   'own', 'an event before it comes again, under another id');
+is(later(['poster.2', 'stored', 2, 1, 9, 3, 4],
+         ['poller.1', @{ answer(11, 11) }], ['poller.1', @{ seen(9, 2, 1) }]),
+   'order time', 'an event has a smaller id than one that was settled');
+is(later(['poster.2', 'stored', 2, 1, 12, 3, 4],
+         ['poller.1', @{ answer(11, 12) }]),
+   'once', 'an event is lost');
+is(later(['poster.2', 'stored', 2, 1, 12, 3, 4]),
+   '', 'an event has not come, and it is not late yet');
+
+{
+    my $judge = Msgbus::Judge->new(channel_of => sub { $c });
+
+    $judge->take('poster.1', @$_) for @stored;
+    $judge->take('poller.1', @{ answer(0, 10) });
+    $judge->take('poller.1', @{ seen(10, 1, 1) });
+    is($judge->retire(2, 2), 1, 'an event that has not come is left');
+    $judge->retire(2, 1000);
+    is(scalar @{ $judge->{broken}{once} }, 1, 'it is late, and lost');
+
+    $judge = Msgbus::Judge->new(channel_of => sub { $c });
+    $judge->{now} = 1;
+    $judge->take('poller.1', @{ answer(0, 10) });
+    $judge->take('poller.1', @{ seen(10, 1, 1) });
+    $judge->take('poster.1', 'refused', 1, 1, 503);
+    is(scalar @{ $judge->{broken}{ghost} }, 1,
+       'what was refused had been seen before the refusal is told');
+}
 
 my $broken = $law->judge('poster.1' => [@stored, @end], 'poller.1' => []);
 

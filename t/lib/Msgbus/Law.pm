@@ -32,6 +32,7 @@ use Test::More ();
 use Time::HiRes qw(sleep);
 
 use Msgbus::Client;
+use Msgbus::Judge;
 use Msgbus::Nginx;
 
 
@@ -523,202 +524,32 @@ sub poll {
 
 # { law => [what broke it, a sentence each] } from the records of all.
 
-my @laws = (
-    ended    => 'all posters and pollers came to their end',
-    hung     => 'no request hangs',
-    order    => 'a reader sees ids that only rise',
-    newest   => 'nobody who has seen an id later sees a smaller one appear',
-    once     => 'every acknowledged event is seen exactly once by every reader',
-    twice    => 'no event is seen twice, under one id or under two',
-    same     => 'an event has the id that its poster was told, '
-                . 'and the bytes that were posted',
-    own      => 'the events of one poster keep its order',
-    time     => 'an event that was acknowledged before another was posted '
-                . 'has the smaller id',
-    late     => 'an acknowledged event is there for the next read',
-    ghost    => 'what was refused is not seen',
-    gap      => 'no reader is told of a gap when nothing was dropped',
-    why      => 'every 503 says why, what is stored, and when to come again',
-);
-
-
 sub judge {
     my ($self, %records) = @_;
 
-    my %broken = map { $_ => [] } @laws[grep { $_ % 2 == 0 } 0 .. $#laws];
-    my $broken = sub { push @{ $broken{$_[0]} }, $_[1] };
+    my $judge = Msgbus::Judge->new(channel_of => sub {
+        return $self->channel_of(@_);
+    });
 
-    my (%stored, %refused, %name);
+    # posters first: so what readers saw can be compared at once
 
-    for my $who (sort grep { /poster/ } keys %records) {
-        my $before = 0;
+    my @who = ((sort grep { /poster/ } keys %records),
+               (sort grep { !/poster/ } keys %records));
 
-        for (@{ $records{$who} }) {
-            my ($what, @v) = @$_;
-
-            if ($what eq 'stored') {
-                my ($p, $n, $id) = @v;
-
-                if ($id !~ /^[1-9]\d*$/) {
-                    $broken->(same => "$p/$n was stored with the id '$id'");
-                    next;
-                }
-
-                if ($id <= $before) {
-                    $broken->(own => "$p/$n has id $id, the poster's event "
-                                     . "before it $before");
-                }
-
-                if ($name{$id}) {
-                    $broken->(twice => "id $id was given to $name{$id} "
-                                       . "and to $p/$n");
-                }
-
-                $before = $id;
-                $name{$id} = "$p/$n";
-                $stored{"$p/$n"} = \@v;
-
-            } elsif ($what eq 'refused') {
-                $refused{"$v[0]/$v[1]"} = $v[2];
-
-            } elsif ($what eq 'late') {
-                $broken->(late => $v[0]);
-            }
-        }
-    }
-
-    for my $who (sort keys %records) {
+    for my $who (@who) {
         my $list = $records{$who};
 
         if (!@$list || $list->[-1][0] ne 'end') {
-            $broken->(ended => "$who did not end in time");
+            $judge->broken(ended => "$who did not end in time");
         }
 
-        for (@$list) {
-            $broken->(ended => "$who: $_->[1]") if $_->[0] eq 'broken';
-            $broken->(hung => "$who: $_->[1]") if $_->[0] eq 'hung';
-            $broken->(why => "$who: $_->[1]") if $_->[0] eq 'unexplained';
-        }
-
-        if ($who =~ /poller/) {
-            $self->judge_poller($who, $list, \%stored, \%refused, $broken);
-        }
+        $judge->take($who, @$_) for @$list;
     }
 
-    # from the largest id down: nobody above may have been answered before
-    # this one was sent
+    $judge->finish(grep { /poller/ } @who);
+    $self->{stored} = keys %{ $judge->{stored} };
 
-    my ($first_answer, $answered) = (9e99, '');
-
-    for my $e (sort { $b->[2] <=> $a->[2] || $b->[4] <=> $a->[4] }
-               values %stored)
-    {
-        my ($p, $n, $id, $t0, $t1) = @$e;
-
-        if ($t0 > $first_answer) {
-            $broken->(time => "$p/$n got id $id although $answered had been "
-                              . 'acknowledged before');
-        }
-
-        if ($t1 < $first_answer) {
-            ($first_answer, $answered) = ($t1, "$p/$n with id $id");
-        }
-    }
-
-    $self->{stored} = keys %stored;
-
-    return \%broken;
-}
-
-
-sub judge_poller {
-    my ($self, $who, $list, $stored, $refused, $broken) = @_;
-
-    my (%seen, %last, %own, @gaps, $cursor);
-
-    for (@$list) {
-        my ($what, $channel, @v) = @$_;
-
-        if ($what eq 'answer') {
-            my ($last, $newest, $whole, $gap);
-
-            ($cursor, $last, $newest, $whole, $gap) = @v;
-
-            if ($last !~ /^\d+$/) {
-                $broken->(order => "$who: Msgbus-Last-Id of $channel: $last");
-                next;
-            }
-
-            if ($last < $cursor) {
-                $broken->(order => "$who: the cursor of $channel went back "
-                                   . "from $cursor to $last");
-            }
-
-            if ($whole eq 'whole' && $last < $newest) {
-                $broken->(newest => "$who: $channel ended at $last when "
-                                    . "$newest had been seen elsewhere");
-            }
-
-            if ($gap eq 'gap') {
-                $broken->(gap => "$who: a gap in $channel from $cursor "
-                                 . "to $last");
-                push @gaps, [$channel, $cursor, $last];
-            }
-
-        } elsif ($what eq 'seen') {
-            my ($id, $p, $n, $same) = @v;
-            my $e = $stored->{"$p/$n"};
-
-            if ($id <= max($cursor, $last{$channel} // 0)) {
-                $broken->(order => "$who: id $id in $channel after "
-                                   . max($cursor, $last{$channel} // 0));
-            }
-
-            if ($seen{"$p/$n"}) {
-                $broken->(twice => "$who: $p/$n as "
-                                   . "$seen{qq($p/$n)} and as $id");
-            }
-
-            if ($same ne 'same' || $channel ne $self->channel_of($p, $n)) {
-                $broken->(same => "$who: $p/$n in $channel is not what "
-                                  . 'was posted');
-            }
-
-            if ($e && $e->[2] != $id) {
-                $broken->(same => "$who: $p/$n has id $id, its poster was "
-                                  . "told $e->[2]");
-            }
-
-            if (exists $refused->{"$p/$n"}) {
-                $broken->(ghost => "$who: $p/$n was refused with "
-                                   . $refused->{"$p/$n"});
-            }
-
-            if ($n < ($own{"$p $channel"} // 0)) {
-                $broken->(own => "$who: $p/$n after "
-                                 . qq($p/$own{"$p $channel"} in $channel));
-            }
-
-            $seen{"$p/$n"} = $id;
-            $last{$channel} = $id;
-            $own{"$p $channel"} = $n;
-        }
-    }
-
-    for my $e (values %$stored) {
-        my ($p, $n, $id) = @$e;
-
-        next if $seen{"$p/$n"};
-
-        my $channel = $self->channel_of($p, $n);
-
-        next if grep { $_->[0] eq $channel && $_->[1] < $id && $id <= $_->[2] }
-                @gaps;
-
-        $broken->(once => "$who never saw $p/$n in $channel, id $id");
-    }
-
-    return;
+    return $judge->{broken};
 }
 
 
@@ -836,8 +667,8 @@ sub kept {
     Test::More::cmp_ok($self->{stored}, '>=', 100 * $self->{posters},
                        'the posters got on with it');
 
-    for (my $i = 0; $i < @laws; $i += 2) {
-        my ($law, $title) = @laws[$i, $i + 1];
+    for (my $i = 0; $i < @Msgbus::Judge::laws; $i += 2) {
+        my ($law, $title) = @Msgbus::Judge::laws[$i, $i + 1];
         my @cases = @{ $broken->{$law} };
 
         next if grep { $_ eq $law } @but;

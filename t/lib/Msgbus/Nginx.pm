@@ -380,9 +380,12 @@ sub crash {
     waitpid $pid, 0;
     delete $self->{pid};
 
-    $self->until(5, 'the end of all workers', sub {
-        return !grep { !is_gone($_) } @pids;
+    $self->until(5, 'the end of all of it', sub {
+        return !grep { !is_gone($_) } @pids, $pid;
     });
+
+    # a daemon's next master is known by it
+    unlink "$self->{dir}/nginx.pid";
 
     return;
 }

@@ -25,9 +25,6 @@ use Unit;
 
 
 my $json = JSON::PP->new->utf8;
-my ($pc) = grep { system("pkg-config --exists $_ 2> /dev/null") == 0 }
-               qw( mongoc2 libmongoc-1.0 );
-my $libs = defined $pc ? `pkg-config --libs $pc` : '-lmongoc-1.0 -lbson-1.0';
 
 
 sub program {
@@ -36,7 +33,7 @@ sub program {
     return Unit->new('history_mongodb')
         ->compile([qw( mongodb mongodb_history mongodb_insert store_mongodb
                        undo history_mongodb unit )], \@flags)
-        ->link(@flags, split(' ', $libs), '-lpthread');
+        ->link(@flags, Unit->libmongoc, '-lpthread');
 }
 
 

@@ -19,7 +19,7 @@ sub new {
 
     my @sanitize = Unit->takes(@Unit::SANITIZE)
         ? (@Unit::SANITIZE, '-fno-sanitize=leak') : qw( -g -O1 );
-    chomp(my $libs = `pkg-config --cflags --libs libmongoc-1.0`);
+    my @libs = Unit->libmongoc;
 
     my @journal = map { "journal_$_" }
                   qw( crc disk enter error find floor format history index
@@ -30,8 +30,8 @@ sub new {
         ->compile([@journal, qw( mongodb mongodb_history mongodb_insert
                                  store_journal store_mongodb store_keys cond
                                  undo unit )],
-                  [@sanitize, split ' ', $libs])
-        ->link(@sanitize, '-lpthread', split ' ', $libs);
+                  [@sanitize, @libs])
+        ->link(@sanitize, '-lpthread', @libs);
 
     return bless { program => $program }, $class;
 }

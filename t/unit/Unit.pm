@@ -58,6 +58,18 @@ sub lacks {
 }
 
 
+# what compiles and links with libmongoc, 2.x or 1.x
+
+sub libmongoc {
+    my ($pc) = grep { system("pkg-config --exists $_ 2> /dev/null") == 0 }
+               qw( mongoc2 libmongoc-1.0 );
+
+    return qw( -lmongoc-1.0 -lbson-1.0 ) if !defined $pc;
+
+    return split ' ', `pkg-config --cflags --libs $pc`;
+}
+
+
 # does the compiler take these flags, and can it link with them?
 
 sub takes {

@@ -438,13 +438,17 @@ sub end {
 }
 
 
-# A child of ours, or a master that a binary upgrade has left to others.
+# A child of ours, or a master that a binary upgrade has left to others.  Who
+# was killed has its files and their locks for as long as one of its threads is
+# busy in the kernel, though the process itself is a zombie already.
 
 sub is_gone {
     my ($pid) = @_;
 
-    return waitpid($pid, WNOHANG) == $pid
-        || slurp("/proc/$pid/stat") !~ /^\d+ \(.*\) [^ZX] /s;
+    return 1 if waitpid($pid, WNOHANG) == $pid;
+
+    return slurp("/proc/$pid/stat") !~ /^\d+ \(.*\) [^ZX] /s
+        && !grep { !/\/$pid$/ } glob "/proc/$pid/task/[0-9]*";
 }
 
 

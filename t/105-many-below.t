@@ -97,7 +97,7 @@ __DATA__
 --- must_die
 --- config
     location /bus/ { msgbus bus; msgbus_many_below a; }
---- error_log eval: qr/\[emerg\].*"a" of "msgbus_many_below" can be no channel's name/
+--- error_log eval: qr/\[emerg\].*"a" of "msgbus_many_below" is no channel/
 
 
 
@@ -106,7 +106,7 @@ __DATA__
 --- must_die
 --- config
     location /bus/ { msgbus bus; msgbus_many_below /a /; }
---- error_log eval: qr/\[emerg\].*"\/" of "msgbus_many_below" can be no channel's name/
+--- error_log eval: qr/\[emerg\].*"\/" of "msgbus_many_below" is no channel/
 
 
 

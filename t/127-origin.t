@@ -246,8 +246,8 @@ is($client->get('/jsonp/a?callback=f', 'Sec-Fetch-Site' => 'cross-site')
 
 # --- what the log says, and what is refused
 
-like(($nginx->log(0, 'info', 'lets no page'))[-1] // '',
-     qr{msgbus lets no page of "https://\S+" post, see msgbus_origin},
+like(($nginx->log(0, 'info', 'refused a post by a page'))[-1] // '',
+     qr{msgbus refused a post by a page of "https://\S+", list it in msgbus_origin},
      'the log says why');
 
 $nginx->quit;
@@ -263,7 +263,7 @@ for my $bad ('example.org', 'https://example.org/', 'null', '*', 'https://',
         location => "location / { msgbus bus; msgbus_origin $bad; }");
 
     ok(!eval { $broken->start }, "nginx does not start with \"$bad\"");
-    like($@, qr/invalid origin "[^"]+", it is such as "https:/, '    and says so');
+    like($@, qr/invalid origin "[^"]+", write it as "https:/, '    and says so');
 }
 
 my $twice = Msgbus::Nginx->new(

@@ -146,7 +146,7 @@ waitpid $pid, 0;
 
 is($failed, 0, 'one that starts while segments leave has all of the rest');
 
-my @errors = grep { /can not use its database/ } $stands->log(0);
+my @errors = grep { /can not use its store/ } $stands->log(0);
 
 is("@errors", '', 'and finds nothing wrong with that');
 

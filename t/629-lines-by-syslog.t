@@ -46,13 +46,13 @@ my $nginx = $fake->node(
 $fake->wait_until_up($nginx);
 $fake->set(away => 1);
 
-hears(qr/^<187>.* bus: .*\[error\] .*msgbus can not use its database/m,
+hears(qr/^<187>.* bus: .*\[error\] .*msgbus can not use its store/m,
       'that the database can not be used is told, as an error');
-unlike($heard, qr/its database .* again/, 'and nothing else yet');
+unlike($heard, qr/its store .* again/, 'and nothing else yet');
 
 $fake->set(away => 0);
 
-hears(qr/^<189>.* bus: .*\[notice\] .*msgbus uses its database .*again/m,
+hears(qr/^<189>.* bus: .*\[notice\] .*msgbus uses its store .*again/m,
       'and that it is used again, as a notice');
 
 $nginx->quit;

@@ -32,7 +32,7 @@ $fake[0]->until(15, 'an error of the database', sub {
 pass('the report says what is wrong');
 is($nginx->client->post('/a', '{}')->status, 503, 'nothing is stored');
 
-my @lines = $nginx->log(0, 'error', 'can not use its database');
+my @lines = $nginx->log(0, 'error', 'can not use its store');
 
 like($lines[0], qr/: \Q$text\E$/, 'the error log says it, too');
 

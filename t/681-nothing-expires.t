@@ -55,7 +55,7 @@ is(warnings(), 0, 'nothing is said while the oldest are dropped');
 $fake->until(15, 'a warning', sub { return warnings() });
 pass('health warns when they stay');
 
-my @lines = $nginx->log(0, 'warn', 'nothing drops there');
+my @lines = $nginx->log(0, 'warn', 'does not drop what has expired');
 
 is(@lines, 1, 'the error log says it once');
 like($lines[0], qr/event 5 of "main" is 36\d\d s old, and the ttl is 2 s/,

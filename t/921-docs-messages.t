@@ -76,10 +76,10 @@ my %bounded = map { $_ => 1 } (
     'no room%s: %uL events left it before their ttl, '
         . 'enlarge the zone or lower its ttl',
     'no room%s: %uL events were refused, enlarge the zone or lower its ttl',
-    '%uL keys are forgotten%s, their events left before their ttl: posted '
-        . 'again they are stored again',
-    'msgbus has no room for %uL events of the database%s, the last one is %uL',
-    'msgbus uses its database%s again, after %uL failures',
+    '%uL keys are forgotten%s, their events left before their ttl: a post '
+        . 'with one of them is stored again',
+    'msgbus has no room for %uL events of the store%s, the last one is %uL',
+    'msgbus uses its store%s again, after %uL failures',
     'msgbus reads history from "%V" again',
     'eventfd() failed for msgbus zone "%V", which needs %d descriptors',
     'close() "%V" failed',

@@ -129,7 +129,7 @@ ngx_msgbus_present_leave(ngx_msgbus_present_t *ps, ngx_msgbus_named_t *named,
     if (e == NULL || e->count[manner] == 0) {
         ngx_msgbus_tell(&ps->log->sh->tells, NGX_MSGBUS_TELL_READER,
                         NGX_LOG_ALERT, ngx_cycle->log, 0,
-                        "msgbus: a reader leaves who has not come");
+                        "msgbus: a reader left that was never counted");
         return;
     }
 

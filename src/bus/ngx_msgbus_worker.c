@@ -243,7 +243,7 @@ ngx_msgbus_exit_bus(ngx_msgbus_t *bus, uint64_t until)
 
         ngx_msgbus_tell(&bus->log.sh->tells, NGX_MSGBUS_TELL_EXIT,
                         NGX_LOG_WARN, ngx_cycle->log, 0,
-                        "msgbus does not wait longer for its database%s",
+                        "msgbus does not wait longer for its store%s",
                         bus->log.shpool->log_ctx);
 
         ngx_msgbus_log_lock(&bus->log);

@@ -144,7 +144,8 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
 
     if (bus->conf.reject || bus->conf.first_id) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%s\" of zone \"%V\" is for store=memory only",
+                           "\"%s\" of zone \"%V\" is for store=memory only, "
+                           "remove it",
                            bus->conf.reject ? "full=reject" : "first_id",
                            &bus->conf.name);
         return NGX_ERROR;
@@ -156,7 +157,7 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
     if (bus->conf.ttl < bus->store->min_ttl) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "the ttl of zone \"%V\" is below %uLs, which is the "
-                           "least with a database", &bus->conf.name,
+                           "least with a store", &bus->conf.name,
                            bus->store->min_ttl / 1000);
         return NGX_ERROR;
     }
@@ -285,7 +286,7 @@ ngx_msgbus_adopt_store(ngx_msgbus_t *bus, ngx_msgbus_t *old,
         /* its ids are others, and what was sent to the old one may be there */
 
         ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "the database of msgbus zone \"%V\" can not change at a "
+                      "the store of msgbus zone \"%V\" can not change at a "
                       "reload, restart nginx or use another name",
                       &bus->shm_zone->shm.name);
         return NGX_ERROR;
@@ -343,7 +344,8 @@ ngx_msgbus_init_log(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
 
     if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
         ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
-                      "msgbus zone \"%V\" is too small, %uz bytes",
+                      "msgbus zone \"%V\" is too small, %uz bytes: "
+                      "enlarge it",
                       &shm->name, shm->size);
         return NGX_ERROR;
     }
@@ -419,7 +421,8 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "msgbus zone \"%V\" is too small, %uz bytes",
+                      "msgbus zone \"%V\" is too small, %uz bytes: "
+                      "enlarge it",
                       &bus->shm_zone->shm.name, bus->shm_zone->shm.size);
         return NGX_ERROR;
     }

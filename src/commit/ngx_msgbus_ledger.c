@@ -145,7 +145,7 @@ ngx_msgbus_ledger_unlock(ngx_msgbus_ledger_t *c)
     }
 
     ngx_log_error(NGX_LOG_CRIT, c->error_log, 0,
-                  "msgbus has no room for %uL events of the database%s, the "
+                  "msgbus has no room for %uL events of the store%s, the "
                   "last one is %uL",
                   c->no_room, c->log.shpool->log_ctx, c->no_room_id);
 
@@ -309,7 +309,7 @@ ngx_msgbus_ledger_failed(ngx_msgbus_ledger_t *c)
 
     ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_FAILED, NGX_LOG_ERR,
                     c->error_log, 0,
-                    "msgbus can not use its database%s, failed %uL times: "
+                    "msgbus can not use its store%s, failed %uL times: "
                     "%s", c->log.shpool->log_ctx, failures, error);
 }
 
@@ -329,7 +329,7 @@ ngx_msgbus_ledger_well(ngx_msgbus_ledger_t *c)
                              NGX_MSGBUS_TELL_WELL))
     {
         ngx_log_error(NGX_LOG_NOTICE, c->error_log, 0,
-                      "msgbus uses its database%s again, after %uL failures",
+                      "msgbus uses its store%s again, after %uL failures",
                       c->log.shpool->log_ctx, c->sh->failures);
     }
 }

@@ -527,7 +527,7 @@ ngx_msgbus_sync_passes(ngx_msgbus_ledger_t *c, uint64_t id)
 
     ngx_msgbus_tell(&c->log.sh->tells, NGX_MSGBUS_TELL_PASSED, NGX_LOG_WARN,
                     c->error_log, 0,
-                    "msgbus passes over event %uL of the database%s, %uL such "
+                    "msgbus passes over event %uL of the store%s, %uL such "
                     "so far: its channel, size or JSON is not such as can be "
                     "posted here", id, c->log.shpool->log_ctx, c->passed);
 }

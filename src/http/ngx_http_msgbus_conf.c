@@ -318,7 +318,7 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"msgbus_channel\" of location \"%V\" is \"%V\", "
-                           "which can be no channel's name",
+                           "which is no channel, write such as \"/news\"",
                            &clcf->name, &conf->channel->value);
         return NGX_ERROR;
     }
@@ -379,7 +379,8 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%s\" of location \"%V\" stands beside another "
-                           "directive that answers all requests there",
+                           "directive that answers all requests there, "
+                           "remove one of them",
                            conf->zone.len ? "msgbus"
                                           : (char *) conf->told_by.data,
                            &clcf->name);
@@ -525,7 +526,8 @@ ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
 
     if (size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone size \"%V\"", arg);
+                           "invalid zone size \"%V\", it is a number of "
+                           "bytes such as 16m", arg);
         return NGX_ERROR;
     }
 
@@ -752,7 +754,8 @@ ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
 
         if (n[i] == NGX_ERROR || n[i] == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid number of events \"%V\"",
+                               "invalid number of events \"%V\", it is 1 or "
+                               "more",
                                &value[i + 1]);
             return NGX_CONF_ERROR;
         }

@@ -52,7 +52,8 @@ ngx_http_msgbus_conf_many_below(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (value[i].len == 1 || !ngx_msgbus_is_channel(&value[i])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" of \"%V\" can be no channel's name",
+                               "\"%V\" of \"%V\" is no channel, write such as "
+                               "\"/news\"",
                                &value[i], &cmd->name);
             return NGX_CONF_ERROR;
         }

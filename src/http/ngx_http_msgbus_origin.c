@@ -82,7 +82,7 @@ ngx_http_msgbus_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         if (ngx_http_msgbus_origin_parse(origin, &value[i], 1) != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid origin \"%V\", it is such as "
+                               "invalid origin \"%V\", write it as "
                                "\"https://example.org\", or \"any\" alone",
                                &value[i]);
             return NGX_CONF_ERROR;
@@ -155,7 +155,8 @@ ngx_http_msgbus_origin(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
         shown.len = ngx_min(shown.len, NGX_HTTP_MSGBUS_ORIGIN_LEN);
 
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "msgbus lets no page of \"%V\" post, see msgbus_origin",
+                      "msgbus refused a post by a page of \"%V\", list it in "
+                      "msgbus_origin",
                       &shown);
     }
 

@@ -191,8 +191,8 @@ ngx_http_msgbus_store_time(ngx_conf_t *cf, ngx_msgbus_store_conf_t *conf,
 
     if (n == NGX_ERROR || n == 0 || n > 3600000) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid time \"%V\" in msgbus_%V", &value[1],
-                           &conf->kind->name);
+                           "invalid time \"%V\" in msgbus_%V, it is from 1ms "
+                           "to 1h", &value[1], &conf->kind->name);
         return NGX_CONF_ERROR;
     }
 
@@ -279,7 +279,8 @@ ngx_http_msgbus_store_retry(ngx_conf_t *cf, ngx_msgbus_store_conf_t *conf,
 invalid:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" of \"retry\" in msgbus_%V",
+                       "invalid value \"%V\" of \"retry\" in msgbus_%V, it is "
+                       "tries=1 to tries=1000, or delay=1ms to delay=1m",
                        &value[i], &conf->kind->name);
     return NGX_CONF_ERROR;
 }

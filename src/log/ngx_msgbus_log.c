@@ -199,7 +199,7 @@ ngx_msgbus_log_unlock(ngx_msgbus_log_t *log)
     if (log->forgotten) {
         ngx_log_error(NGX_LOG_WARN, told, 0,
                       "%uL keys are forgotten%s, their events left before "
-                      "their ttl: posted again they are stored again",
+                      "their ttl: a post with one of them is stored again",
                       log->forgotten, log->shpool->log_ctx);
         log->forgotten = 0;
     }

@@ -843,7 +843,7 @@ ngx_msgbus_mongodb_oldest_is(ngx_msgbus_db_t *db, uint64_t id,
 
     ngx_msgbus_tell(db->tells, NGX_MSGBUS_TELL_OVERDUE, NGX_LOG_WARN, db->log,
                     0, "msgbus: event %uL of \"%V\" is %uL s old, and the ttl "
-                    "is %uL s: nothing drops there what has expired",
+                    "is %uL s: the database does not drop what has expired",
                     id, &db->conf->store.name, age / 1000, db->ttl / 1000);
 }
 

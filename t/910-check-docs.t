@@ -58,20 +58,19 @@ $good{$docs} = <<'END';
 # Directives
 
 ### msgbus
-**syntax:** *msgbus &lt;zone&gt; | off*  **default:** *off*
-**context:** *location, if in location, limit_except*  **since:** *0.1.0*
+- **syntax:** *msgbus &lt;zone&gt; | off*
+- **default:** *off*
+- **context:** *location, if in location, limit_except*
+- **since:** *0.1.0*
 
 Text, of `msgbus_nothing`, too.
 
 ### `msgbus_status`
 
-**syntax:** `msgbus_status`
-
-**default:** none
-
-**context:** server, http, location
-
-**since:** 0.1.0
+- **syntax:** `msgbus_status`
+- **default:** none
+- **context:** server, http, location
+- **since:** 0.1.0
 
 ## Variables
 
@@ -100,12 +99,13 @@ is($said, "check-docs: 2 directives, 1 variables, no complaint\n",
 
 spoil('no section "### msgbus"', $docs, "### msgbus\n", "### Msgbus\n");
 spoil('no section "### msgbus"', $docs, "### msgbus\n", "#### msgbus\n");
-spoil('msgbus: no "**syntax:** ..."', $docs, '**syntax:** *', '*syntax: ');
-spoil('msgbus: no "**default:** ..."', $docs, '**default:** *off*', '');
-spoil('msgbus: no "**default:** ..."', $docs,
+spoil('msgbus: no line "- **syntax:** ..."', $docs, '**syntax:** *', '*syntax: ');
+spoil('msgbus: no line "- **default:** ..."', $docs, '- **default:** *off*', '');
+spoil('msgbus: no line "- **default:** ..."', $docs,
       '**default:** *off*', '**default:**');
-spoil('msgbus: no "**context:** ..."', $docs, '**context:**', 'context:');
-spoil('msgbus: no "**since:** ..."', $docs, '**since:** *0.1.0*', '');
+spoil('msgbus: no line "- **context:** ..."', $docs, '**context:**', 'context:');
+spoil('msgbus: no line "- **since:** ..."', $docs,
+      '- **since:** *0.1.0*', '**since:** *0.1.0*');
 spoil('its syntax does not begin with its name', $docs,
       '*msgbus &lt;', '*msgbus_zone &lt;');
 spoil('context is "location, if in location, limit_except"', $docs,
@@ -131,6 +131,25 @@ spoil('$msgbus_id: no "**since:** ..."', $docs,
 spoil('there is no variable $msgbus_x', $docs,
       '### $msgbus_id', "### \$msgbus_x\n**since:** *1*\n\n### \$msgbus_id");
 spoil('$msgbus_id is in no test', $test, '$msgbus_id', '$msgbus_ids');
+
+# words that do not come back
+
+my $plain = 'Text, of `msgbus_nothing`, too.';
+
+for ('Who posts it again stores it twice.', 'What is no number is 400.',
+     '- **Who waits** is counted.', '| what is lost | who | Who posted it |',
+     'It ends; who comes back gets it.', 'All nginxes are one bus.',
+     'Nothing is lost, but for the last one.', 'It begins anew.',
+     'It goes on, as ever.', 'The answer is waited for.',
+     'A time, by lot.', '| a row | ≤ 1.15, missed |', 'Whoever asks gets it.')
+{
+    spoil("$docs:9: ", $docs, $plain, $_);
+}
+
+spoil("$docs:10: a prompt", $docs, $plain, "```sh\n\$ ls\n```");
+
+is(($project->run($docs => $good{$docs} . "```sh\n# Who\n```\n\n`but for`\n"))[0],
+   0, 'code is no sentence');
 
 # t/924-house.t tells more of it
 

@@ -123,7 +123,7 @@ CELLS       ?=
 NGINX_HEAD  ?=
 
 .PHONY: all asan check-builds check-clients check-deb deb matrix install deps test-deps bench-deps run test \
-        test-push tsan valgrind fuzz soak style check-docs house \
+        test-push tsan valgrind fuzz soak style check-docs house screenshot \
         bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
 
@@ -201,6 +201,13 @@ compare-deps:
 run: deps
 	@$(MAKE) --no-print-directory all
 	@tools/run $(NGINX)
+
+# the picture of README
+
+screenshot:
+	@tools/deps $(TEST_DEPS) chromium
+	@$(MAKE) --no-print-directory all
+	@tools/screenshot
 
 # seconds for an answer: of Test::Nginx's own 3, a busy machine may stand still
 # for as long
@@ -373,6 +380,7 @@ help:
 #:                   build/msgbus-journal
 #: make run          install what is missing, build, run a bus to try on PORT,
 #:                   with a page that shows it live
+#: make screenshot   the picture of that page in README: docs/images/run.png
 #: make test         install what is missing, build, check, run all tests
 #:                   TESTS="t/a.t t/b.t" a choice, PROVE_OPTS=-v options,
 #:                   TEST_JOBS=2 two files at a time

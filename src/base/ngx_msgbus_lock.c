@@ -99,7 +99,6 @@ static void ngx_msgbus_lock_wake(ngx_msgbus_lock_t *lock, ngx_uint_t n,
 static uint32_t ngx_msgbus_lock_bit(ngx_int_t claim);
 static uint32_t *ngx_msgbus_lock_futex(ngx_msgbus_lock_t *lock);
 static uint64_t ngx_msgbus_lock_me(void);
-static uint64_t ngx_msgbus_lock_now(void);
 
 
 static ngx_inline ngx_uint_t
@@ -564,7 +563,7 @@ ngx_msgbus_lock_me(void)
 }
 
 
-static uint64_t
+uint64_t
 ngx_msgbus_lock_now(void)
 {
     struct timespec  ts;

@@ -86,6 +86,9 @@ typedef struct {
 void ngx_msgbus_lock(ngx_msgbus_lock_t *lock);
 void ngx_msgbus_unlock(ngx_msgbus_lock_t *lock);
 
+/* the clock by which holds are measured, ns */
+uint64_t ngx_msgbus_lock_now(void);
+
 /* a copied view is another thread's from now on */
 #define ngx_msgbus_lock_moved(lock)  (lock)->me = 0
 

@@ -385,6 +385,13 @@ ngx_int_t ngx_msgbus_list_next(ngx_msgbus_t *bus,
 /* something has happened, n times; nobody waits for it.  On the event loop. */
 void ngx_msgbus_count(ngx_msgbus_t *bus, ngx_msgbus_count_e what, uint64_t n);
 
+/*
+ * Events go to a client, in so many bytes; and where it has waited for them,
+ * how long that is after their commit.  Likewise.
+ */
+void ngx_msgbus_count_delivered(ngx_msgbus_t *bus, ngx_uint_t events,
+    size_t size);
+
 /* NGX_OK: the bus stores events */
 ngx_int_t ngx_msgbus_health(ngx_msgbus_t *bus);
 

@@ -589,6 +589,23 @@ ngx_msgbus_count(ngx_msgbus_t *bus, ngx_msgbus_count_e what, uint64_t n)
 }
 
 
+void
+ngx_msgbus_count_delivered(ngx_msgbus_t *bus, ngx_uint_t events, size_t size)
+{
+    ngx_msgbus_counts_t  *counts;
+
+    counts = bus->counts;
+
+    ngx_msgbus_count_add(counts, NGX_MSGBUS_COUNT_DELIVERED, events);
+    ngx_msgbus_count_add(counts, NGX_MSGBUS_COUNT_DELIVERED_BYTES, size);
+
+    if (bus->delayed) {
+        ngx_msgbus_count_add(counts, bus->delayed, 1);
+        ngx_msgbus_count_add(counts, NGX_MSGBUS_COUNT_DELAY_SUM, bus->delay);
+    }
+}
+
+
 ngx_int_t
 ngx_msgbus_health(ngx_msgbus_t *bus)
 {

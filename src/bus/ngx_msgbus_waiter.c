@@ -70,6 +70,8 @@ static ngx_msgbus_audience_t *ngx_msgbus_audience_find(
     ngx_msgbus_waiters_t *ws, uint32_t hash, uint32_t slot);
 static void ngx_msgbus_audience_due(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_audience_t *a, uint64_t from);
+static uint64_t ngx_msgbus_waiters_since_locked(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_log_t *log);
 static ngx_uint_t ngx_msgbus_waiters_note_locked(ngx_msgbus_waiters_t *ws,
     ngx_msgbus_log_t *log, ngx_msgbus_note_t *notes);
 static ngx_uint_t ngx_msgbus_waiters_noted(uint32_t hash, uint32_t slot,
@@ -450,6 +452,10 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
             ws->lapsed_id = log->sh->lapsed_id;
         }
 
+        if (ngx_queue_empty(&ws->due)) {
+            ws->since = ngx_msgbus_waiters_since_locked(ws, log);
+        }
+
         n = ngx_msgbus_waiters_note_locked(ws, log, notes);
         more = ws->seen < log->sh->next_serial;
 
@@ -471,6 +477,29 @@ ngx_msgbus_waiters_look(ngx_msgbus_waiters_t *ws, ngx_msgbus_log_t *log)
         }
 
     } while (more);
+}
+
+
+/* when the first of the next records came, or one of those behind it */
+static uint64_t
+ngx_msgbus_waiters_since_locked(ngx_msgbus_waiters_t *ws,
+    ngx_msgbus_log_t *log)
+{
+    uint64_t              serial;
+    ngx_msgbus_log_sh_t  *sh;
+
+    sh = log->sh;
+    serial = ws->seen;
+
+    if (serial == sh->next_serial) {
+        return 0;
+    }
+
+    if (sh->next_serial - serial > NGX_MSGBUS_LOG_TIMES) {
+        serial = sh->next_serial - NGX_MSGBUS_LOG_TIMES;
+    }
+
+    return sh->appended[serial % NGX_MSGBUS_LOG_TIMES];
 }
 
 
@@ -557,6 +586,8 @@ ngx_msgbus_waiters_all_due(ngx_msgbus_waiters_t *ws)
     ngx_uint_t              i;
     ngx_queue_t            *q;
     ngx_msgbus_audience_t  *a;
+
+    ws->since = 0;
 
     for (i = 0; ws->n && i <= ws->mask; i++) {
 

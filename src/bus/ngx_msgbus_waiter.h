@@ -87,6 +87,9 @@ typedef struct {
     uint64_t               seen;           /* serials before it were seen */
     uint64_t               seen_id;        /* and ids up to this */
     uint64_t               lapsed_id;      /* of the log, when it was seen */
+    uint64_t               since;          /* those who are due wait for an
+                                              event that came then, by the
+                                              lock's clock; 0: not known */
 } ngx_msgbus_waiters_t;
 
 

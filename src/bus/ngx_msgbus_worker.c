@@ -50,6 +50,7 @@ static void ngx_msgbus_kick_handler(ngx_event_t *ev);
 static void ngx_msgbus_expire_handler(ngx_event_t *ev);
 static void ngx_msgbus_wake_handler(void *data);
 static void ngx_msgbus_more_handler(ngx_event_t *ev);
+static void ngx_msgbus_delay(ngx_msgbus_t *bus);
 static void ngx_msgbus_fresh_handler(ngx_event_t *ev);
 static ngx_int_t ngx_msgbus_fresh_wake(ngx_msgbus_t *bus);
 
@@ -392,6 +393,8 @@ ngx_msgbus_more_handler(ngx_event_t *ev)
 
     rc = ngx_msgbus_fresh_wake(bus);
 
+    ngx_msgbus_delay(bus);
+
     if (ngx_msgbus_waiters_wake(&bus->waiters, NGX_MSGBUS_WAKES)
         == NGX_AGAIN)
     {
@@ -401,6 +404,8 @@ ngx_msgbus_more_handler(ngx_event_t *ev)
         ngx_msgbus_frames_forget(&bus->frames);
     }
 
+    bus->delayed = 0;
+
     if (rc == NGX_AGAIN) {
         ngx_post_event(ev, &ngx_posted_next_events);
     }
@@ -408,6 +413,25 @@ ngx_msgbus_more_handler(ngx_event_t *ev)
     ngx_msgbus_worker_waits(bus);
 
     ngx_msgbus_leave_slot(bus);
+}
+
+
+/* how long after the commit is it that waiters are woken in this turn? */
+static void
+ngx_msgbus_delay(ngx_msgbus_t *bus)
+{
+    uint64_t  now, since;
+
+    since = bus->waiters.since;
+
+    if (since == 0 || ngx_queue_empty(&bus->waiters.due)) {
+        return;
+    }
+
+    now = ngx_msgbus_lock_now();
+
+    bus->delay = now > since ? (now - since) / 1000 : 0;
+    bus->delayed = ngx_msgbus_count_bucket(NGX_MSGBUS_COUNT_DELAY, bus->delay);
 }
 
 

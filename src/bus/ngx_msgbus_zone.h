@@ -41,6 +41,10 @@ struct ngx_msgbus_s {
     ngx_msgbus_present_t   present;        /* and what others know of them */
     ngx_msgbus_counters_t  counters;       /* of all workers, */
     ngx_msgbus_counts_t   *counts;         /*   and this one's share */
+    ngx_uint_t             delayed;        /* while waiters are woken: the
+                                              count of how long after the
+                                              commit that is; 0: not known, */
+    uint64_t               delay;          /*   and that time, us */
     uint64_t               started;        /* since 1970, ms: the zone was
                                               made */
 

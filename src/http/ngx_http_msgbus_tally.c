@@ -192,8 +192,7 @@ ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         what = NGX_MSGBUS_COUNT_READ_REFUSED;
 
     } else if (pass->bytes && !r->header_only) {
-        ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_DELIVERED, pass->events);
-        ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_DELIVERED_BYTES, pass->bytes);
+        ngx_msgbus_count_delivered(bus, pass->events, pass->bytes);
     }
 
     ngx_msgbus_count(bus, what, 1);
@@ -223,9 +222,8 @@ void
 ngx_http_msgbus_tally_frame(ngx_msgbus_t *bus, ngx_msgbus_frame_t *frame)
 {
     if (frame->events) {
-        ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_DELIVERED, frame->events);
-        ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_DELIVERED_BYTES,
-                         frame->last - frame->pos - frame->head);
+        ngx_msgbus_count_delivered(bus, frame->events,
+                                   frame->last - frame->pos - frame->head);
     }
 
     if (frame->gap) {

@@ -285,6 +285,8 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
 
         log->index[rec->serial & log->mask] = (uint32_t) (offset / 8);
 
+        sh->appended[rec->serial % NGX_MSGBUS_LOG_TIMES] = log->lock.taken;
+
         ngx_msgbus_log_take(log, rec, ev, nodes);
     }
 

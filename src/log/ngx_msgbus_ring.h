@@ -26,12 +26,15 @@
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    10
+#define NGX_MSGBUS_LOG_VERSION    11
 
 /* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256
 #define NGX_MSGBUS_HOLD_BYTES     65536
 #define NGX_MSGBUS_HOLD_NODES     64
+
+/* of so many of the newest events it is known when they came */
+#define NGX_MSGBUS_LOG_TIMES      64
 
 /* digits of an id, which stays below 2^53 */
 #define NGX_MSGBUS_ID_LEN         16
@@ -149,6 +152,10 @@ typedef struct {
                                              all that was there */
 
     ngx_msgbus_tells_t     tells;         /* no lock */
+
+    uint64_t               appended[NGX_MSGBUS_LOG_TIMES];  /* by serial: the
+                                             hold that a record came in, ns, by
+                                             the lock's clock */
 
     ngx_msgbus_nodes_sh_t  nodes;
 } ngx_msgbus_log_sh_t;

@@ -303,6 +303,17 @@ check-docs:
 house:
 	@tools/house
 
+.PHONY: status-page status-shots
+
+status-page:
+	@tools/status-page
+
+status-shots:
+	@tools/deps $(TEST_DEPS) $$(tools/test-deps tools/status-shots) pngquant
+	@$(MAKE) --no-print-directory all
+	@TEST_NGINX_BINARY=$$(command -v $(NGINX)) \
+	    TEST_NGINX_LOAD_MODULES=$(CURDIR)/$(BUILD)/$(MODULE) tools/status-shots
+
 # what of that needs no chroot
 
 BUILT_TESTS ?= $(wildcard t/001-* t/020-* t/031-* t/135-journal.t t/220-* t/230-*)
@@ -401,6 +412,8 @@ help:
 #: make check-docs   check that each directive is documented and tested, and
 #:                   that each room of src/ is where docs/dev/design.md says
 #: make house        draw who includes whom: docs/house.svg
+#: make status-page  the page of msgbus_status as a C string, of its parts in
+#:                   src/http/status/; status-shots: its pictures, docs/images/
 #: make bench        the bus on many servers beside the module: makes
 #:                   bench/results/benchmarks.md, in a quarter of an hour;
 #:                   RESUME=1 goes on with a run that was interrupted

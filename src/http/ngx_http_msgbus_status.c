@@ -23,6 +23,7 @@
 #include "ngx_http_msgbus_numbers_json.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_status.h"
+#include "ngx_http_msgbus_status_page.h"
 
 
 /* forms of the answer */
@@ -166,11 +167,27 @@ ngx_http_msgbus_status_form(ngx_http_request_t *r, ngx_uint_t *form)
 }
 
 
-/* who would see a page sees what it would be made of */
+/* it asks for JSON by itself */
 static ngx_int_t
 ngx_http_msgbus_status_html(ngx_http_request_t *r)
 {
-    return ngx_http_msgbus_status_send(r, NGX_HTTP_MSGBUS_STATUS_JSON);
+    static ngx_str_t  no_referrer = ngx_string("no-referrer");
+    static ngx_str_t  nosniff = ngx_string("nosniff");
+
+    if (ngx_http_msgbus_add_header(r, "Content-Security-Policy",
+                                   &ngx_http_msgbus_status_policy)
+        != NGX_OK
+        || ngx_http_msgbus_add_header(r, "Referrer-Policy", &no_referrer)
+           != NGX_OK
+        || ngx_http_msgbus_add_header(r, "X-Content-Type-Options", &nosniff)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_msgbus_content_type(r, "text/html; charset=utf-8");
+
+    return ngx_http_msgbus_send_text(r, ngx_http_msgbus_status_page);
 }
 
 

@@ -44,7 +44,7 @@ sub anchors {
 my %anchors;
 
 for my $file (glob '*.md docs/*.md docs/*/*.md bench/*.md bench/*/*.md
-                   findings/*.md') {
+                   contrib/*.md findings/*.md') {
     my $text = slurp($file);
     my ($folder) = $file =~ m{^(.*/)};
 

@@ -61,8 +61,8 @@ is_deeply(\@packages, [ qw( libnginx-mod-http-msgbus msgbus-tools msgbus-doc ) ]
 
 my (@missing, @odd);
 
-for my $file (glob 'debian/*.{install,docs,manpages,links,postinst}') {
-    my ($package, $kind) = $file =~ m{^debian/(.*)\.(\w+)$};
+for my $file (glob 'debian/*.{install,docs,manpages,links,postinst,lintian-overrides}') {
+    my ($package, $kind) = $file =~ m{^debian/(.*)\.([\w-]+)$};
 
     push @odd, $file if !grep { $_ eq $package } @packages;
 

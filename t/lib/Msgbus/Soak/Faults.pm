@@ -44,7 +44,7 @@ sub new {
     my ($class, %o) = @_;
 
     my $soak = $o{soak};
-    my $cycle = min 1200, $soak->{seconds} / 2;
+    my $cycle = min 2100, $soak->{seconds} / 2;
     my %only = map { $_ => 1 } @{ $soak->{only} // [keys %faults] };
 
     delete $only{$_} for grep { $faults{$_}[1] eq 'base' && !$soak->{mongodb}
@@ -73,7 +73,7 @@ sub calm {
     my $at = now() - $self->{soak}{began};
 
     return $at - $self->{cycle} * int($at / $self->{cycle})
-           > $self->{cycle} * 0.6;
+           > $self->{cycle} * 0.55;
 }
 
 

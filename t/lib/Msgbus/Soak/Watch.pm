@@ -41,7 +41,9 @@ sub now { return Msgbus::Client::now() }
 
 
 # breach: is called with "log", "memory", ... and a sentence; least: seconds from
-# which on a series says anything; warm: how much of it is warm-up
+# which on a series says anything; warm: how much of it is warm-up.  A worker
+# keeps windows of the last eight files of a journal that it has read, which it
+# has after some minutes.
 
 sub new {
     my ($class, %o) = @_;
@@ -53,7 +55,7 @@ sub new {
     $out->autoflush;
 
     return bless {
-        out => $out, breach => sub { }, least => 240, warm => 60, began => now(), %o,
+        out => $out, breach => sub { }, least => 420, warm => 300, began => now(), %o,
         series => {}, killed => {}, allowed => [], logs => [], most => {},
         rotated => 0, lines => 0,
     }, $class;

@@ -250,16 +250,17 @@ sub may {
 
     return 0 if !$may{$law};
 
-    for (@{ $self->{two} // [] }) {
+    # one may come before what it does to readers has been read
+
+    for ($bus eq 'memory' && $law eq 'gap' ? @{ $self->{lost} // [] } : (),
+         @{ $self->{two} // [] })
+    {
         my ($from, $to) = @$_;
 
         return 1 if $time >= $from && $time <= $to;
     }
 
-    my $lost = $self->{lost} or return 0;
-
-    return $bus eq 'memory' && $law eq 'gap'
-           && $time >= $lost->[0] && $time < $lost->[1];
+    return 0;
 }
 
 

@@ -195,9 +195,10 @@ sub crash {
     $soak->{watch}->allow(30, qr/Address already in use/,
                           qr/still could not bind/);
 
-    my $lost = $soak->{lost} = [now(), 9e99];
+    my $lost = [now(), 9e99];
     my $port = $nginx->{port};
 
+    push @{ $soak->{lost} }, $lost;
     $nginx->crash;
     $soak->{between}->() if $soak->{between};
     $nginx->start;
@@ -223,11 +224,12 @@ sub upgrade {
     $memory->pause if $memory;
 
     my $two = [now(), 9e99];
+    my $lost = [now(), 9e99];
 
     push @{ $soak->{two} }, $two;
-    $soak->{lost} = [now(), 9e99];
+    push @{ $soak->{lost} }, $lost;
     $soak->{nginx}->upgrade(90);
-    $soak->{lost}[1] = now() + 60;
+    $lost->[1] = now() + 60;
     $two->[1] = now() + 3;
     $memory->go_on if $memory;
 

@@ -812,7 +812,7 @@ def table(title, base_title, rows, limit):
     """Rows of one load each, and of the load that it is compared with."""
 
     print("| %s, 1 worker, wrk -t1 -c%d | CPU µs/request,"
-          " min / median / max | × %s | asked |"
+          " min / median / max | × %s | target |"
           % (title, connections(), base_title))
     print("|---|---|---|---|")
 
@@ -829,7 +829,7 @@ def table(title, base_title, rows, limit):
         if base and base.rounds:
             ratio = median / statistics.median([us for us, _ in base.rounds])
             last = "**%.2f** | ≤ %.1f, %s |" % (
-                ratio, limit, "reached" if ratio <= limit else "missed")
+                ratio, limit, "met" if ratio <= limit else "not met")
 
         print("| %s | %.2f / %.2f / %.2f | %s" % (
             row.name, min(cost), median, max(cost), last))

@@ -5,8 +5,7 @@
 # What can not be caused in seconds promtool causes, in t/461-alert-rules.t:
 # MsgbusNotScraped and MsgbusVersionsDiffer (another Prometheus, another build),
 # MsgbusLockHeldLong and MsgbusRebuilt (a process that is killed in the right
-# microsecond), MsgbusStoreBehind (10 seconds), MsgbusIdConflicts (a race), and
-# MsgbusDeliverySlow (a machine that is busy).
+# microsecond), MsgbusStoreBehind (10 seconds), MsgbusIdConflicts (a race).
 
 use strict;
 use warnings;
@@ -34,6 +33,7 @@ my $stored = $fake->node(
     location => 'msgbus_require_uuid off;
                  client_max_body_size 1m;
                  location / { msgbus bus; }
+                 location /memory/ { msgbus memory; add_header Worker $pid; }
                  location = /metrics { msgbus_status; }',
 );
 
@@ -52,6 +52,7 @@ my $plain = Msgbus::Nginx->new(
 
 my $port = Msgbus::Nginx::free_port();
 
+$stored->{http} .= 'msgbus_zone zone=memory:1m;';
 $plain->{listen} = ["127.0.0.1:$port sndbuf=16k"];
 
 $_->start for $stored, $plain;
@@ -90,7 +91,7 @@ sub value {
 
 
 comes('both nodes are read', sub { (value('sum(up)') // 0) == 2 });
-comes('    and their zones', sub { (value('count(msgbus_zone_bytes)') // 0) == 4 });
+comes('    and their zones', sub { (value('count(msgbus_zone_bytes)') // 0) == 5 });
 is(join(' ', $prometheus->fired), '', 'nothing fires while all is well');
 
 
@@ -142,9 +143,41 @@ fires('MsgbusSlowConsumers');
 $_->close for @deaf, @streams;
 
 
-# --- a store that is slow, and one that is away
+# --- a worker that stands still while the other one commits
 
 my $posts = $stored->client(agent => 'test/1.0');
+my @waiting = map {
+    Msgbus::Stream->new(to => $node{stored}, uri => '/memory/b')
+} 1 .. 8;
+
+$_->open for @waiting;
+$stored->wait_for_readers(8, 'memory');
+
+# a connection to each of them, kept alive
+my %to;
+
+$stored->until(15, 'a connection to each worker', sub {
+    my $one = $stored->client(agent => 'test/1.0');
+
+    $to{ $one->post('/memory/a', '{}')->header('Worker') } = $one;
+
+    return keys %to == 2;
+});
+
+my ($still, $goes) = sort keys %to;
+
+for my $pid ($still, $goes) {
+    $stored->stop_worker($pid);
+    $to{ $pid eq $still ? $goes : $still }->post('/memory/b', '{}');
+    select undef, undef, undef, 1.2;
+    kill CONT => $pid;
+}
+
+fires('MsgbusDeliverySlow');
+$_->close for @waiting;
+
+
+# --- a store that is slow, and one that is away
 
 $posts->post('/a', '{}') for 1 .. 20;
 $fake->set(late => 1.2);
@@ -184,8 +217,7 @@ fires('MsgbusDown');
 
 my %rest = map { $_ => 1 } qw( MsgbusNotScraped MsgbusVersionsDiffer
                                MsgbusLockHeldLong MsgbusRebuilt
-                               MsgbusStoreBehind MsgbusIdConflicts
-                               MsgbusDeliverySlow );
+                               MsgbusStoreBehind MsgbusIdConflicts );
 my %fired = map { $_ => 1 } $prometheus->fired;
 
 is(join(' ', grep { !$fired{$_} && !$rest{$_} }

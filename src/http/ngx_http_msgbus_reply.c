@@ -179,13 +179,16 @@ ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
 ngx_int_t
 ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 {
-    ngx_int_t               rc;
-    ngx_chain_t             out;
-    ngx_http_msgbus_ctx_t  *ctx;
+    ngx_int_t                    rc;
+    ngx_chain_t                  out;
+    ngx_http_msgbus_ctx_t       *ctx;
+    ngx_http_msgbus_loc_conf_t  *lcf;
 
-    static ngx_buf_t        nothing;
+    static ngx_buf_t             nothing;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
     ctx->pass.replied = 1;
 
     r->headers_out.status = status;
@@ -193,7 +196,7 @@ ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 
     ngx_str_null(&r->headers_out.content_type);
 
-    ngx_http_msgbus_tally_read(r, &ctx->pass);
+    ngx_http_msgbus_tally_read(r, lcf->bus, &ctx->pass);
 
     rc = ngx_http_send_header(r);
 
@@ -224,11 +227,14 @@ ngx_http_msgbus_send_empty(ngx_http_request_t *r, ngx_uint_t status)
 ngx_int_t
 ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out, size_t size)
 {
-    ngx_int_t               rc;
-    ngx_chain_t            *cl;
-    ngx_http_msgbus_ctx_t  *ctx;
+    ngx_int_t                    rc;
+    ngx_chain_t                 *cl;
+    ngx_http_msgbus_ctx_t       *ctx;
+    ngx_http_msgbus_loc_conf_t  *lcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+
     ctx->pass.replied = 1;
 
     if (r->headers_out.status == 0) {
@@ -246,9 +252,9 @@ ngx_http_msgbus_send(ngx_http_request_t *r, ngx_chain_t *out, size_t size)
 
     rc = ngx_http_send_header(r);
 
-    /* before the body: nginx may have made it a 304 */
+    /* before the body: nginx may have made it a 304, or led it elsewhere */
 
-    ngx_http_msgbus_tally_read(r, &ctx->pass);
+    ngx_http_msgbus_tally_read(r, lcf->bus, &ctx->pass);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;

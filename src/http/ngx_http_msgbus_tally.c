@@ -171,21 +171,32 @@ ngx_http_msgbus_tally_page(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
 
 void
-ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
+ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_msgbus_t *bus,
+    ngx_http_msgbus_pass_t *pass)
 {
-    ngx_msgbus_t        *bus;
-    ngx_msgbus_count_e   what;
+    ngx_msgbus_count_e      what;
+    ngx_http_msgbus_ctx_t  *ctx;
 
     if (!pass->read || pass->counted) {
         return;
     }
 
-    bus = ngx_http_msgbus_tally_bus(r);
-
     pass->counted = 1;
     what = pass->kind;
 
-    if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx == NULL || &ctx->pass != pass) {
+
+        /* nginx has made an error of it, and has sent that by now */
+
+        if (ctx && ctx->pass.counted) {
+            return;
+        }
+
+        what = NGX_MSGBUS_COUNT_READ_REFUSED;
+
+    } else if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
         what = NGX_MSGBUS_COUNT_NOT_MODIFIED;
 
     } else if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {

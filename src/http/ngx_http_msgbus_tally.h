@@ -26,8 +26,11 @@ void ngx_http_msgbus_tally_refused(ngx_http_request_t *r,
 void ngx_http_msgbus_tally_page(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 
-/* a read that is answered, once its status is known; nothing for others */
-void ngx_http_msgbus_tally_read(ngx_http_request_t *r,
+/*
+ * A read that is answered, once its status is known; nothing for others.  The
+ * bus is that of the read: an error_page may have led elsewhere since.
+ */
+void ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_msgbus_t *bus,
     ngx_http_msgbus_pass_t *pass);
 
 /* a stream begins */

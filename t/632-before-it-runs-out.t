@@ -102,7 +102,7 @@ my @readers = map {
     $c->connect;
     $c->send($c->format(GET => '/steady/b?wait=60&last-known-id=latest'));
     $c;
-} 1 .. 32;
+} 1 .. 30;
 
 hears('msgbus: \d+ of the 40 worker_connections of a worker are in use, and it '
       . 'takes no client when all are: set worker_connections 80');
@@ -113,7 +113,9 @@ is(scalar(lines('zone "asked"')), 0, '    and neither is max_events');
 
 $_->close for @readers;
 
-$clocks->ahead(1010);
+# it may have warned when it was full, and may do it again a minute later
+
+$clocks->ahead(1100);
 
 my $full = $nginx->log_size;
 

@@ -72,6 +72,8 @@ static ngx_int_t ngx_http_msgbus_wait_ask(ngx_http_msgbus_wait_hold_t *hold,
     ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     ngx_http_msgbus_pass_t *pass);
+static void ngx_http_msgbus_wait_tally(ngx_http_msgbus_wait_hold_t *hold,
+    ngx_http_msgbus_pass_t *pass);
 static ngx_uint_t ngx_http_msgbus_wait_goes_on(
     ngx_http_msgbus_wait_hold_t *hold, ngx_http_msgbus_pass_t *pass);
 static void ngx_http_msgbus_wait_again(ngx_http_msgbus_wait_t *wait);
@@ -210,6 +212,7 @@ ngx_http_msgbus_wait_step(ngx_http_msgbus_wait_t *wait, ngx_int_t rc)
 
         if (!ngx_http_msgbus_wait_goes_on(hold, pass)) {
             pass->waited = hold->admitted;
+            ngx_http_msgbus_wait_tally(hold, pass);
 
             return ngx_http_msgbus_wait_send(r, pass, &hold->page);
         }
@@ -306,6 +309,23 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     }
 
     return rc;
+}
+
+
+/* does it end without events, and before its time, as its worker has to? */
+static void
+ngx_http_msgbus_wait_tally(ngx_http_msgbus_wait_hold_t *hold,
+    ngx_http_msgbus_pass_t *pass)
+{
+    if (ngx_exiting
+        && pass->waited
+        && hold->page.out == NULL
+        && !hold->page.gap
+        && (ngx_msec_int_t) (hold->until - ngx_current_msec) > 0)
+    {
+        ngx_msgbus_count(hold->rh.reader->topic->lcf->bus,
+                         NGX_MSGBUS_COUNT_RELOAD, 1);
+    }
 }
 
 

@@ -233,12 +233,17 @@ ngx_msgbus_mongodb_connect(ngx_msgbus_db_t *db,
     ngx_msgbus_limits_t *limits)
 {
     if (ngx_msgbus_mongodb_client(db) != NGX_OK
-        || ngx_msgbus_mongodb_hello(db, limits) != NGX_OK)
+        || ngx_msgbus_mongodb_hello(db, limits) != NGX_OK
+        || ngx_msgbus_mongodb_indexes(db) != NGX_OK)
     {
+        /* the next one makes a client of its own */
+
+        ngx_msgbus_mongodb_disconnect(db);
+
         return NGX_ERROR;
     }
 
-    return ngx_msgbus_mongodb_indexes(db);
+    return NGX_OK;
 }
 
 
@@ -265,6 +270,10 @@ ngx_msgbus_mongodb_attach(ngx_msgbus_db_t *db)
     }
 
     bson_destroy(&reply);
+
+    if (rc != NGX_OK) {
+        ngx_msgbus_mongodb_disconnect(db);
+    }
 
     return rc;
 }

@@ -199,7 +199,10 @@ struct ngx_msgbus_store_s {
                                    ngx_log_t *log);
     void                 (*destroy)(ngx_msgbus_db_t *db);
 
-    /* connects and makes what is missing; NGX_OK or NGX_ERROR */
+    /*
+     * Connects and makes what is missing.  NGX_OK, or NGX_ERROR: then no
+     * connection is left, and disconnect() is not called before the next try.
+     */
     ngx_int_t            (*connect)(ngx_msgbus_db_t *db,
                                     ngx_msgbus_limits_t *limits);
     void                 (*disconnect)(ngx_msgbus_db_t *db);

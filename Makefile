@@ -54,6 +54,10 @@ SANITIZE     = -fsanitize=address,undefined -fsanitize-recover=address \
 # reports to nginx's error log instead of the file that it was told
 SANITIZE_LD  = $(SANITIZE) -static-libubsan -Wl,--exclude-libs,libubsan.a
 
+# which keeps where they go to
+
+UBSAN_O      = $(CURDIR)/build/checked/ubsan.o
+
 # what t/checked/tsan.c is told by them is written there
 
 TSAN         = -fsanitize=thread -fno-omit-frame-pointer \
@@ -246,7 +250,10 @@ check-clients:
 
 asan: CHOICE = $(ASAN_TESTS)
 asan: test-deps
-	@$(MAKE) --no-print-directory all BUILD=build/asan LD_OPT="-fPIC $(SANITIZE_LD)" \
+	@mkdir -p build/checked
+	@$(if $(CC),$(CC),gcc) -O1 -fPIC -W -Wall -c t/checked/ubsan.c -o $(UBSAN_O)
+	@$(MAKE) --no-print-directory all BUILD=build/asan \
+	    LD_OPT="-fPIC $(SANITIZE_LD) $(UBSAN_O)" \
 	    CC_OPT="-g -O1 -fPIC $(WARNINGS) $(SANITIZE)"
 	@$(TEST_ENV) TEST_NGINX_PATIENCE=$${TEST_NGINX_PATIENCE:-3} && \
 	    tools/checked-prove asan build/asan $(NGINX) $(PROVE) $(ASAN_TESTS)

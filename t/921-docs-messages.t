@@ -163,13 +163,13 @@ for my $cells ($page =~ /^\| `.+?` \| (?:emerg|alert|crit|error|warn|notice|info
 
 # --- metrics that it says to watch
 
-my $metrics = slurp('docs/metrics.md');
+my $metrics = slurp('docs/operations.md');
 my @watched = $page =~ /`(msgbus_[a-z_]+)(?:\{[^`]*\})?`/g;
 
 @watched = grep { /_(?:bytes|seconds|total|used|connections|up)$/ } @watched;
 
 cmp_ok(scalar @watched, '>', 5, 'docs/troubleshooting.md names metrics');
-like($metrics, qr/`$_[`{]/, "docs/metrics.md has $_") for @watched;
+like($metrics, qr/`$_[`{]/, "docs/operations.md has $_") for @watched;
 
 
 # --- errors

@@ -76,7 +76,7 @@ GET /up?verbose=true
 --- http_config
     msgbus_zone zone=news:128k first_id=1;
 --- init
-my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15)
+my $x = "x" x 9_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15)
 --- no_error_log
 [alert]
 --- request eval
@@ -94,7 +94,7 @@ my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15)
 --- http_config
     msgbus_zone zone=news:128k first_id=1 ttl=1s;
 --- init
-my $x = "x" x 10_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15); sleep 2
+my $x = "x" x 9_000; ::post(map { ["/a", qq(["$x"]), "uuid/w"] } 1 .. 15); sleep 2
 --- no_error_log
 [alert]
 --- request eval

@@ -167,6 +167,11 @@ sub requester {
 
     until ($select->can_read(0.002)) {
         $does[rand @does]->($client);
+
+        # a worker that ends closes a connection that is kept alive while the
+        # next request may be under way on it
+
+        $client->close;
     }
 
     return { n => \%n, lost => \%lost };

@@ -49,7 +49,13 @@ ngx_msgbus_asked_create(ngx_msgbus_history_t *h, ngx_log_t *log)
     for (i = 0; i < h->nscopes; i++) {
         asked->h.scopes[i] = h->scopes[i];
         asked->h.scopes[i].channel.data = p;
-        p = ngx_cpymem(p, h->scopes[i].channel.data, h->scopes[i].channel.len);
+
+        /* the whole bus has no name */
+
+        if (h->scopes[i].channel.len) {
+            p = ngx_cpymem(p, h->scopes[i].channel.data,
+                           h->scopes[i].channel.len);
+        }
     }
 
     if (h->hide.len) {
@@ -93,8 +99,9 @@ ngx_msgbus_asked_serves(ngx_msgbus_history_t *one, ngx_msgbus_history_t *two)
 
         if (a->below != b->below
             || a->channel.len != b->channel.len
-            || ngx_memcmp(a->channel.data, b->channel.data, a->channel.len)
-               != 0)
+            || (a->channel.len
+                && ngx_memcmp(a->channel.data, b->channel.data, a->channel.len)
+                   != 0))
         {
             return 0;
         }

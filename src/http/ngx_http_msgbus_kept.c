@@ -357,7 +357,8 @@ ngx_http_msgbus_kept_is_plain(ngx_http_request_t *r)
     return uri.len == r->uri.len
            && args.len == r->args.len
            && ngx_memcmp(uri.data, r->uri.data, uri.len) == 0
-           && ngx_memcmp(args.data, r->args.data, args.len) == 0;
+           && (args.len == 0
+               || ngx_memcmp(args.data, r->args.data, args.len) == 0);
 }
 
 

@@ -13,18 +13,7 @@ use Msgbus::Library;
 use Msgbus::Nginx;
 
 
-# tools/clients makes them
-
-my @missing = grep { !Msgbus::Library->is_there($_) }
-              qw( openapi/schemathesis openapi/spectral );
-
-if (@missing) {
-    plan skip_all => "needs @missing: make test-deps" if !$ENV{CI};
-    plan tests => 1;
-    fail("@missing: tools/clients setup has made them");
-    exit;
-}
-
+Msgbus::Library->need(qw( openapi/schemathesis openapi/spectral ));
 Msgbus::Nginx->limit(60);
 
 my $root = "$FindBin::Bin/..";

@@ -17,6 +17,7 @@ use Cwd ();
 use File::Basename qw(dirname);
 use JSON::PP;
 use POSIX ();
+use Test::More ();
 
 use Msgbus::Nginx;
 
@@ -41,6 +42,21 @@ sub is_there {
 
     return $name eq 'chromium' ? `which chromium` ne ''
                                : -e "$root/.cache/clients/$name/stamp";
+}
+
+
+# A test that needs some of them: without one it is skipped, and fails in
+# continuous integration.
+
+sub need {
+    my ($class, @names) = @_;
+
+    my @missing = grep { !$class->is_there($_) } @names or return;
+
+    Test::More::plan(skip_all => "needs @missing: make test-deps") if !$ENV{CI};
+    Test::More::plan(tests => 1);
+    Test::More::fail("@missing: tools/clients setup has made them");
+    exit;
 }
 
 

@@ -22,7 +22,7 @@ sub program {
     my ($name, @flags) = @_;
 
     return Unit->new($name)
-        ->compile([qw( recall count asked past foreign channel cond json undo
+        ->compile([qw( recall count asked past foreign channel cond json slice undo
                        history_thread unit )], \@flags)
         ->link(@flags, '-Wl,--wrap=ngx_msgbus_cond_deadline', '-lyajl',
                '-lpthread');

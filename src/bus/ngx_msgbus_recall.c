@@ -27,6 +27,7 @@
 #include "ngx_msgbus_cond.h"
 #include "ngx_msgbus_lines.h"
 #include "ngx_msgbus_recall.h"
+#include "ngx_msgbus_slice.h"
 #include "ngx_msgbus_time.h"
 
 
@@ -653,6 +654,10 @@ ngx_msgbus_recall_cycle(void *data)
     ngx_msgbus_recall_t *recall = data;
 
     ngx_msgbus_asked_t  *asked;
+
+    /* its pages are long work, and the event loop may be on its processor */
+
+    ngx_msgbus_slice_short();
 
     for ( ;; ) {
         asked = ngx_msgbus_recall_next(recall);

@@ -6,7 +6,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 10 + 3);
+plan tests => repeat_each() * (blocks() * 10 - 1);
 
 # all four, in any order, and nothing else
 our $allow = '(?:(?:GET|HEAD|POST|OPTIONS)(?:, ?|$)){4}';
@@ -114,3 +114,14 @@ Msgbus-Last-Id: \d+
 --- ignore_response
 --- access_log eval
 [qr/OPTIONS.* 204 /, qr/HEAD.* 200 /]
+
+
+
+
+=== TEST 9: nobody posts to the whole bus
+--- request eval
+["OPTIONS /bus/", "PUT /bus/\n{}"]
+--- error_code eval
+[204, 405]
+--- response_headers eval
+[("Allow: GET, HEAD, OPTIONS") x 2]

@@ -82,6 +82,11 @@ is(told($client->post('/small/a', '{"a":1}')), '413 none', 'nginx: too large');
 is(told($client->post('/denied/a', '{}')), '403 none', 'nginx: not allowed');
 $client->post('/limited/a', '{}');
 is(told($client->post('/limited/a', '{}')), '503 none', 'nginx: too often');
+is(told($client->get("/denied/a?$by_get")), '403 none',
+   'nginx: not allowed by GET');
+is(told($client->get("/limited/a?$by_get")), '503 none',
+   'nginx: too often by GET');
+is(told($client->get("/bus/a.b?$by_get")), '400 none', 'no channel by GET');
 
 # no POST
 

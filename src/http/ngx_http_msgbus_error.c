@@ -19,6 +19,7 @@
  */
 
 
+#include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_body.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_reply.h"
@@ -29,6 +30,8 @@ static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_msgbus_error_newer(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_error_posted(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_error_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
@@ -135,6 +138,7 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
                                                  &ctx->pass);
 
     if (ctx->pass.error == NULL
+        || ngx_http_msgbus_error_posted(r, &ctx->pass) != NGX_OK
         || ngx_http_msgbus_error_stored(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
@@ -199,6 +203,10 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
         return rc;
     }
 
+    if (ngx_http_msgbus_error_posted(r, &ctx->pass) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_msgbus_body_refuse(r);
     ngx_http_msgbus_tally_refused(r, &ctx->pass, rc);
 
@@ -231,6 +239,27 @@ ngx_http_msgbus_error_newer(ngx_http_request_t *r)
             h->hash = 1;
         }
     }
+}
+
+
+/* a post by GET may be refused before its arguments were looked at */
+static ngx_int_t
+ngx_http_msgbus_error_posted(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass)
+{
+    ngx_http_msgbus_args_t  args;
+
+    if (pass->publish || r->method != NGX_HTTP_GET) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_msgbus_args(r, &args) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pass->publish = ngx_http_msgbus_is_publish(r, &args);
+
+    return NGX_OK;
 }
 
 

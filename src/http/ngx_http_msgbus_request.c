@@ -144,7 +144,11 @@ ngx_http_msgbus_dispatch(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
         return rc == NGX_OK ? ngx_http_msgbus_read(r, pass, &args) : rc;
     }
 
-    return ngx_http_msgbus_allow(r, methods);
+    /* the whole bus is no channel to post to */
+
+    return ngx_http_msgbus_allow(r, ngx_http_msgbus_is(&pass->name, "/")
+                                    ? methods & ~NGX_HTTP_MSGBUS_PUBLISH
+                                    : methods);
 }
 
 

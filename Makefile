@@ -192,7 +192,7 @@ test-deps:
 	    case $$some in *pymongo*) tools/mongodb setup ;; esac && \
 	    if grep -qs tools/clients $(CHOICE); then \
 	        tools/clients setup $$(tools/clients list quick) || true; fi && \
-	    if grep -qs openapi/spectral $(CHOICE); then \
+	    if grep -qs openapi/schemathesis $(CHOICE); then \
 	        tools/clients setup openapi/spectral openapi/schemathesis || true; fi
 
 bench-deps:

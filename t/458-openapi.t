@@ -54,7 +54,7 @@ my ($generated, $passed) = $said =~ /(\d+) generated, (\d+) passed/;
 cmp_ok($passed // 0, '>=', 300, '    of some hundred requests');
 is($passed, $generated, '    all of them');
 
-like($said, qr/Selected: 13\/13$/m, '    of each operation') or diag($said);
+like($said, qr/Selected: 16\/16$/m, '    of each operation') or diag($said);
 
 $nginx->quit;
 $nginx->no_alerts;

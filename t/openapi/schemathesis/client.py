@@ -2,6 +2,7 @@
 
     client.py run docs/openapi.yaml --url URL     schemathesis itself
     client.py streams docs/asyncapi.yaml URL      streams.py
+    client.py answers docs/openapi.yaml FILE      answers.py
 """
 
 import os
@@ -13,6 +14,11 @@ if sys.argv[1] == "streams":
     import streams
 
     streams.main(*sys.argv[2:])
+
+elif sys.argv[1] == "answers":
+    import answers
+
+    answers.main(*sys.argv[2:])
 
 else:
     os.environ["SCHEMATHESIS_HOOKS"] = "hooks"

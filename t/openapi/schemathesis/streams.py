@@ -8,51 +8,17 @@ many", and sends a heartbeat several times a second.
 import collections
 import http.client
 import json
-import os
 import urllib.parse
 
 import jsonschema_rs
-import yaml
+
+from description import Description
 
 seen = collections.Counter()
 complaints = []
 
 
-class Description:
-    def __init__(self, path):
-        self.folder = os.path.dirname(path)
-        self.files = {}
-        self.name = os.path.basename(path)
-        self.top = self.resolved(self.file(self.name), self.name)
-
-    def file(self, name):
-        if name not in self.files:
-            with open(os.path.join(self.folder, name), encoding="utf-8") as file:
-                self.files[name] = yaml.safe_load(file)
-
-        return self.files[name]
-
-    def resolved(self, node, name):
-        """The node, without "$ref": there is what it leads to."""
-
-        if isinstance(node, list):
-            return [self.resolved(one, name) for one in node]
-
-        if not isinstance(node, dict):
-            return node
-
-        if "$ref" in node:
-            target, _, pointer = node["$ref"].partition("#")
-            target = target or name
-            found = self.file(target)
-
-            for key in pointer.strip("/").split("/"):
-                found = found[key.replace("~1", "/").replace("~0", "~")]
-
-            return self.resolved(found, target)
-
-        return {key: self.resolved(one, name) for key, one in node.items()}
-
+class Streams(Description):
     def messages(self, channel):
         """Of a channel: {name: (payload's validator, that of headers)}."""
 
@@ -145,7 +111,7 @@ def check(channel, messages, known, ends):
 
 
 def main(path, url):
-    description = Description(path)
+    description = Streams(path)
     bus = Bus(url)
 
     for data in ('{"a": 1}', "[]", '{"\u2028": "\u0085 \\"quoted\\""}', '{\n}'):

@@ -8,17 +8,17 @@
 # Version: Ruby 3.1.2 with net-http 0.2.0, Debian 12's.
 #
 # Behavior: a program reads an answer piece by piece, with a block given to
-# "read_body".  The connection breaks in the middle.  Net::HTTP closes it,
+# "read_body". The connection breaks in the middle.  Net::HTTP closes it,
 # connects again, sends the same request, and calls the same block with the new
-# answer from its start.  Nothing is raised or logged.  Only the second break is
-# an error.
+# answer from its start.  Nothing is raised or logged.  Only the second break
+# is an error.
 #
 # Why one would guess wrong: it is known that Net::HTTP repeats what is
 # idempotent once, for kept connections that the server has closed.  There it
 # helps, since nothing of the answer has come.  But it does so after any number
 # of pieces, and GET is idempotent for the server, not for the block.  A stream
-# of events comes from its old cursor again: all that was read is read twice.  A
-# download into a file has its beginning twice.
+# of events comes from its old cursor again: all that was read is read twice.
+# A download into a file has its beginning twice.
 #
 # What to do: set "max_retries = 0", rescue EOFError, and ask again with the
 # cursor of what has come.  Drop events whose id is not above the last one.

@@ -126,7 +126,7 @@ BOX_DEPS     = haproxy varnish apache2 caddy squid
 CELLS       ?=
 NGINX_HEAD  ?=
 
-.PHONY: all asan check-builds check-clients check-deb deb matrix install deps test-deps bench-deps run test \
+.PHONY: all asan check-builds check-clients check-deb deb matrix install uninstall dist deps test-deps bench-deps run test \
         test-push tsan valgrind fuzz soak style check-docs house screenshot \
         bench bench-full bench-report bench-quick bench-mongodb bench-store bench-push \
         compare-deps clean help
@@ -158,15 +158,23 @@ $(BUILD)/$(TOOL): $(TOOL_SRCS) src/bus/ngx_msgbus.h \
 	    -I$(BUILD) -Isrc/base -Isrc/store -DMSGBUS_VERSION='"$(VERSION)"' \
 	    $(TOOL_SRCS) $(LD_OPT) -lyajl -o $@
 
+PLACES       = NGINX="$(NGINX)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)"
+
 install: all
-	@dir=$$($(NGINX) -V 2>&1 | tr ' ' '\n' | sed -n 's/^--modules-path=//p') && \
-	    dir=$${dir:-/usr/local/nginx/modules} && \
-	    install -D -m 644 $(BUILD)/$(MODULE) "$(DESTDIR)$$dir/$(MODULE)" && \
-	    install -D -m 755 $(BUILD)/$(TOOL) "$(DESTDIR)$(PREFIX)/bin/$(TOOL)" && \
-	    install -D -m 644 docs/$(TOOL).1 \
-	        "$(DESTDIR)$(PREFIX)/share/man/man1/$(TOOL).1" && \
-	    echo "installed; add to the top of nginx.conf:" && \
-	    echo "    load_module $$dir/$(MODULE);"
+	@$(PLACES) tools/install
+
+uninstall:
+	@$(PLACES) tools/install --remove
+
+
+# a release: what git has, under a folder of its own
+
+DIST         = $(BUILD)/msgbus-$(VERSION).tar.gz
+
+dist:
+	@mkdir -p $(BUILD)
+	@git archive --format=tar.gz --prefix=msgbus-$(VERSION)/ -o $(DIST) HEAD
+	@echo "$(DIST)"
 
 
 # Debian's packages; RELEASE=trixie in a clean chroot of that, RELEASES of those
@@ -405,7 +413,9 @@ help:
 #: make test-push    run those about whoever waits twice, parked and held;
 #:                   PUSH_TESTS="..." a choice
 #: make install      put the module where nginx looks for it (DESTDIR), and
-#:                   msgbus-journal and its manual page below PREFIX=/usr/local
+#:                   msgbus-journal and its manual page below PREFIX=/usr/local;
+#:                   uninstall: take them away
+#: make dist         the sources of HEAD as build/msgbus-VERSION.tar.gz
 #: make deb          build Debian packages of it: build/deb/; RELEASE=trixie in
 #:                   a clean chroot of bookworm, trixie or sid
 #: make check-deb    build, install, upgrade and remove them in chroots of all

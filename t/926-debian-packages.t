@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use File::Find ();
 use File::Temp ();
 use Test::More;
 
@@ -44,6 +45,8 @@ my ($changes) = slurp('CHANGES')
                 =~ /^Changes with msgbus (\S+) +\d+ \w+ \d{4}$/m;
 
 is($changes, $version, 'the newest version of CHANGES is that of the module');
+like(slurp('docs/msgbus-journal.1'), qr/^\.TH \S+ 1 \S+ "msgbus \Q$version\E" /m,
+     'so is that of the manual page');
 
 SKIP: {
     skip 'no dpkg-parsechangelog here', 2
@@ -65,12 +68,12 @@ is_deeply(\@packages, [ qw( libnginx-mod-http-msgbus msgbus-tools msgbus-doc ) ]
 
 my (@missing, @odd);
 
-for my $file (glob 'debian/*.{install,docs,manpages,links,postinst,lintian-overrides}') {
+for my $file (glob 'debian/*.{install,docs,examples,dirs,manpages,links,postinst,lintian-overrides}') {
     my ($package, $kind) = $file =~ m{^debian/(.*)\.([\w-]+)$};
 
     push @odd, $file if !grep { $_ eq $package } @packages;
 
-    next if $kind !~ /^(?:install|docs|manpages)$/;
+    next if $kind !~ /^(?:install|docs|examples|manpages)$/;
 
     for my $line (lines($file)) {
         my ($from) = split ' ', $line;
@@ -82,6 +85,59 @@ for my $file (glob 'debian/*.{install,docs,manpages,links,postinst,lintian-overr
 
 is("@odd", '', 'each file in debian/ belongs to one of them');
 is("@missing", '', 'all that they are to install is there');
+
+
+# --- what is installed as documentation: the same folders as in the tree, so
+# its links lead somewhere; what is of use in the sources alone is not there, and
+# the manual page is where those are
+
+my %doc = map { $_ => 1 } lines('debian/msgbus-doc.docs');
+
+for my $line (lines('debian/msgbus-doc.install')) {
+    my ($from, $to) = split ' ', $line;
+    my ($folder) = $from =~ m{^(.*)/};
+
+    is($to, join('/', 'usr/share/doc/msgbus-doc', $folder // ()),
+       "$from is in the same place");
+
+    File::Find::find({ no_chdir => 1, wanted => sub { $doc{$_} = 1 } },
+                     glob $from);
+}
+
+my $apart = qr{^(?:LICENSE|CHANGES|CONTRIBUTING\.md|docs/msgbus-journal\.1)$
+               |^(?:bench|findings|docs/dev)/}x;
+my @dangling;
+
+for my $page (grep { /\.md$/ } sort keys %doc) {
+    my ($folder) = $page =~ m{^(.*/)?};
+
+    for my $to (slurp($page) =~ /\]\(([^)\s#:]+)[)#]/g) {
+        my $path = ($folder // '') . $to;
+
+        1 while $path =~ s{[^/]+/\.\./}{};
+        $path =~ s{/$}{};
+
+        push @dangling, "$page: $path" if !$doc{$path} && $path !~ $apart;
+    }
+}
+
+is("@dangling", '', 'the pages of msgbus-doc link to what is in it');
+ok($doc{$_}, "it has $_")
+    for qw( docs/openapi.yaml docs/asyncapi.yaml docs/examples/subscribe.py
+            contrib/prometheus/msgbus.rules.yml contrib/grafana/msgbus.json );
+
+
+# --- the example
+
+my ($example) = lines('debian/libnginx-mod-http-msgbus.examples');
+my ($there) = lines('debian/libnginx-mod-http-msgbus.dirs');
+my ($file) = $example =~ m{([^/]+)$};
+
+like(slurp($example), qr{^\s*path /\Q$there\E/\w+;}m,
+     'the journal of the example is in the folder of the package');
+like(slurp('debian/libnginx-mod-http-msgbus.README.Debian'),
+     qr{cp /usr/share/doc/libnginx-mod-http-msgbus/examples/\Q$file\E },
+     'README.Debian says where the example is');
 
 like(slurp('debian/copyright'), qr/\QRedistribution and use in source\E/,
      'the license is in debian/copyright');

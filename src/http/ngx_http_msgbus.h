@@ -152,9 +152,13 @@ typedef struct {
 typedef struct {
     ngx_http_request_t        *request;
     uint64_t                   id;            /* of the last event posted */
+    ngx_msgbus_t              *refused_by;    /* NULL: by none so far, or it is
+                                                 counted */
+    ngx_msgbus_count_e         refused;       /* as what */
     ngx_http_msgbus_pass_t     pass;
     unsigned                   published:1;
     unsigned                   told:1;        /* how much of it is stored */
+    unsigned                   tallied:1;     /* it is counted as refused */
 } ngx_http_msgbus_ctx_t;
 
 
@@ -163,6 +167,9 @@ typedef struct {
  * that one.  NULL: no memory.
  */
 ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx(ngx_http_request_t *r);
+
+/* as the last pass has left it, also where that was in another location */
+ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx_last(ngx_http_request_t *r);
 
 
 extern ngx_module_t  ngx_http_msgbus_module;

@@ -15,6 +15,7 @@
 
 
 #include "ngx_http_msgbus_conf.h"
+#include "ngx_http_msgbus_detour.h"
 #include "ngx_http_msgbus_guard.h"
 #include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_request.h"
@@ -202,7 +203,8 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               256 * 1024);
 
     if (ngx_http_msgbus_merge_rse(cf, prev, conf) != NGX_OK
-        || ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK)
+        || ngx_http_msgbus_merge_bus(cf, prev, conf) != NGX_OK
+        || (conf->bus && ngx_http_msgbus_detours(cf) != NGX_OK))
     {
         return NGX_CONF_ERROR;
     }

@@ -16,6 +16,7 @@
 #include "ngx_http_msgbus.h"
 
 
+static ngx_http_msgbus_ctx_t *ngx_http_msgbus_ctx_find(ngx_http_request_t *r);
 static void ngx_http_msgbus_ctx_cleanup(void *data);
 
 
@@ -31,20 +32,10 @@ ngx_http_msgbus_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    if (r->internal || r->post_action) {
+    ctx = ngx_http_msgbus_ctx_find(r);
 
-        /* after a redirect, which has wiped r->ctx */
-
-        for (cln = r->pool->cleanup; cln; cln = cln->next) {
-
-            if (cln->handler == ngx_http_msgbus_ctx_cleanup) {
-                ctx = cln->data;
-
-                if (ctx->request == r) {
-                    goto found;
-                }
-            }
-        }
+    if (ctx) {
+        goto found;
     }
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_msgbus_ctx_t));
@@ -57,8 +48,10 @@ ngx_http_msgbus_ctx(ngx_http_request_t *r)
 
     ctx->request = r;
     ctx->id = 0;
+    ctx->refused_by = NULL;
     ctx->published = 0;
     ctx->told = 0;
+    ctx->tallied = 0;
 
 found:
 
@@ -67,6 +60,43 @@ found:
     ngx_http_set_ctx(r, ctx, ngx_http_msgbus_module);
 
     return ctx;
+}
+
+
+ngx_http_msgbus_ctx_t *
+ngx_http_msgbus_ctx_last(ngx_http_request_t *r)
+{
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    return ctx ? ctx : ngx_http_msgbus_ctx_find(r);
+}
+
+
+/* after a redirect, which has wiped r->ctx; NULL: there is none */
+static ngx_http_msgbus_ctx_t *
+ngx_http_msgbus_ctx_find(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    if (!r->internal && !r->post_action) {
+        return NULL;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler == ngx_http_msgbus_ctx_cleanup) {
+            ctx = cln->data;
+
+            if (ctx->request == r) {
+                return ctx;
+            }
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -21,12 +21,14 @@
 
 #include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_body.h"
+#include "ngx_http_msgbus_detour.h"
 #include "ngx_http_msgbus_error.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_tally.h"
 
 
 static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_error_replace(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_msgbus_error_newer(ngx_http_request_t *r);
@@ -99,30 +101,42 @@ ngx_http_msgbus_error_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
-    if (r->upstream && r->internal && r == r->main) {
-        ngx_http_msgbus_error_newer(r);
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
     }
 
-    /*
-     * nginx's page: err_status is set by the special response handler only,
-     * which leaves 400 and above, and the type text/html, for a page
-     */
-
-    if (r->err_status < NGX_HTTP_BAD_REQUEST
-        || r->headers_out.status != r->err_status
-        || r != r->main
-        || r->headers_out.content_type.len != sizeof("text/html") - 1)
-    {
-        return ngx_http_next_header_filter(r);
+    if (r->upstream && r->internal) {
+        ngx_http_msgbus_error_newer(r);
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
 
-    if (lcf->bus == NULL) {
-        return ngx_http_next_header_filter(r);
+    if (lcf->bus
+        && r->headers_out.status >= NGX_HTTP_BAD_REQUEST
+        && ngx_http_msgbus_error_replace(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_msgbus_detour_ends(r);
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* an error in a location of ours, which may be nginx's */
+static ngx_int_t
+ngx_http_msgbus_error_replace(ngx_http_request_t *r)
+{
+    ngx_uint_t              status;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx && ctx->pass.replied) {
+        return NGX_OK;
     }
 
     ctx = ngx_http_msgbus_ctx(r);
@@ -130,12 +144,22 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->pass.replied) {
-        return ngx_http_next_header_filter(r);
+    status = r->headers_out.status;
+
+    ngx_http_msgbus_tally_refused(r, ctx, status);
+
+    /*
+     * nginx's page: err_status is set by the special response handler only,
+     * which leaves 400 and above, and the type text/html, for a page
+     */
+
+    if (r->err_status != status
+        || r->headers_out.content_type.len != sizeof("text/html") - 1)
+    {
+        return NGX_OK;
     }
 
-    ctx->pass.error = ngx_http_msgbus_error_body(r, r->headers_out.status,
-                                                 &ctx->pass);
+    ctx->pass.error = ngx_http_msgbus_error_body(r, status, &ctx->pass);
 
     if (ctx->pass.error == NULL
         || ngx_http_msgbus_error_posted(r, &ctx->pass) != NGX_OK
@@ -147,12 +171,10 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
     ctx->pass.replied = 1;
     ctx->pass.replaced = 1;
 
-    ngx_http_msgbus_tally_refused(r, &ctx->pass, r->headers_out.status);
-
     r->headers_out.content_length_n = ngx_buf_size(ctx->pass.error);
     ngx_http_msgbus_content_type(r, "application/json; charset=utf-8");
 
-    return ngx_http_next_header_filter(r);
+    return NGX_OK;
 }
 
 
@@ -208,7 +230,7 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
     }
 
     ngx_http_msgbus_body_refuse(r);
-    ngx_http_msgbus_tally_refused(r, &ctx->pass, rc);
+    ngx_http_msgbus_tally_refused(r, ctx, rc);
 
     /* these stay, wherever an error_page leads */
 

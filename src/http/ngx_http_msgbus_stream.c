@@ -73,7 +73,7 @@ ngx_http_msgbus_stream(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass)
     pass->replied = 1;
     pass->read = 1;
 
-    ngx_http_msgbus_tally_stream(r, pass);
+    ngx_http_msgbus_tally_stream(r, ngx_http_msgbus_ctx_last(r));
 
     rc = ngx_http_send_header(r);
 

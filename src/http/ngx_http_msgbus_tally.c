@@ -10,6 +10,10 @@
  * A request counts once, by its outcome, and before its client can know of it:
  * who has an answer finds it in the numbers.  Only a 304 counts a moment later,
  * for it is nginx that makes one.
+ *
+ * An error_page may lead a request that is refused elsewhere, to another bus,
+ * too.  So a refusal is noted, and counts when the answer is sent, unless that
+ * is one of another kind.
  */
 
 
@@ -19,6 +23,7 @@
 static ngx_msgbus_count_e ngx_http_msgbus_tally_why(ngx_msgbus_post_t *post,
     ngx_int_t rc);
 static ngx_msgbus_count_e ngx_http_msgbus_tally_reason(ngx_uint_t status);
+static ngx_uint_t ngx_http_msgbus_tally_is_post(ngx_http_msgbus_ctx_t *ctx);
 static ngx_msgbus_t *ngx_http_msgbus_tally_bus(ngx_http_request_t *r);
 
 
@@ -100,30 +105,47 @@ ngx_http_msgbus_tally_why(ngx_msgbus_post_t *post, ngx_int_t rc)
 
 void
 ngx_http_msgbus_tally_refused(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass, ngx_uint_t status)
+    ngx_http_msgbus_ctx_t *ctx, ngx_uint_t status)
 {
-    ngx_msgbus_t        *bus;
-    ngx_msgbus_count_e   what;
+    ngx_msgbus_t            *bus;
+    ngx_msgbus_count_e       what;
+    ngx_http_msgbus_pass_t  *pass;
 
     bus = ngx_http_msgbus_tally_bus(r);
+    pass = &ctx->pass;
 
-    if (bus == NULL || pass->counted) {
+    if (bus == NULL || pass->counted || ctx->tallied || r != r->main) {
         return;
     }
 
     pass->counted = 1;
+    pass->read = 0;
 
     if (pass->publish || r->method == NGX_HTTP_POST) {
+
+        if (ctx->published && ctx->refused_by) {
+
+            /* brought back by an error_page: why is known */
+
+            return;
+        }
+
         what = pass->kind ? pass->kind : ngx_http_msgbus_tally_reason(status);
 
     } else if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
+
+        if (ngx_http_msgbus_tally_is_post(ctx)) {
+            return;
+        }
+
         what = NGX_MSGBUS_COUNT_READ_REFUSED;
 
     } else {
         return;
     }
 
-    ngx_msgbus_count(bus, what, 1);
+    ctx->refused_by = bus;
+    ctx->refused = what;
 }
 
 
@@ -163,7 +185,7 @@ ngx_http_msgbus_tally_page(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
                  : pass->waited ? NGX_MSGBUS_COUNT_LONG_POLL
                                 : NGX_MSGBUS_COUNT_PAGE;
 
-    if (page->gap) {
+    if (page->gap && !r->post_action) {
         ngx_msgbus_count(ngx_http_msgbus_tally_bus(r), NGX_MSGBUS_COUNT_GAPS,
                          1);
     }
@@ -186,17 +208,14 @@ ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_msgbus_t *bus,
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
 
-    if (ctx == NULL || &ctx->pass != pass) {
+    if (ctx == NULL || &ctx->pass != pass || r->post_action) {
 
-        /* nginx has made an error of it, and has sent that by now */
+        /* nginx has made an error of it, which counts; or it goes nowhere */
 
-        if (ctx && ctx->pass.counted) {
-            return;
-        }
+        return;
+    }
 
-        what = NGX_MSGBUS_COUNT_READ_REFUSED;
-
-    } else if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
+    if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
         what = NGX_MSGBUS_COUNT_NOT_MODIFIED;
 
     } else if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
@@ -206,26 +225,43 @@ ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_msgbus_t *bus,
         ngx_msgbus_count_delivered(bus, pass->events, pass->bytes);
     }
 
-    ngx_msgbus_count(bus, what, 1);
+    if (!ngx_http_msgbus_tally_is_post(ctx)) {
+        ngx_msgbus_count(bus, what, 1);
+    }
 }
 
 
 void
 ngx_http_msgbus_tally_stream(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass)
+    ngx_http_msgbus_ctx_t *ctx)
 {
-    ngx_msgbus_t  *bus;
+    ngx_msgbus_t            *bus;
+    ngx_http_msgbus_pass_t  *pass;
 
     bus = ngx_http_msgbus_tally_bus(r);
+    pass = &ctx->pass;
 
     pass->counted = 1;
 
-    ngx_msgbus_count(bus, pass->form == NGX_MSGBUS_SSE
-                          ? NGX_MSGBUS_COUNT_SSE : NGX_MSGBUS_COUNT_NDJSON, 1);
+    if (!ngx_http_msgbus_tally_is_post(ctx)) {
+        ngx_msgbus_count(bus, pass->form == NGX_MSGBUS_SSE
+                              ? NGX_MSGBUS_COUNT_SSE
+                              : NGX_MSGBUS_COUNT_NDJSON, 1);
+    }
 
     if (r->method != NGX_HTTP_HEAD) {
         ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_ACCEPTED, 1);
     }
+}
+
+
+/* a post that was refused, of which an error_page has made a GET */
+static ngx_uint_t
+ngx_http_msgbus_tally_is_post(ngx_http_msgbus_ctx_t *ctx)
+{
+    return ctx->tallied
+           || (ctx->refused_by
+               && ctx->refused != NGX_MSGBUS_COUNT_READ_REFUSED);
 }
 
 

@@ -18,9 +18,12 @@
 void ngx_http_msgbus_tally_post(ngx_http_request_t *r,
     ngx_http_msgbus_pass_t *pass, ngx_msgbus_post_t *post, ngx_int_t rc);
 
-/* a request that gets an error; once in a pass */
+/*
+ * A request that gets an error in this location.  It does not count yet: an
+ * error_page may lead it to another one.
+ */
 void ngx_http_msgbus_tally_refused(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass, ngx_uint_t status);
+    ngx_http_msgbus_ctx_t *ctx, ngx_uint_t status);
 
 /* notes what a page has, before it is sent */
 void ngx_http_msgbus_tally_page(ngx_http_request_t *r,
@@ -35,7 +38,7 @@ void ngx_http_msgbus_tally_read(ngx_http_request_t *r, ngx_msgbus_t *bus,
 
 /* a stream begins */
 void ngx_http_msgbus_tally_stream(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass);
+    ngx_http_msgbus_ctx_t *ctx);
 
 /* a frame goes to a subscriber */
 void ngx_http_msgbus_tally_frame(ngx_msgbus_t *bus, ngx_msgbus_frame_t *frame);

@@ -249,8 +249,10 @@ http {
 }
 END
 
-LD_LIBRARY_PATH=$tmp/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH) \
-    usr/sbin/nginx -p "$tmp" -c "$tmp/nginx.conf" 2> nginx.log &
+libraries=$tmp/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+
+LD_LIBRARY_PATH=$libraries usr/sbin/nginx -p "$tmp" -c "$tmp/nginx.conf" \
+    2> nginx.log &
 nginx=$!
 
 for try in $(seq 100); do

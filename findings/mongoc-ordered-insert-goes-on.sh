@@ -58,7 +58,7 @@ python3 -m venv venv
 timeout 300 venv/bin/pip install --quiet --no-cache-dir \
     --disable-pip-version-check pymongo==4.10.1
 
-# with all that it is linked with, but for what any Debian has
+# with all that it is linked with, except what any Debian has
 
 timeout 300 apt-get download -qq libmongoc-1.0-0=1.23.1* libmongoc-dev=1.23.1* \
     libbson-1.0-0=1.23.1* libbson-dev=1.23.1* libmongocrypt0 libsnappy1v5 \

@@ -21,8 +21,8 @@
 # What to do: as a server, begin each answer with a block that has data and that
 # nobody misses, of a type of its own, as a sign of life: it takes the half with
 # it.  An empty line alone is not enough: it makes an event of the half.  As a
-# client, take an event whose data is not whole for a fault, and connect anew
-# from the last whole one; or use eventsource 4, which does it right.
+# client, take an event whose data is not whole for a fault, and reconnect from
+# the last whole one; or use eventsource 4, which does it right.
 #
 # Here a server has events 1, 2 and 3, and ends the first answer behind the data
 # of event 2.  All come back with Last-Event-ID 1.  Seen with node 20, Python

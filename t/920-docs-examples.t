@@ -2,8 +2,7 @@
 #
 # t/lib/Msgbus/Examples.pm says how examples are written there, and what is
 # made equal.  Those of docs/tutorial.md are run by t/925-docs-tutorial.t, and
-# those of docs/mongodb.md, which need a database, by
-# t/660-docs-mongodb.t.
+# those that need a database by t/660-docs-mongodb.t and t/661-docs-hosts.t.
 
 use strict;
 use warnings;
@@ -24,14 +23,20 @@ Msgbus::Nginx->limit(180);
 my $examples = Msgbus::Examples->new;
 
 my @pages = qw( README.md docs/directives.md docs/howto.md docs/http-api.md
-                docs/install.md docs/operations.md docs/rse.md docs/security.md );
+                docs/install.md docs/rse.md docs/security.md );
 
 $examples->document($_) for @pages;
+
+# which restarts and upgrades nginx
+
+Msgbus::Examples->new(daemon => 1)->document('docs/operations.md',
+    sub { return !Msgbus::Documented::with_database($_[0]) });
 
 
 # and no other page has some that nobody runs
 
-my %run = map { $_ => 1 } @pages, 'docs/mongodb.md', 'docs/tutorial.md';
+my %run = map { $_ => 1 } @pages, 'docs/mongodb.md', 'docs/operations.md',
+                          'docs/tutorial.md';
 
 for my $page (glob '*.md docs/*.md docs/*/*.md') {
     next if $run{$page};

@@ -12,6 +12,8 @@ package Msgbus::Documented;
 # - A MongoDB is named by a uri_file and its database, and both are the test's:
 #   mongodb => Mongodb.  Without one nobody answers at the URI.
 # - What a recipe need not show, and a test asks for, is more => 'msgbus_... ;'.
+# - A host of 192.0.2.0/24 is another nginx of the test: hosts => its port by
+#   its address.
 # - Files in /etc/nginx are in the test's folder.  A certificate is made by the
 #   document's own "openssl req" line.
 
@@ -73,6 +75,16 @@ sub blocks {
     push @blocks, [$block->[0], 'that does not end', '', ''] if $block;
 
     return @blocks;
+}
+
+
+# The headings of docs/operations.md whose examples need a database.
+
+sub with_database {
+    my ($heading) = @_;
+
+    return grep { $heading eq $_ } 'Two nodes on two hosts',
+                                   'Upgrade the two nodes', 'Back up MongoDB';
 }
 
 
@@ -196,7 +208,15 @@ sub local {
 
     $text =~ s{/etc/nginx/(?:[\w-]+\.d/|modules-enabled/)?}{$self->{dir}/}g;
     $text =~ s{/var/log/nginx/|(?<=[\s"])/tmp/(?=shop)}{$self->{dir}/}g;
-    $text =~ s{/var/(www|lib)/(\w+)}{$self->{dir}/$1-$2}g;
+    $text =~ s{/var/(www|lib|backups)/(\w+)}{$self->{dir}/$1-$2}g;
+    $text =~ s{/run/(?=nginx\.pid)}{$self->{dir}/}g;
+    $text =~ s/(?<= )rse\b/$self->{mongodb}->database/ge if $self->{mongodb};
+
+    # other hosts of a document are here, and a rule for one is for all
+
+    $text =~ s/\b(192\.0\.2\.\d+:\d+)/$self->{hosts}{$1} || $1/ge;
+    $text =~ s/\b(allow|deny)\s+192\.0\.2\.\d+;/$1 127.0.0.1;/g;
+
     $text =~ s/((?:127\.0\.0\.1|localhost|\[::1\]):)(\d+)/
                $1 . ($self->{ports}{$2} || $2)/gex;
 

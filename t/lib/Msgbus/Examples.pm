@@ -5,7 +5,10 @@ package Msgbus::Examples;
 #     Msgbus::Examples->new->document('docs/http-api.md');
 #
 # With daemon => 1 the document's commands may restart nginx; with files_first
-# those above the first ```nginx block are run before it starts.
+# those above the first ```nginx block are run before it starts.  A document that
+# needs two tests says which headings each is about:
+#
+#     Msgbus::Examples->new->document('docs/http-api.md', sub { $_[0] eq 'Post' });
 #
 # How they are written there:
 #
@@ -16,6 +19,9 @@ package Msgbus::Examples;
 #   one asks is the test's own, and empty too, and /etc/nginx is the test's
 #   folder, as t/lib/Msgbus/Documented.pm says.  A MongoDB is given to new(), as
 #   mongodb => Msgbus::Mongodb, and emptied; else nobody answers at its URI.
+# - One that begins with "# on 192.0.2.11, 192.0.2.12" is for these hosts, each
+#   an nginx of its own.  They run until the next block that is for none, and
+#   "ssh HOST systemctl ..." and "curl HOST:8080" reach them.
 # - A ```sh block is what a reader pastes into a shell: commands, no prompt.  What
 #   they print is in a ```text block behind it; without one they print nothing.
 #   They talk to the nginx of the last ```nginx block above, or of the first one
@@ -34,11 +40,16 @@ package Msgbus::Examples;
 use strict;
 use warnings;
 
+use Cwd ();
+
 use Test::More;
 
 use Msgbus::Documented;
 use Msgbus::Memcached;
 
+
+# where msgbus-journal is
+my $tools = Cwd::abs_path($ENV{BUILD} || 'build');
 
 # what is not run
 my $changes_machine = qr{^(?:sudo )?(?:apt-get|apt|git clone) };
@@ -46,11 +57,32 @@ my $changes_machine = qr{^(?:sudo )?(?:apt-get|apt|git clone) };
 # the reader's own nginx, and what looks after it
 
 my $machine = <<'END';
+sudo() { "$@"; }
+
+# Debian's, which has Debian's PyMongo
+[ -x /usr/bin/python3 ] && python3() { /usr/bin/python3 "$@"; }
+
 systemctl() {
-    [ "$*" = "restart nginx" ] && my_nginx -s quit || return
-    while [ -e "$dir/nginx.pid" ]; do sleep 0.05; done
-    my_nginx
+    case $* in
+    "start nginx") ;;
+    "stop nginx" | "restart nginx")
+        my_nginx -s quit || return
+        while [ -e "$dir/nginx.pid" ]; do sleep 0.05; done ;;
+    *)  return 1 ;;
+    esac
+
+    [ $1 = stop ] || my_nginx
 }
+
+# in a subshell, with the files of that host; what would change it is not run
+
+ssh() (
+    dir=$(host_dir $1) || exit
+    shift
+
+    [ "$1" = sudo ] && shift
+    [ $1 = apt-get ] || "$@"
+)
 END
 
 
@@ -106,14 +138,32 @@ sub new {
 }
 
 
+# the hosts that a block is for
+
+sub hosts_of {
+    my ($text) = @_;
+
+    return $text =~ /^# on (192\.0\.2\.[\d., ]+)$/m ? split /, /, $1 : ();
+}
+
+
 sub start {
     my ($self, $file, $where, $text) = @_;
 
+    my @on = hosts_of($text);
+
+    # beside the hosts that there are
+
+    return $self->start_on($file, $where, $text, @on)
+        if @on && $self->{hosts} && !grep { $self->{hosts}{$_} } @on;
+
     my $nginx = delete $self->{nginx};
+    my $hosts = delete $self->{hosts};
     my $memcached = delete $self->{memcached};
     my $mongodb = $self->{mongodb};
 
     $nginx->kill_all if $nginx;
+    $_->kill_all for values %{ $hosts // {} };
     $memcached->stop if $memcached;
     $mongodb->ask(drop => {}) if $mongodb;
 
@@ -131,6 +181,8 @@ sub start {
     }
 
     delete $self->{skip};
+
+    return $self->start_on($file, $where, $text, @on) if @on;
 
     $nginx = Msgbus::Documented->new(file => $file, text => $text,
                                      memcached => $self->{memcached},
@@ -151,6 +203,32 @@ sub start {
     ok($fine, "$where: nginx runs with it") || diag($@);
 
     $self->{nginx} = $nginx if $fine;
+
+    return;
+}
+
+
+sub start_on {
+    my ($self, $file, $where, $text, @on) = @_;
+
+    my %ports = map { ("$_:8080" => "127.0.0.1:$self->{hosts}{$_}{port}") }
+                keys %{ $self->{hosts} };
+
+    for my $host (@on) {
+        my $nginx = Msgbus::Documented->new(file => $file, text => $text,
+                                            daemon => 'on', hosts => \%ports,
+                                            mongodb => $self->{mongodb});
+
+        my $fine = eval {
+            $nginx->start;
+            $nginx->wait_for_database if $self->{mongodb};
+            1;
+        };
+
+        ok($fine, "$where: nginx runs with it on $host") || diag($@);
+
+        $self->{hosts}{$host} = $nginx;
+    }
 
     return;
 }
@@ -183,12 +261,30 @@ sub commands {
 }
 
 
+# what a shell calls hosts, and where they are
+
+sub shell_of {
+    my (%hosts) = @_;
+
+    return '' if !%hosts;
+
+    my $dirs = join '', map { "$_) echo '$hosts{$_}{dir}' ;;\n" } sort keys %hosts;
+    my $ports = join '', map {
+        "set -- \"\${\@//$_:8080/127.0.0.1:$hosts{$_}{port}}\"\n"
+    } sort keys %hosts;
+
+    return "host_dir() { case \$1 in\n$dirs*) return 1 ;; esac; }\n"
+           . "curl() {\n${ports}command curl \"\$\@\"\n}\n";
+}
+
+
 # the blocks since the last nginx, in one shell
 
 sub run {
     my ($self) = @_;
 
-    my $nginx = $self->{nginx};
+    my %hosts = %{ $self->{hosts} // {} };
+    my $nginx = $self->{nginx} // (map { $hosts{$_} } sort keys %hosts)[0];
     my $script = '';
     my @expected;
 
@@ -222,10 +318,11 @@ sub run {
 
     open my $out, '>', "$nginx->{dir}/script" or die "script: $!\n";
 
-    print $out "dir='$nginx->{dir}'\n$machine", "my_nginx() { ",
+    print $out "dir='$nginx->{dir}'\nPATH=\$PATH:'$tools'\n$machine",
+               "my_nginx() { ",
                $ENV{TEST_NGINX_BINARY} || 'PATH=$PATH:/usr/sbin nginx',
-               " -c '$nginx->{dir}/nginx.conf' \"\$@\"; }\n",
-               "set -e -o pipefail\n$script";
+               " -c \"\$dir/nginx.conf\" \"\$@\"; }\n",
+               shell_of(%hosts), "set -e -o pipefail\n$script";
 
     close $out or die "script: $!\n";
 
@@ -237,7 +334,9 @@ sub run {
     my $got = `bash '$nginx->{dir}/script' 2> '$nginx->{dir}/script.err'`;
     my $status = $?;
 
-    $nginx->{pid} = $nginx->pid_in_file if $nginx->{pid} && $self->{daemon};
+    for (grep { $_->{pid} && $_->{daemon} eq 'on' } $nginx, values %hosts) {
+        $_->{pid} = $_->pid_in_file;
+    }
 
     my @got = $got =~ /\G(.*?)\n=== end ===\n/gs;
 
@@ -258,7 +357,7 @@ sub run {
 
 
 sub document {
-    my ($self, $file) = @_;
+    my ($self, $file, $is_ours) = @_;
 
     my %seen = (nginx => 0, sh => 0);
 
@@ -268,8 +367,10 @@ sub document {
     my $last = '';
 
     for my $block (Msgbus::Documented::blocks($file)) {
-        my ($line, $language, $text) = @$block;
+        my ($line, $language, $text, $heading) = @$block;
         my $where = "$file:$line";
+
+        next if $is_ours && !$is_ours->($heading);
 
         if ($language eq 'nginx') {
             $self->run if $seen{nginx};

@@ -15,7 +15,7 @@ import rig
 
 STORE = tuple("../src/store/" + os.path.basename(f) for f in sorted(glob.glob(
     rig.BENCH + "/../src/store/ngx_msgbus_journal_*.c"))
-    if not f.endswith("_manifest.c"))
+    if not f.endswith(("_manifest.c", "_thread.c")))
 
 # name -> sources, and the libraries that pkg-config knows them to need; what
 # is of the module is compiled with nginx's headers

@@ -18,21 +18,33 @@
 #include <unistd.h>
 
 
+typedef struct {
+    int   fd;
+    int   len;
+    char  request[1024];
+} bus_t;
+
+
+static void open_bus(bus_t *bus, const char *port);
+static void post(bus_t *bus, unsigned n);
 static void post_open(const char *port);
 static void post_write(uint64_t first, unsigned n);
 static void post_close(void);
+static void memory_open(const char *port);
+static void memory_write(uint64_t first, unsigned n);
+static void memory_close(void);
 
 
-static int   fd;
-static int   len;
-static char  request[1024];
+static bus_t  stored, memory;
 
 
 writer_t  post_writer = { "post", post_open, post_write, post_close };
+writer_t  memory_writer = { "memory", memory_open, memory_write,
+                            memory_close };
 
 
 static void
-post_open(const char *port)
+open_bus(bus_t *bus, const char *port)
 {
     int                  one;
     char                 text[32];
@@ -42,40 +54,39 @@ post_open(const char *port)
 
     one = 1;
     to = loopback(text, "post=PORT");
-    fd = socket(AF_INET, SOCK_STREAM, 0);
+    bus->fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    if (fd == -1
-        || connect(fd, (struct sockaddr *) &to, sizeof(to)) == -1
-        || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1)
+    if (bus->fd == -1
+        || connect(bus->fd, (struct sockaddr *) &to, sizeof(to)) == -1
+        || setsockopt(bus->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+           == -1)
     {
         die(text);
     }
 
-    len = snprintf(request, sizeof(request),
-                   "POST " CHANNEL " HTTP/1.1\r\nHost: %s\r\n"
-                   "User-Agent: " AGENT "\r\nContent-Length: %d\r\n\r\n%s",
-                   text, DATA_LEN, data());
+    bus->len = snprintf(bus->request, sizeof(bus->request),
+                        "POST " CHANNEL " HTTP/1.1\r\nHost: %s\r\n"
+                        "User-Agent: " AGENT "\r\nContent-Length: %d\r\n\r\n"
+                        "%s", text, DATA_LEN, data());
 }
 
 
 static void
-post_write(uint64_t first, unsigned n)
+post(bus_t *bus, unsigned n)
 {
     char     answer[4096];
     ssize_t  got, size;
 
-    (void) first;
-
     for ( /* void */ ; n; n--) {
 
-        if (write(fd, request, len) != len) {
+        if (write(bus->fd, bus->request, bus->len) != bus->len) {
             die("a POST");
         }
 
         size = 0;
 
         do {
-            got = read(fd, answer + size, sizeof(answer) - 1 - size);
+            got = read(bus->fd, answer + size, sizeof(answer) - 1 - size);
 
             if (got <= 0) {
                 die("the answer to a POST");
@@ -94,7 +105,46 @@ post_write(uint64_t first, unsigned n)
 
 
 static void
+post_open(const char *port)
+{
+    open_bus(&stored, port);
+}
+
+
+static void
+post_write(uint64_t first, unsigned n)
+{
+    (void) first;
+
+    post(&stored, n);
+}
+
+
+static void
 post_close(void)
 {
-    (void) close(fd);
+    (void) close(stored.fd);
+}
+
+
+static void
+memory_open(const char *port)
+{
+    open_bus(&memory, port);
+}
+
+
+static void
+memory_write(uint64_t first, unsigned n)
+{
+    (void) first;
+
+    post(&memory, n);
+}
+
+
+static void
+memory_close(void)
+{
+    (void) close(memory.fd);
 }

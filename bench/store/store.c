@@ -18,6 +18,7 @@
  *     lmdb=FOLDER     LMDB, MDB_APPEND
  *     insert=URI      MongoDB, insert_many of libmongoc
  *     post=PORT       a bus: that many POSTs, one after the other
+ *     memory=PORT     another bus, likewise
  *
  * Prints a line of JSON, for each writer {"events":N,"us":N,"p50_us":N}, where
  * p50 is of a batch: what a disk that others use does now and then is not in it.
@@ -57,7 +58,7 @@ static int compare(const void *a, const void *b);
 
 static writer_t  *writers[] = {
     &files_writer, &journal_writer, &sqlite_writer, &lmdb_writer,
-    &insert_writer, &post_writer, NULL
+    &insert_writer, &post_writer, &memory_writer, NULL
 };
 
 

@@ -46,6 +46,7 @@ extern writer_t  sqlite_writer;
 extern writer_t  lmdb_writer;
 extern writer_t  insert_writer;
 extern writer_t  post_writer;
+extern writer_t  memory_writer;
 
 
 /* of the event with an id */

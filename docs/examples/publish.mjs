@@ -21,17 +21,26 @@ async function publish(url, key, event) {
                 headers: {
                     'Content-Type': 'application/json',
                     'Idempotency-Key': `"${key.replace(/["\\]/g, '\\$&')}"`,
+                    // an answer with a body, which shows whether all of it has
+                    // come
+                    'Prefer': 'return=representation',
                 },
                 // longer than a bus waits for its store
                 signal: AbortSignal.timeout(30000),
             });
 
-            if (answer.ok) {
-                return [answer.headers.get('Msgbus-Id'),
-                        answer.headers.has('Idempotency-Replayed')];
-            }
-
             const text = await answer.text();
+
+            if (answer.ok) {
+                const again = answer.headers.has('Idempotency-Replayed');
+
+                // what has left memory is not shown again
+                if (again && answer.headers.get('Content-Length') === '0') {
+                    return [answer.headers.get('Msgbus-Id'), again];
+                }
+
+                return [JSON.parse(text).id, again];
+            }
 
             // 409: the one before this is still on its way; 429: too often
             if (answer.status < 500 && ![409, 429].includes(answer.status)) {
@@ -39,7 +48,8 @@ async function publish(url, key, event) {
                 process.exit(1);
             }
 
-            pause = Number(answer.headers.get('Retry-After') ?? pause);
+            // a number, and not a date
+            pause = Number(answer.headers.get('Retry-After') ?? pause) || pause;
             console.error(answer.status, text);
 
         } catch (error) {

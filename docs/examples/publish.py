@@ -9,10 +9,17 @@ the same input, is told the same ids, and nothing is stored twice.
 """
 
 import http.client
+import json
 import sys
 import time
 import urllib.error
 import urllib.request
+
+
+def seconds(text, default):
+    """Of Retry-After, where it is a number and not a date."""
+
+    return int(text) if text and text.isdecimal() else default
 
 
 def publish(url, key, event):
@@ -26,23 +33,31 @@ def publish(url, key, event):
         request = urllib.request.Request(url, data=event, headers={
             "Content-Type": "application/json",
             "Idempotency-Key": '"%s"' % quoted,
+            # an answer with a body, which shows whether all of it has come
+            "Prefer": "return=representation",
         })
 
         try:
             # longer than a bus waits for its store
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return (answer.headers["Msgbus-Id"],
-                        "Idempotency-Replayed" in answer.headers)
+                event_stored = answer.read()
+                again = "Idempotency-Replayed" in answer.headers
+
+                # what has left memory is not shown again
+                if again and answer.headers["Content-Length"] == "0":
+                    return answer.headers["Msgbus-Id"], again
+
+                return json.loads(event_stored)["id"], again
 
         except urllib.error.HTTPError as e:
             # 409: the one before this is still on its way; 429: too often
             if e.code < 500 and e.code not in (409, 429):
                 sys.exit("%s: %s" % (url, e.read().decode()))
 
-            pause = int(e.headers.get("Retry-After", pause))
+            pause = seconds(e.headers.get("Retry-After"), pause)
             print(e, file=sys.stderr)
 
-        except (OSError, http.client.HTTPException) as e:
+        except (OSError, ValueError, http.client.HTTPException) as e:
             # it may be stored or not: the key will tell
             print(e, file=sys.stderr)
 

@@ -30,15 +30,24 @@ while IFS= read -r event || [ "$event" ]; do
                  curl -sS -m 30 -D "$headers" -w '\n%{http_code}' "$url" \
                       -H 'Content-Type: application/json' \
                       -H "Idempotency-Key: \"$name/$number\"" \
-                      --data-binary @-)
+                      -H 'Prefer: return=representation' \
+                      --data-binary @-) || answer=$'not whole\n000'
 
-        case ${answer##*$'\n'} in
+        # the answer has a body, which shows whether all of it has come; but
+        # what has left memory is not shown again
+        id=$(sed -n '1s/^{"id":\([0-9]*\),.*}$/\1/p' <<< "${answer%$'\n'*}")
 
-        2??)
+        if [ "$(header Content-Length)" = 0 ]; then
+            id=$(header Msgbus-Id)
+        fi
+
+        case ${answer##*$'\n'}$id in
+
+        2???*)
             if [ "$(header Idempotency-Replayed)" ]; then
-                echo "$(header Msgbus-Id) again"
+                echo "$id again"
             else
-                echo "$(header Msgbus-Id) new"
+                echo "$id new"
             fi
 
             break
@@ -46,10 +55,13 @@ while IFS= read -r event || [ "$event" ]; do
 
         # the first post is still on its way; too often; or it may be stored
         # or not, and the key will tell
-        409 | 429 | 5?? | 000)
+        409 | 429 | 5?? | 000* | 2??)
             echo "$url: ${answer%$'\n'*}" >&2
             pause=$(header Retry-After)
-            sleep "${pause:-1}"
+
+            # a number, and not a date
+            [[ $pause =~ ^[0-9]+$ ]] || pause=1
+            sleep "$pause"
             ;;
 
         *)

@@ -1,6 +1,7 @@
-# Before a zone or the connections of a worker run out, the error log says so, and
-# what to set.  A zone that is full for good, because events leave by their ttl as
-# fast as others come, is no cause for a warning.
+# Before a zone, its places for channels or the connections of a worker run out,
+# the error log says so, and what to set.  A zone that is full for good, because
+# events leave by their ttl as fast as others come, is no cause for a warning; nor
+# is one with a store, which has what has left the zone.
 
 use strict;
 use warnings;
@@ -24,10 +25,15 @@ my $nginx = Msgbus::Nginx->new(
              msgbus_zone zone=evict:128k ttl=1000s;
              msgbus_zone zone=reject:128k ttl=1000s full=reject;
              msgbus_zone zone=few:1m ttl=1000s max_events=20 full=reject;
-             msgbus_zone zone=asked:1m ttl=1000s max_events=20;',
+             msgbus_zone zone=asked:1m ttl=1000s max_events=20;
+             msgbus_zone zone=names:128k ttl=1000s;
+             msgbus_journal disk { path journal; }
+             msgbus_zone zone=stored:256k ttl=1000s store=disk;',
     location => join('', map { "location /$_/ { msgbus $_; }\n" }
-                         qw(steady evict reject few asked))
-                . 'msgbus_require_uuid off;',
+                         qw(steady evict reject few asked names stored))
+                . 'msgbus_require_uuid off;
+                   location = /report { msgbus_health stored; }
+                   location = /status { msgbus_status; }',
 );
 
 my $clocks = Msgbus::Clocks->new($nginx)->start;
@@ -75,6 +81,46 @@ fill(asked => 40);
 hears('msgbus zone "evict" is 9\d% full, at this pace events leave it after '
       . '\d+s and not after their ttl: set zone=evict:2m or a shorter ttl');
 
+# with a store, nothing is wrong with it
+
+my ($stored, $first) = (0);
+
+$nginx->until(15, 'the journal', sub {
+    return $first = $client->post('/stored/a', '{}')->id;
+});
+
+while ($stored < 20) {
+    $client->post('/stored/a', $data);
+    $stored = $client->get('/status?format=json')->json
+                     ->{zones}{stored}{zone}{evicted};
+}
+
+is($client->get('/stored/a?last-known-id=0&max-events=1&echo=true')
+          ->json->{events}[0]{id}, $first,
+   'what has left the zone is read from its store');
+
+# channels
+
+sub zone {
+    my ($name) = @_;
+
+    return $client->get('/status?format=json')->json->{zones}{$name}{zone};
+}
+
+my $places = zone('names')->{places};
+
+cmp_ok($places, '>', 20, "a zone has places for channels: $places");
+$client->post("/names/a$_", '{}') for 1 .. int($places * 0.92);
+
+hears('msgbus zone "names" has events in \d+ of the ' . $places . ' channels that '
+      . 'it can hold, at this pace events leave it after \d+s and not after their '
+      . 'ttl: set zone=names:2m or a shorter ttl');
+
+is(zone('names')->{places_used}, int($places * 0.92), 'which are told');
+is(zone('names')->{evicted}, 0, 'and nothing has left yet');
+is(zone('names')->{ttl}, 1000, 'as is the ttl');
+is(zone('few')->{events_max}, 20, '    and the most events');
+
 $client->post('/few/a', '{}') for 1 .. 19;
 
 hears('msgbus zone "few" has (?:18|19) of its 20 events, and refuses posts when '
@@ -110,6 +156,9 @@ hears('msgbus: \d+ of the 40 worker_connections of a worker are in use, and it '
 is(scalar(lines('zone "steady"')), 0,
    'events that leave by their ttl as fast as they come are no cause');
 is(scalar(lines('zone "asked"')), 0, '    and neither is max_events');
+is(scalar(lines('zone "stored"')), 0, '    and neither is a zone with a store');
+is_deeply($client->get('/report?verbose=true')->json->{warnings}, [],
+          '    of which no warning is told');
 
 $_->close for @readers;
 

@@ -23,7 +23,7 @@
 
 /*
  * Words of the largest step, which is an event that is filed in 33 lists, 3
- * words in each, and takes 32 nodes off the idle ones, as many; or one that
+ * words in each, and takes 32 nodes off the idle ones, 4 words; or one that
  * leaves as many lists, 2 words, and makes as many nodes idle, 4 words
  */
 #define NGX_MSGBUS_UNDO_WORDS     256

@@ -112,6 +112,10 @@ typedef struct {
     uint64_t               bytes;          /* room for events in the zone, */
     uint64_t               used;           /*   and how much of it they take */
     uint64_t               channels;       /* with events */
+    uint64_t               most;           /* events that it can hold */
+    uint64_t               places;         /* for levels of channels' names, */
+    uint64_t               taken;          /*   and how many have events */
+    uint64_t               ttl;            /* ms */
     uint64_t               age;            /* of the oldest event, ms */
     uint64_t               history;        /* pages read from the store */
     uint64_t               holds;          /* of the zone's lock, */

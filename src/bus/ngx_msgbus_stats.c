@@ -58,6 +58,9 @@ ngx_msgbus_stats_log(ngx_msgbus_t *bus, ngx_msgbus_stats_t *stats)
     since = now;
 
     stats->bytes = log->size;
+    stats->most = ngx_msgbus_log_most(log);
+    stats->places = log->nodes.capacity;
+    stats->ttl = log->ttl;
 
     ngx_msgbus_log_lock(log);
 
@@ -71,6 +74,7 @@ ngx_msgbus_stats_log(ngx_msgbus_t *bus, ngx_msgbus_stats_t *stats)
     }
 
     stats->channels = sh->nodes.channels;
+    stats->taken = sh->nodes.used - sh->nodes.idle;
     stats->holds = log->lock.sh->holds;
     stats->longest = log->lock.sh->longest;
 

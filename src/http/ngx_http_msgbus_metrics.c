@@ -172,6 +172,22 @@ static ngx_http_msgbus_metric_t  ngx_http_msgbus_metric_table[] = {
       NGX_HTTP_MSGBUS_GAUGE,
       ngx_http_msgbus_stat(channels), 1, NULL, NULL, 0 },
 
+    { "zone_events_max", "Events that the zone can hold at most.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(most), 1, NULL, NULL, 0 },
+
+    { "zone_places", "Places for channels, one for each level of a name.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(places), 1, NULL, NULL, 0 },
+
+    { "zone_places_used", "Places that have events.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(taken), 1, NULL, NULL, 0 },
+
+    { "zone_ttl_seconds", "How long events are to stay.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(ttl), 1000, NULL, NULL, 0 },
+
     { "zone_oldest_age_seconds", "Age of the oldest event in the zone.",
       NGX_HTTP_MSGBUS_GAUGE,
       ngx_http_msgbus_stat(age), 1000, NULL, NULL, 0 },

@@ -95,9 +95,13 @@ ngx_http_msgbus_numbers_zone(ngx_http_msgbus_text_t *text,
                              "\"zone\":{\"bytes\":%uL,\"used\":%uL,"
                              "\"events\":%uL,\"channels\":%uL,"
                              "\"newest_id\":%uL,\"evicted\":%uL,"
-                             "\"oldest_age\":",
+                             "\"events_max\":%uL,\"places\":%uL,"
+                             "\"places_used\":%uL,\"ttl\":",
                              s->bytes, s->used, s->status.events, s->channels,
-                             s->status.last_id, s->status.pressed);
+                             s->status.last_id, s->status.pressed, s->most,
+                             s->places, s->taken);
+    ngx_http_msgbus_text_part(text, s->ttl, 1000);
+    ngx_http_msgbus_text_add(text, 16, ",\"oldest_age\":");
     ngx_http_msgbus_text_part(text, s->age, 1000);
 
     ngx_http_msgbus_text_add(text, 16, "},\"store\":");

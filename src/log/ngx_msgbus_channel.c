@@ -374,6 +374,7 @@ ngx_msgbus_node_idle_locked(ngx_msgbus_nodes_t *nodes, uint32_t n)
     }
 
     ngx_msgbus_undo_set(undo, sh->idle_tail, n);
+    sh->idle++;
 }
 
 
@@ -405,4 +406,5 @@ ngx_msgbus_node_unidle(ngx_msgbus_nodes_t *nodes, uint32_t n)
     }
 
     ngx_msgbus_undo_set(undo, node->idle, 0);
+    ngx_msgbus_undo_set(undo, sh->idle, sh->idle - 1);
 }

@@ -83,6 +83,7 @@ typedef struct {
     uint32_t               used;       /* nodes that have ever been taken */
     uint32_t               idle_head;
     uint32_t               idle_tail;
+    uint32_t               idle;       /* how many; in the tail's word */
     uint32_t               channels;   /* that have events of their own */
     uint64_t               floor;      /* newest id dropped with any node */
 } ngx_msgbus_nodes_sh_t;

@@ -290,7 +290,7 @@ ngx_msgbus_log_append_locked(ngx_msgbus_log_t *log, ngx_msgbus_event_t *ev,
         ngx_msgbus_log_take(log, rec, ev, nodes);
     }
 
-    if (sh->pressed + sh->refused != sh->squeezed) {
+    if (!log->stored && sh->pressed + sh->refused != sh->squeezed) {
         sh->squeezed = sh->pressed + sh->refused;
         sh->squeezed_at = now;
     }
@@ -337,7 +337,10 @@ ngx_msgbus_log_tell_locked(ngx_msgbus_log_t *log, uint64_t now)
 
     sh = log->sh;
 
-    if (sh->pressed != sh->pressed_told
+    /* what has left for a store is read from there */
+
+    if (!log->stored
+        && sh->pressed != sh->pressed_told
         && ngx_msgbus_tell_due(&sh->tells, NGX_MSGBUS_TELL_PRESSED, now))
     {
         log->pressed = sh->pressed - sh->pressed_told;

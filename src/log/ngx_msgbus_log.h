@@ -39,6 +39,11 @@ ngx_int_t ngx_msgbus_log_init(ngx_msgbus_log_t *log, u_char *addr,
 void ngx_msgbus_log_start(ngx_msgbus_log_t *log, uint64_t first_id,
     uint64_t seed, uint64_t now);
 
+/* the most events that it holds, however small they are */
+#define ngx_msgbus_log_most(log)                                              \
+    ((log)->reject ? ngx_min((log)->mask + 1, (log)->max_events)              \
+                   : (log)->mask + 1)
+
 /* the largest record that this log takes, header and all */
 #define ngx_msgbus_log_max_record(log)  ((log)->size / 4)
 

@@ -171,6 +171,13 @@ unit_check_idle(ngx_msgbus_log_t *log)
     }
 
     unit_check(count == 0, "%u nodes are idle by name only", count);
+
+    for (n = 0, count = 0; n < nodes->sh->used; n++) {
+        count += unit_nodes[n].idle;
+    }
+
+    unit_check(count == nodes->sh->idle, "%u nodes are idle, and are said to "
+               "be %u", count, nodes->sh->idle);
 }
 
 

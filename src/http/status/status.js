@@ -475,6 +475,9 @@ class Zone {
                                 + share(memory.used, memory.bytes), !zone.store && used > 0.9 ? 'warn' : '');
         this.memory.set('events', count(memory.events), '', String(memory.events));
         this.memory.set('channels', count(memory.channels));
+        this.memory.set('places for channels',
+                        `${count(memory.places_used)} of ${count(memory.places)}`,
+                        !zone.store && memory.places_used > 0.9 * memory.places ? 'warn' : '');
         this.memory.set('oldest event', memory.events ? time(memory.oldest_age) + ' old' : 'none');
         this.memory.set('newest id', memory.newest_id ? String(memory.newest_id) : 'none');
         this.memory.set('dropped before their time', count(memory.evicted),

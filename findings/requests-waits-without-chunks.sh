@@ -180,15 +180,22 @@ url=http://127.0.0.1:$(cat port)
 ready=yes
 changed=0
 
-# check NAME HOW CHUNKS NONE: whether so many events come at once, with chunks
-# and without
+# count HOW PATH: how many events come at once
+
+count() {
+    timeout 20 venv/bin/python client.py "$1" "$url/$2" || echo -
+}
+
+# check NAME HOW CHUNKS NONE: whether so many do, with chunks and without
 
 check() {
-    local chunks none
+    local chunks none pid
 
-    chunks=$(timeout 20 venv/bin/python client.py "$2" "$url/chunks") ||
-        chunks=-
-    none=$(timeout 20 venv/bin/python client.py "$2" "$url/plain") || none=-
+    count "$2" chunks > chunks &
+    pid=$!
+    none=$(count "$2" plain)
+    wait "$pid"
+    chunks=$(cat chunks)
 
     echo "$1: of 3 events came at once $chunks with chunks, $none without"
 

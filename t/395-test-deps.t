@@ -67,6 +67,7 @@ my %needs = (
     't/451-programs-that-subscribe.t' => 'nodejs',
     't/610-stalled.t'              => 'python3-pymongo',
     't/652-password-and-tls.t'     => 'openssl',
+    't/656-post-rate.t'            => 'wrk',
 );
 
 for my $file (sort keys %needs) {

@@ -41,6 +41,9 @@ sub insert {
         'stored';
     } // $@ =~ s/:.*//sr;
 
+    # as PyMongo calls it from 3.12 on
+    $said =~ s/NotMasterError/NotPrimaryError/;
+
     my $took = time - $began;
 
     return [$said, $mongodb->ask(count => { _id => $id })], $took;
@@ -58,7 +61,7 @@ my @faults = (
     ['lose request', 0, 'NetworkTimeout', 0],
     ['lose reply', 0, 'NetworkTimeout', 1],
     ['late request', 100, 'stored', 1],
-    ['answer error', 10107, 'NotMasterError', 0],
+    ['answer error', 10107, 'NotPrimaryError', 0],
     ['answer error', 50, 'ExecutionTimeout', 0],
     ['answer concern', 64, 'BulkWriteError', 1],
     ['spoil reply', 'short', 'ProtocolError', 1],

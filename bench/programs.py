@@ -61,11 +61,24 @@ def compiled(name):
 
     if library:
         command += said_by("pkg-config", "--cflags", "--libs",
-                           *library.split()).split()
+                           *map(as_here, library.split())).split()
 
     said_by(*command)
 
     return target
+
+
+def as_here(library):
+    """The name that pkg-config has for it: libmongoc 2 has other ones."""
+
+    rig.need("pkg-config", "pkg-config")
+
+    later = {"libbson-1.0": "bson2", "libmongoc-1.0": "mongoc2"}.get(library)
+
+    if later and not subprocess.call(["pkg-config", "--exists", later]):
+        return later
+
+    return library
 
 
 def said_by(*command):

@@ -32,8 +32,8 @@ my $events = 6;
 my %pid;
 
 
-# --- a way to the bus on which every sixth request is lost, and every sixth
-# answer
+# --- a way to the bus on which each publisher's every sixth request is lost, and
+# every sixth answer
 
 my $listen = IO::Socket::IP->new(LocalHost => '127.0.0.1', Listen => 64)
     or die "cannot listen: $@\n";
@@ -42,7 +42,7 @@ $pid{way} = fork // die "cannot fork: $!\n";
 
 if (!$pid{way}) {
     local $SIG{PIPE} = 'IGNORE';
-    my $n = 0;
+    my %n;
 
     alarm 120;
 
@@ -51,18 +51,18 @@ if (!$pid{way}) {
 
         $in .= <$peer> // last until $in =~ /\r\n\r\n/;
 
-        ($uri) = $in =~ /^POST (\S+)/;
+        ($uri) = $in =~ /^POST (\S+)/ or next;
         $header{lc $1} = $2 while $in =~ /^(\S+): (.*?)\r$/mg;
 
         read $peer, my $body, $header{'content-length'};
 
-        next if $n++ % 6 == 2;
+        next if $n{$uri}++ % 6 == 2;
 
         my $r = $nginx->client(agent => undef)->post($uri, $body,
                     map { $_ => $header{lc $_} }
                     qw(Content-Type Idempotency-Key));
 
-        next if $n % 6 == 0 || $r->failure;
+        next if $n{$uri} % 6 == 0 || $r->failure;
 
         my $answer = $r->body;
 

@@ -1,6 +1,7 @@
-# The publishers of docs/examples take an answer when all of it is there: cut off at
-# any byte it is none, the post is sent again with its key, and stored once.  They
-# wait when they are told to, and give up what the bus refuses.
+# The publishers of docs/examples, publish.sh, publish.py and publish.mjs, take an
+# answer when all of it is there: cut off at any byte it is none, the post is sent
+# again with its key, and stored once.  They wait when they are told to, and give up
+# what the bus refuses.
 
 use strict;
 use warnings;

@@ -48,8 +48,6 @@ my %elsewhere = (
     '422 The store refuses the event, nothing was stored' => ['463', 'poison'],
     '422 The store refuses N events, the others it has' => ['463', 'poison'],
     '400 No Idempotency-Key is taken here'        => undef,    # another build
-    '400 Incomplete body'                         => undef,    # another module's
-    '503 Only N events are known to be stored'    => undef,    # luck
 );
 
 for my $message (sort keys %elsewhere) {
@@ -79,6 +77,10 @@ my $nginx = Msgbus::Nginx->new(
                                       msgbus_many_below /a; }
                  location /few/     { msgbus few; }
                  location /wait/    { msgbus bus; msgbus_max_waiters 1; }
+                 location /part/    { proxy_pass http://127.0.0.1:1;
+                                      proxy_request_buffering off;
+                                      error_page 502 = @bus; }
+                 location @bus      { msgbus bus; msgbus_channel /part; }
                  location /500/     { msgbus bus; auth_request /code; }
                  location = /code   { return 500; }
                  location = /channels { msgbus_channels bus; }
@@ -92,7 +94,13 @@ my %seen;
 sub ask {
     my ($method, $uri, $body, @headers) = @_;
 
-    my $r = $client->request($method, $uri, $body, @headers);
+    return heard($client->request($method, $uri, $body, @headers));
+}
+
+
+sub heard {
+    my ($r) = @_;
+
     my ($message) = ($r->body // '') =~ /"message": "([^"]+)"/ or return;
 
     return $seen{ $r->status . ' ' . any($message) } = 1;
@@ -128,6 +136,14 @@ ask(GET => "/a?$_", undef, @stream) for 'last-event-id=x', 'sort=-1';
 $client = $nginx->client(agent => undef);
 ask(POST => '/uuid/a', '{}');
 
+# a proxy has read a part of the body
+
+my $part = $nginx->client;
+
+$part->connect(Msgbus::Client::now() + 10);
+$part->send("POST /part/ HTTP/1.1\r\nHost: bus\r\nContent-Length: 9\r\n\r\n[1,");
+heard($part->response);
+
 # one waits already
 
 my $waits = $nginx->client;
@@ -145,8 +161,8 @@ $nginx->no_alerts;
 # more questions to the store than it is asked at a time
 
 my $fake = Msgbus::Fake->new->start;
-my $store = $fake->node(workers => 1, size => '1m', zone => 'ttl=1d max_events=10')
-                 ->start;
+my $store = $fake->node(workers => 1, size => '1m', zone => 'ttl=1d max_events=10',
+                        more => 'poll 20ms; retry tries=2 delay=200ms;')->start;
 
 $fake->wait_until_up($store);
 
@@ -167,6 +183,16 @@ my ($refused) = grep { ($_->response->body // '') =~ /Too many readers ask the s
 
 $seen{'503 Too many readers ask the store'} = 1 if $refused;
 $fake->set(late => 0);
+
+# of a batch one event is stored, one is refused for good, and one for now
+
+$fake->set(refused => [['poison', 121, {}], ['later', 91, {}]]);
+$store->until(15, 'a batch to be stored in part', sub {
+    heard($store->client->post('/b', "[1]\n[\"poison\"]\n[\"later\"]\n", @batch));
+
+    return $seen{'503 Only N events are known to be stored'};
+});
+
 $store->quit;
 $store->no_alerts(qr/ \[(?:crit|error)\] /);
 

@@ -1,4 +1,4 @@
-# Each number with a unit in README and docs/ can be seen: its section, or one above
+# Each number with a unit in the documents can be seen: its section, or one above
 # it, names a test or a program that measures.  For a size or a time that is set, an
 # example that runs will do, or a link to the directive, which has a test
 # (tools/check-docs).
@@ -81,7 +81,7 @@ is_deeply([bare("# A\n\nIn 1.22.1 `900 KB` are 3 letters, 80 columns.\n")], [],
 # each section of directives.md is a directive's: check-docs wants its test for what
 # is set
 
-for my $file ('README.md', glob 'docs/*.md docs/examples/README.md') {
+for my $file (glob 'docs/*.md docs/*/*.md *.md') {
     my $text = slurp($file);
 
     $text =~ s/^###.*\K/ (directives.md#)/mg if $file eq 'docs/directives.md';

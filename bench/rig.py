@@ -639,7 +639,7 @@ def check(request, answer):
             type(e).__name__, e)) from e
 
 
-# A cursor drawn anew for each request: the records, index entries and jumps
+# A random cursor for each request: the records, index entries and jumps
 # on the way are then as cold as those of a real crowd of late readers.
 
 DRAWN = """

@@ -146,6 +146,44 @@ for ('Who posts it again stores it twice.', 'What is no number is 400.',
     spoil("$docs:9: ", $docs, $plain, $_);
 }
 
+# the documents for contributors and of the bench are read, too
+
+for my $file (qw( CONTRIBUTING.md docs/dev/x.md bench/README.md findings/x.md
+                  bench/x.md.in bench/results/x.md docs/examples/README.md ))
+{
+    my ($rc, $said) = $project->run($file => "# X\n\nAll is told anew.\n");
+
+    is($rc, 1, "$file has plain words, too");
+    like($said, qr{^\Q$file\E:3: "anew"}m, 'and it says where');
+}
+
+# 25 words are a sentence, 26 are too many, also over lines, in a list or a box
+
+my $words = join ' ', map { "w$_" } 1 .. 24;
+
+for ("$words\nmore words.", "- $words more [words](x.md).", "> $words\n> more words.",
+     "Short.  $words\n`more` words.  Short.", "1. $words more words")
+{
+    spoil("$docs:9: a sentence of 26 words, at most 25", $docs, $plain, $_);
+}
+
+for ("$words more.", "$words more: and so on.", "$words\n\n$words",
+     "- $words\n- $words", "| a | b |\n|---|---|\n| $words` a b `")
+{
+    my $cells = /^\|/ ? s/ w15.*//sr . ' |' : $_;
+
+    is(($project->run($docs => $good{$docs} =~ s/\Q$plain\E/$cells/r))[0], 0,
+       'short enough: ' . $cells =~ s/\n/\\n/gr);
+}
+
+my $cell = join ' ', map { "w$_" } 1 .. 15;
+
+spoil("$docs:11: a cell of 15 words, at most 14", $docs, $plain,
+      "| a | b |\n|---|---|\n| short | $cell |");
+
+is(($project->run('docs/dev/x.md' => "$words more words\n\n| $cell |\n"))[0], 0,
+   'pages for contributors may have longer ones');
+
 spoil("$docs:10: a prompt", $docs, $plain, "```sh\n\$ ls\n```");
 
 is(($project->run($docs => $good{$docs} . "```sh\n# Who\n```\n\n`but for`\n"))[0],

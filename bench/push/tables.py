@@ -147,7 +147,7 @@ def memory(rows):
                      for key in ("own", "after", "shared")]
            for name in names(rows)]
 
-    return "### Memory of one who waits\n\n%s\n\n%s" % (
+    return "### Memory of a waiting subscriber\n\n%s\n\n%s" % (
         table(["bytes each, of %s" % format(rows[0]["subscribers"], ","),
                "default pools", "after 60 events", "shared memory",
                "smallest pools", "after 60 events", "shared memory"], out),
@@ -197,7 +197,7 @@ def stall(rows):
             pair([t for row in mine[-1:] for t in row["one"]["post"]]),
         ])
 
-    return "### %d who never read, 10 KB events\n\n%s" % (
+    return "### %d clients that never read, 10 KB events\n\n%s" % (
         rows[0]["subscribers"],
         table(["SSE", "posts", "CPU ms/post, first / last 1,000",
                "more MB of its own, after the first / last 1,000",

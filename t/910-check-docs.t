@@ -184,6 +184,9 @@ spoil("$docs:11: a cell of 15 words, at most 14", $docs, $plain,
 is(($project->run('docs/dev/x.md' => "$words more words\n\n| $cell |\n"))[0], 0,
    'pages for contributors may have longer ones');
 
+spoil("$docs:9: ", $docs, $plain, $_)
+    for "Nothing is lost, but\nfor the last one.", "- It is waited\n  for.";
+
 spoil("$docs:10: a prompt", $docs, $plain, "```sh\n\$ ls\n```");
 
 is(($project->run($docs => $good{$docs} . "```sh\n# Who\n```\n\n`but for`\n"))[0],

@@ -120,7 +120,8 @@ $pages[0]->evaluate(q~
     document.querySelector('#publish .main').click();
 ~);
 
-has($pages[0], text('#answer'), '400: Invalid JSON',
+has($pages[0], text('#answer'),
+    '400: Invalid JSON: an event is a JSON object or array',
     'an event that is refused is told');
 
 

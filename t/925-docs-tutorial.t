@@ -64,6 +64,22 @@ is(system('curl', '-s', '--noproxy', '*', '--cacert', "$nginx->{dir}/shop.crt",
 
 shows('paid shipped delivered returned');
 
+# an address that was cut at its #
+
+my ($cut) = $link =~ /^([^#]*)/;
+
+$page->evaluate('location.href = ' . JSON::PP->new->allow_nonref->encode($cut)
+                . ' + "?cut"');
+
+$nginx->until(20, 'the page to say what is missing', sub {
+    return eval {
+        $page->evaluate('document.querySelector("p").textContent')
+            eq 'This address has no link behind its #';
+    };
+});
+
+pass('without a link, the page says so');
+
 # and not from a page of another origin
 
 my $elsewhere = $browser->open('about:blank');

@@ -104,6 +104,34 @@ is("$code " . files($system), "0 $all", 'it is installed where nginx looks');
 like($said, qr{^ *load_module \Q$system\E/modules/ngx_http_msgbus_module\.so;$}m,
      'the line for nginx.conf is told');
 
+unlike($said, qr/modules-enabled/, 'and no folder that is not there');
+
+put("$system/etc/modules-enabled/other.conf", '');
+($said) = make('install');
+like($said, qr{^or, on Debian, .* \Q$system\E/etc/modules-enabled/90-msgbus\.conf$}m,
+     'where there is one for such lines, it is told');
+unlink "$system/etc/modules-enabled/other.conf";
+
+SKIP: {
+    my $script = "$root/tools/install";
+    my @nobody = ('runuser', '-u', 'nobody', '--');
+
+    chmod 0755, "$dir";
+
+    skip 'needs root, and a clone that others may read', 2
+        if $> || system("@nobody test -r '$script' -a -x '$dir/bin/nginx'"
+                        . ' 2> /dev/null');
+
+    for my $option ('', '--remove') {
+        my $target = $option ? 'uninstall' : 'install';
+
+        like(qx(@nobody env NGINX='$dir/bin/nginx' PREFIX='$system/local' \\
+                bash '$script' $option 2>&1),
+             qr{^install: you may not write to \S+: run "sudo make $target"$},
+             "\"make $target\" of a user says that it needs root");
+    }
+}
+
 put("$system/etc/nginx.conf", "user nobody;\n"
     . "# load_module modules/ngx_http_msgbus_module.so;\n"
     . "load_module modules/ngx_http_msgbus_module.so;\n");

@@ -225,7 +225,9 @@ async function publish() {
         const { message } = await response.json();
 
         answer.textContent = `${response.status}: `
-                             + (message || response.statusText);
+                             + (message || response.statusText)
+                             + (message == 'Invalid JSON'
+                                ? ': an event is a JSON object or array' : '');
 
     } catch (error) {
         answer.textContent = `no answer: ${error.message}`;

@@ -113,6 +113,23 @@ $all = join "\n", map { "$_ $number{$_}" } @sorted;
 ok(pages() eq $all, '    and are in the next list');
 
 
+# --- to the end of a worker: lists that take turns are in the middle of it
+
+my @busy = map { $nginx->client(agent => 'who/1.0', timeout => 20) } 1 .. 200;
+
+$_->connect && die "connect\n" for @busy;
+$_->send($_->format(GET => '/channels?limit=1000')) for @busy;
+
+my @old = $nginx->worker_pids;
+
+kill QUIT => @old;
+$nginx->wait_for_end_of(\@old, 20);
+$nginx->until(10, 'workers', sub { $nginx->worker_pids == 2 });
+$nginx->no_alerts;
+
+cmp_ok(scalar(grep { $_->response('GET')->status == 200 } @busy), '>', 0,
+       'lists that have begun are ended before a worker ends');
+
 # --- to the end of a worker
 
 my @clients = map { $nginx->client(agent => 'who/1.0', timeout => 20) } 1 .. 20;

@@ -25,6 +25,9 @@
 #define NGX_HTTP_MSGBUS_LIMIT      100
 #define NGX_HTTP_MSGBUS_LIMIT_MAX  1000
 
+/* any time: it is there until the list is whole */
+#define NGX_HTTP_MSGBUS_CHANNELS_TIMER  60000
+
 
 typedef struct {
     ngx_http_msgbus_hold_t         hold;
@@ -41,6 +44,7 @@ static ngx_int_t ngx_http_msgbus_channels_query(ngx_http_request_t *r,
 static ngx_int_t ngx_http_msgbus_channels_name(ngx_str_t *name);
 static ngx_int_t ngx_http_msgbus_channels_begin(ngx_http_request_t *r,
     ngx_http_msgbus_channels_t *ch);
+static void ngx_http_msgbus_channels_turn(ngx_http_msgbus_channels_t *ch);
 static void ngx_http_msgbus_channels_next_handler(ngx_event_t *ev);
 static void ngx_http_msgbus_channels_release(ngx_http_msgbus_hold_t *hold);
 static ngx_int_t ngx_http_msgbus_channels_send(ngx_http_request_t *r,
@@ -188,13 +192,22 @@ ngx_http_msgbus_channels_begin(ngx_http_request_t *r,
     } while (rc == NGX_AGAIN && (r != r->main || r->post_action));
 
     if (rc == NGX_AGAIN) {
-        ngx_post_event(&ch->next, &ngx_posted_next_events);
+        ngx_http_msgbus_channels_turn(ch);
 
         return ngx_http_msgbus_hold(&ch->hold);
     }
 
     return rc == NGX_OK ? ngx_http_msgbus_channels_send(r, &ch->listing)
                         : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* a worker that is to end waits for timers, but not for posted events */
+static void
+ngx_http_msgbus_channels_turn(ngx_http_msgbus_channels_t *ch)
+{
+    ngx_post_event(&ch->next, &ngx_posted_next_events);
+    ngx_add_timer(&ch->next, NGX_HTTP_MSGBUS_CHANNELS_TIMER);
 }
 
 
@@ -206,13 +219,14 @@ ngx_http_msgbus_channels_next_handler(ngx_event_t *ev)
     ngx_http_msgbus_channels_t  *ch;
 
     ch = ev->data;
+    ev->timedout = 0;
 
     r = ngx_http_msgbus_hold_enter(&ch->hold);
 
     rc = ngx_msgbus_list_next(ch->bus, &ch->listing);
 
     if (rc == NGX_AGAIN) {
-        ngx_post_event(ev, &ngx_posted_next_events);
+        ngx_http_msgbus_channels_turn(ch);
         return;
     }
 
@@ -232,6 +246,10 @@ ngx_http_msgbus_channels_release(ngx_http_msgbus_hold_t *hold)
 
     if (ch->next.posted) {
         ngx_delete_posted_event(&ch->next);
+    }
+
+    if (ch->next.timer_set) {
+        ngx_del_timer(&ch->next);
     }
 }
 

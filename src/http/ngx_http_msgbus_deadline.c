@@ -19,6 +19,9 @@
 /* of one turn of the event loop */
 #define NGX_HTTP_MSGBUS_DEADLINES  64
 
+/* any time: what is posted comes first */
+#define NGX_HTTP_MSGBUS_DEADLINE_TIMER  1000
+
 
 static void ngx_http_msgbus_deadline_next(
     ngx_http_msgbus_deadlines_t *deadlines);
@@ -121,6 +124,10 @@ ngx_http_msgbus_deadline_handler(ngx_event_t *ev)
 
     ev->timedout = 0;
 
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
     /* the one that is told may set itself anew, or leave, and others too */
 
     for (n = 0; tree->root != tree->sentinel; n++) {
@@ -132,6 +139,10 @@ ngx_http_msgbus_deadline_handler(ngx_event_t *ev)
 
         if (n == NGX_HTTP_MSGBUS_DEADLINES) {
             ngx_post_event(ev, &ngx_posted_next_events);
+
+            /* posted events alone do not keep a worker from exiting */
+
+            ngx_add_timer(ev, NGX_HTTP_MSGBUS_DEADLINE_TIMER);
             return;
         }
 

@@ -11,7 +11,8 @@
  * ping goes to the end of one queue, and the head of it is the next.  One
  * timer for a location, and 24 bytes for a stream, instead of a timer for
  * each.  A crowd that came at once is due at once: it goes in parts, so that
- * other requests do not wait for it.
+ * other requests do not wait for it.  The timer is set then, too: a worker
+ * that is to exit waits for timers, but not for posted events.
  */
 
 
@@ -82,6 +83,10 @@ ngx_http_msgbus_ping_handler(ngx_event_t *ev)
     pings = ev->data;
     ev->timedout = 0;
 
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
     /* the one that is pinged may leave, and with it the timer */
 
     for (n = 0; !ngx_queue_empty(&pings->queue); n++) {
@@ -97,6 +102,7 @@ ngx_http_msgbus_ping_handler(ngx_event_t *ev)
 
         if (n == NGX_HTTP_MSGBUS_PINGS) {
             ngx_post_event(ev, &ngx_posted_next_events);
+            ngx_add_timer(ev, pings->interval);
             return;
         }
 

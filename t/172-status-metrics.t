@@ -14,6 +14,8 @@ use Msgbus::Nginx;
 
 
 plan skip_all => 'no promtool' if system 'promtool --version >/dev/null 2>&1';
+plan skip_all => 'this build of the module is without MongoDB'
+    if $ENV{MSGBUS_WITHOUT_MONGODB};
 
 Msgbus::Nginx->limit(30);
 

@@ -75,7 +75,8 @@ is_deeply(tool('setup', CI => 'true'), [0, ''], 'needs nothing');
 sub test_with {
     my ($options, %env) = @_;
 
-    local %ENV = (%ENV, %uri, CI => '', %env);
+    # and the module has MongoDB, whatever the one is that the others test
+    local %ENV = (%ENV, %uri, CI => '', MSGBUS_WITHOUT_MONGODB => '', %env);
 
     my $said = qx($^X -I$FindBin::Bin/lib -MMsgbus::Mongodb -e '
         Msgbus::Mongodb->new($options); print "1..0 # not skipped\n"' 2>&1);

@@ -20,11 +20,12 @@ Msgbus::Nginx->limit(120);
 
 chdir "$FindBin::Bin/.." or die "no project folder: $!\n";
 
+my $fake = Msgbus::Fake->new->start;
+
 is(system('tools/status-page', '--check'), 0,
    'the page in C is that of src/http/status/');
 
 my $odd = '<b/onload=alert(1)>&%41';
-my $fake = Msgbus::Fake->new->start;
 my $nginx = $fake->node(
     workers => 2,
     more => 'poll 50ms; retry tries=1 delay=200ms;',

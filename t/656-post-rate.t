@@ -15,6 +15,9 @@ use Test::More;
 use Msgbus::Nginx;
 
 
+plan skip_all => 'this build of the module is without MongoDB'
+    if $ENV{MSGBUS_WITHOUT_MONGODB};
+
 Msgbus::Nginx->limit(400);
 
 # a database that needs 10 ms for whatever it is asked

@@ -184,7 +184,7 @@ deb:
 	@tools/deb $(RELEASE)
 
 check-deb:
-	@tools/check-deb --markdown docs/install.md $(RELEASES)
+	@tools/check-deb --markdown docs/install.md $(DEB_OPTS) $(RELEASES)
 
 
 deps:
@@ -419,7 +419,8 @@ help:
 #: make deb          build Debian packages of it: build/deb/; RELEASE=trixie in
 #:                   a clean chroot of bookworm, trixie or sid
 #: make check-deb    build, install, upgrade and remove them in chroots of all
-#:                   three, in 15 minutes; RELEASES=bookworm a choice
+#:                   three, in 15 minutes; RELEASES=bookworm a choice;
+#:                   DEB_OPTS="--by nice" how each chroot is entered
 #: make deps         install what "make" and "make run" need, by apt;
 #:                   test-deps and bench-deps: what those need
 #: make soak         HOURS=2: buses, publishers and subscribers for so long, with

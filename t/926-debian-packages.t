@@ -143,7 +143,8 @@ like(slurp('debian/copyright'), qr/\QRedistribution and use in source\E/,
      'the license is in debian/copyright');
 
 for my $script (qw( debian/rules debian/tests/publish-and-read tools/chroot
-                    tools/deb tools/check-deb tools/mirrors ))
+                    tools/deb tools/check-deb tools/deb-life tools/install
+                    tools/mirrors ))
 {
     ok(-x $script, "$script can be run");
 }
@@ -170,6 +171,23 @@ for my $name ($depends =~ /^ ([\w.+-]+)/mg) {
 
     like(" $needed", qr/\s\Q$by\E\s/, "\"make deb\" installs $by");
 }
+
+# --- the table of "make check-deb"
+
+my ($rows) = slurp('tools/check-deb') =~ /^rows="(.*?)"$/ms;
+my ($table) = slurp('docs/install.md')
+              =~ /<!-- check-deb -->\n(.*?)<!-- end of check-deb -->/s;
+my @cells = map { [ map { s/^ | $//gr } split /\|/, $_ ] }
+            ($table // '') =~ /^\|(.*)\|$/mg;
+
+is_deeply([ map { $_->[0] } @cells ],
+          [ '', '---', 'nginx', 'libmongoc',
+            (map { s/^\w+://r =~ s/\\//gr } split /\n/, $rows), 'date' ],
+          'docs/install.md has the row of each step');
+is(join(' ', map { "$_->[0]: $_->[1]" }
+             grep { $_->[1] ne 'yes' } @cells[4 .. $#cells - 1]), '',
+   'bookworm passes each');
+
 
 # tools/chroot refuses what it does not understand before it makes anything
 

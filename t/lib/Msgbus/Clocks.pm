@@ -5,7 +5,7 @@ package Msgbus::Clocks;
 #
 #     my $clocks = Msgbus::Clocks->new($nginx);
 #     $clocks->start;                nginx, with them
-#     $clocks->works                 false: another library is preloaded
+#     $clocks->works                 false: it can not be preloaded here
 #     $clocks->ahead(61);            by so much: a machine that has slept
 #     $clocks->wall(-3600);          the wall clock alone is wrong by so much
 
@@ -17,17 +17,21 @@ use FindBin;
 use Msgbus::Nginx;
 
 
+# what is preloaded, below t/unit/; it finds its file by a variable of this name
+sub program { return 'asleep' }
+
+
 sub new {
     my ($class, $nginx) = @_;
 
-    my $file = "$nginx->{dir}/asleep";
+    my $file = "$nginx->{dir}/" . $class->program;
 
     open my $out, '>', $file or die "$file: $!\n";
     close $out;
     truncate $file, 16;
 
     system(split(' ', $ENV{CC} || 'cc'), qw(-shared -fPIC -O1 -o), "$file.so",
-           "$FindBin::Bin/unit/asleep.c") == 0 or die "cannot compile\n";
+           "$FindBin::Bin/unit/" . $class->program . '.c') == 0 or die "cannot compile\n";
 
     return bless { nginx => $nginx, file => $file }, $class;
 }
@@ -37,7 +41,7 @@ sub start {
     my ($self) = @_;
 
     local $ENV{LD_PRELOAD} = "$self->{file}.so";
-    local $ENV{ASLEEP} = $self->{file};
+    local $ENV{ uc $self->program } = $self->{file};
 
     $self->{nginx}->start;
 

@@ -146,7 +146,7 @@ all:
 
 TOOL         = msgbus-journal
 TOOL_SRCS    = $(wildcard tools/journal/*.c) \
-               $(filter-out %_keep.c %_manifest.c %_thread.c, \
+               $(filter-out %_keep.c %_manifest.c %_thread.c %_usage.c, \
                             $(wildcard src/store/ngx_msgbus_journal_*.c))
 
 VERSION      = $(shell sed -n 's/.*NGX_MSGBUS_VERSION *"\(.*\)"/\1/p' src/bus/ngx_msgbus.h)

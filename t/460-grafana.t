@@ -30,6 +30,9 @@ my $fake = Msgbus::Fake->new->start;
 my $nginx = $fake->node(location => 'location / { msgbus bus; }
                                      location = /metrics { msgbus_status; }');
 
+$nginx->{http} .= "\nmsgbus_journal disk { path journal; segment 64k; }"
+                  . "\nmsgbus_zone zone=files:256k store=disk;";
+
 $nginx->start;
 $fake->wait_until_up($nginx);
 

@@ -4,8 +4,7 @@
 #
 # What can not be caused in seconds promtool causes, in t/461-alert-rules.t:
 # MsgbusNotScraped and MsgbusVersionsDiffer (another Prometheus, another build),
-# MsgbusLockHeldLong and MsgbusRebuilt (a process that is killed in the right
-# microsecond), MsgbusStoreBehind (10 seconds), MsgbusIdConflicts (a race).
+# MsgbusStoreBehind (10 seconds), MsgbusIdConflicts (a race).
 
 use strict;
 use warnings;
@@ -19,6 +18,7 @@ use Test::More;
 use Msgbus::Fake;
 use Msgbus::Prometheus;
 use Msgbus::Stream;
+use Msgbus::Torn;
 
 
 plan skip_all => 'prometheus is not there'
@@ -41,11 +41,16 @@ my $plain = Msgbus::Nginx->new(
     workers => 1, connections => 40,
     http => 'msgbus_zone zone=evicts:128k;
              msgbus_zone zone=rejects:128k full=reject;
-             msgbus_zone zone=slow:8m;',
+             msgbus_zone zone=slow:8m;
+             msgbus_journal small { path small; segment 64k; size 1m; }
+             msgbus_zone zone=grows:1m store=small;
+             msgbus_journal large { path large; segment 64k; size 1000000g; }
+             msgbus_zone zone=wide:256k store=large;',
     location => 'msgbus_require_uuid off;
                  client_max_body_size 1m;
                  location /evicts/ { msgbus evicts; msgbus_max_waiters 1; }
                  location /rejects/ { msgbus rejects; }
+                 location /grows/ { msgbus grows; }
                  location /slow/ { msgbus slow; msgbus_stream_buffer 64k; }
                  location = /metrics { msgbus_status; }',
 );
@@ -55,8 +60,18 @@ my $port = Msgbus::Nginx::free_port();
 $stored->{http} .= 'msgbus_zone zone=memory:1m;';
 $plain->{listen} = ["127.0.0.1:$port sndbuf=16k"];
 
-$_->start for $stored, $plain;
+$stored->start;
+
+my $torn = Msgbus::Torn->new($plain)->start;
+my $tears = $torn->works;
+
 $fake->wait_until_up($stored);
+
+$plain->until(15, 'journals', sub {
+    my $zones = $plain->client->get('/metrics?format=json')->json->{zones};
+
+    return !grep { $_->{store} && !$_->{store}{up} } values %$zones;
+});
 
 my $prometheus = Msgbus::Prometheus->new(
     map { "127.0.0.1:$_->{port}" } $stored, $plain)->start;
@@ -91,8 +106,13 @@ sub value {
 
 
 comes('both nodes are read', sub { (value('sum(up)') // 0) == 2 });
-comes('    and their zones', sub { (value('count(msgbus_zone_bytes)') // 0) == 5 });
-is(join(' ', $prometheus->fired), '', 'nothing fires while all is well');
+comes('    and their zones', sub { (value('count(msgbus_zone_bytes)') // 0) == 7 });
+
+# its disk can not have as much as it may take
+
+is(join(' ', grep { $_ ne 'MsgbusDiskNearlyFull' } $prometheus->fired), '',
+   'nothing fires while all is well');
+fires('MsgbusDiskNearlyFull');
 
 
 # --- a zone that drops, one that refuses, clients that do wrong
@@ -119,6 +139,31 @@ fires(qw( MsgbusEventsEvictedEarly MsgbusZoneNearlyFull MsgbusPostsFail
 
 is(value('sum(max_over_time(msgbus_refused_total{reason="invalid"}[1h]))'), 1,
    'Prometheus has what a client counts itself');
+
+
+# --- a journal that has reached its size
+
+$plain->until(15, 'the journal to drop events', sub {
+    $client->post('/grows/a', '["' . 'x' x 10_000 . '"]') for 1 .. 20;
+    return (value('msgbus_store_dropped_bytes_total{zone="grows"}') // 0) > 0;
+});
+
+fires(qw( MsgbusJournalNearlyFull MsgbusJournalDropsEarly ));
+
+
+# --- a worker that stands still with the lock, and one that dies with it
+
+if ($tears) {
+    $torn->stands(0.1);
+    $client->post('/slow/a', '[]');
+    fires('MsgbusLockHeldLong');
+
+    $torn->dies;
+    $client->post('/slow/a', '[]');
+    $client->close;
+    $plain->until(15, 'a worker', sub { $torn->done && $plain->worker_pids });
+    fires('MsgbusRebuilt');
+}
 
 
 # --- clients that do not read, and connections that are nearly all used
@@ -216,8 +261,8 @@ $plain->quit;
 fires('MsgbusDown');
 
 my %rest = map { $_ => 1 } qw( MsgbusNotScraped MsgbusVersionsDiffer
-                               MsgbusLockHeldLong MsgbusRebuilt
-                               MsgbusStoreBehind MsgbusIdConflicts );
+                               MsgbusStoreBehind MsgbusIdConflicts ),
+           $tears ? () : qw( MsgbusLockHeldLong MsgbusRebuilt );
 my %fired = map { $_ => 1 } $prometheus->fired;
 
 is(join(' ', grep { !$fired{$_} && !$rest{$_} }

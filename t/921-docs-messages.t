@@ -73,6 +73,8 @@ my (%line, %message, %numbered);
 my %bounded = map { $_ => 1 } (
     'msgbus has changed more in a step than it can take back',
     'getrandom() failed',
+    'msgbus journal "%s" is full: %uL bytes of events left it before their ttl, '
+        . 'raise its size or lower the ttl',
     'no room%s: %uL events left it before their ttl, '
         . 'enlarge the zone or lower its ttl',
     'no room%s: %uL events were refused, enlarge the zone or lower its ttl',

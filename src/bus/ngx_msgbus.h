@@ -95,6 +95,7 @@ typedef struct {
     uint64_t               foreign;
     uint64_t               conflicts;
     uint64_t               unwanted;       /* events that it refused */
+    ngx_msgbus_usage_t     usage;          /* of a disk, if it has files */
     u_char                 version[NGX_MSGBUS_VERSION_LEN];
     u_char                 error[NGX_MSGBUS_ERROR_LEN];
     u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN]; /* as a store

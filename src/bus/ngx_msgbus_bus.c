@@ -692,6 +692,7 @@ ngx_msgbus_status_store_locked(ngx_msgbus_t *bus, ngx_msgbus_status_t *status)
     status->foreign = sh->foreign;
     status->conflicts = sh->conflicts;
     status->unwanted = sh->refused;
+    status->usage = sh->usage;
 
     ngx_memcpy(status->version, sh->version, NGX_MSGBUS_VERSION_LEN);
     ngx_memcpy(status->error, sh->error, NGX_MSGBUS_ERROR_LEN);

@@ -250,16 +250,26 @@ ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c)
 void
 ngx_msgbus_ledger_warnings(ngx_msgbus_ledger_t *c)
 {
-    const char  *warnings;
+    const char          *warnings;
+    ngx_msgbus_usage_t   usage;
+
+    usage = c->sh->usage;
+
+    if (c->store->usage) {
+        c->store->usage(c->db, &usage);
+    }
 
     warnings = c->store->warnings(c->db);
 
-    if (ngx_memcmp(c->sh->warnings, warnings, NGX_MSGBUS_WARNINGS_LEN) == 0) {
+    if (ngx_memcmp(c->sh->warnings, warnings, NGX_MSGBUS_WARNINGS_LEN) == 0
+        && ngx_memcmp(&c->sh->usage, &usage, sizeof(ngx_msgbus_usage_t)) == 0)
+    {
         return;
     }
 
     ngx_msgbus_ledger_lock(c);
     ngx_memcpy(c->sh->warnings, warnings, NGX_MSGBUS_WARNINGS_LEN);
+    c->sh->usage = usage;
     ngx_msgbus_ledger_unlock(c);
 }
 

@@ -79,6 +79,7 @@ typedef struct {
     u_char                 version[NGX_MSGBUS_VERSION_LEN];
     u_char                 error[NGX_MSGBUS_ERROR_LEN];
     u_char                 warnings[NGX_MSGBUS_WARNINGS_LEN];
+    ngx_msgbus_usage_t     usage;
 } ngx_msgbus_ledger_sh_t;
 
 

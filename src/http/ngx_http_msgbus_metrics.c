@@ -236,6 +236,26 @@ static ngx_http_msgbus_metric_t  ngx_http_msgbus_metric_table[] = {
       NGX_HTTP_MSGBUS_HISTOGRAM,
       NGX_MSGBUS_COUNT_HISTORY, 1000000, NULL, NULL, 1 },
 
+    { "store_bytes", "Bytes that the files of the store take.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(status.usage.bytes), 1, NULL, NULL, 2 },
+
+    { "store_max_bytes", "Bytes that they may take.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(status.usage.most), 1, NULL, NULL, 2 },
+
+    { "store_disk_free_bytes", "Bytes that the disk of the store has left.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(status.usage.left), 1, NULL, NULL, 2 },
+
+    { "store_oldest_age_seconds", "Age of the oldest file of the store.",
+      NGX_HTTP_MSGBUS_GAUGE,
+      ngx_http_msgbus_stat(status.usage.age), 1000, NULL, NULL, 2 },
+
+    { "store_dropped_bytes", "Bytes that left the store before their ttl.",
+      NGX_HTTP_MSGBUS_COUNTER,
+      ngx_http_msgbus_stat(status.usage.dropped), 1, NULL, NULL, 2 },
+
     { "lock_holds", "How often the zone's lock was taken.",
       NGX_HTTP_MSGBUS_COUNTER,
       ngx_http_msgbus_stat(holds), 1, NULL, NULL, 0 },
@@ -374,7 +394,7 @@ ngx_http_msgbus_metrics_family(ngx_http_msgbus_text_t *text,
     ngx_uint_t                     i;
     ngx_http_msgbus_zone_stats_t  *zone;
 
-    if (m->stored && !numbers->stored) {
+    if (m->stored > numbers->stored) {
         return;
     }
 
@@ -383,7 +403,7 @@ ngx_http_msgbus_metrics_family(ngx_http_msgbus_text_t *text,
     for (i = 0; i < numbers->nzones; i++) {
         zone = &numbers->zones[i];
 
-        if (m->stored && zone->store == NULL) {
+        if (m->stored > zone->stored) {
             continue;
         }
 

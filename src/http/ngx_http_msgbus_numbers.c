@@ -66,7 +66,12 @@ ngx_http_msgbus_numbers(ngx_http_request_t *r)
         zone[i].name = *ngx_msgbus_name(bus[i]);
         zone[i].store = zone[i].stats.status.conf;
 
-        numbers->stored |= zone[i].store != NULL;
+        zone[i].stored = zone[i].store == NULL ? NGX_HTTP_MSGBUS_STORED_NO
+                         : zone[i].store->kind->usage == NULL
+                           ? NGX_HTTP_MSGBUS_STORED
+                           : NGX_HTTP_MSGBUS_STORED_FILES;
+
+        numbers->stored = ngx_max(numbers->stored, zone[i].stored);
 
         numbers->started = ngx_min(numbers->started, zone[i].stats.started);
     }

@@ -197,6 +197,21 @@ ngx_http_msgbus_numbers_store(ngx_http_msgbus_text_t *text,
                              "\"conflicts\":%uL,\"foreign\":%uL,\"behind\":",
                              s->conflicts, s->foreign);
     ngx_http_msgbus_text_part(text, s->behind, 1000);
+    ngx_http_msgbus_text_add(text, 16, ",\"disk\":");
+
+    if (zone->stored == NGX_HTTP_MSGBUS_STORED_FILES) {
+        ngx_http_msgbus_text_add(text, 256,
+                                 "{\"bytes\":%uL,\"max\":%uL,\"free\":%uL,"
+                                 "\"dropped\":%uL,\"oldest_age\":",
+                                 s->usage.bytes, s->usage.most, s->usage.left,
+                                 s->usage.dropped);
+        ngx_http_msgbus_text_part(text, s->usage.age, 1000);
+        ngx_http_msgbus_text_add(text, 1, "}");
+
+    } else {
+        ngx_http_msgbus_text_add(text, 4, "null");
+    }
+
     ngx_http_msgbus_text_add(text, 1, ",");
 
     ngx_http_msgbus_numbers_histogram(text, "batch_events", zone->stats.counts,

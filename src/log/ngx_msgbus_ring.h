@@ -26,7 +26,7 @@
 
 
 /* raised whenever something that lives in the zone changes its layout */
-#define NGX_MSGBUS_LOG_VERSION    12
+#define NGX_MSGBUS_LOG_VERSION    13
 
 /* what one hold of the lock may cost at most */
 #define NGX_MSGBUS_HOLD_RECORDS   256

@@ -460,3 +460,18 @@ ngx_msgbus_disk_network(const char *path)
 
     return NULL;
 }
+
+
+ngx_int_t
+ngx_msgbus_disk_left(const char *path, uint64_t *bytes)
+{
+    struct statfs  st;
+
+    if (statfs(path, &st) != 0) {
+        return NGX_ERROR;
+    }
+
+    *bytes = (uint64_t) st.f_bavail * (uint64_t) st.f_bsize;
+
+    return NGX_OK;
+}

@@ -100,5 +100,8 @@ extern ngx_msgbus_disk_t  ngx_msgbus_disk;
  */
 const char *ngx_msgbus_disk_network(const char *path);
 
+/* bytes left there for anybody; NGX_OK or NGX_ERROR.  From any thread. */
+ngx_int_t ngx_msgbus_disk_left(const char *path, uint64_t *bytes);
+
 
 #endif /* _NGX_MSGBUS_JOURNAL_DISK_H_INCLUDED_ */

@@ -311,7 +311,12 @@ ngx_msgbus_journal_remove(ngx_msgbus_journal_keeper_t *k,
         }
 
         k->removed++;
-        k->pressed += !(old && sure);
+
+        if (!(old && sure)) {
+            k->pressed++;
+            k->dropped += seg->bytes;
+        }
+
         bytes -= seg->bytes;
     }
 
@@ -322,6 +327,7 @@ ngx_msgbus_journal_remove(ngx_msgbus_journal_keeper_t *k,
     }
 
     k->bytes = bytes;
+    k->oldest = list->n ? list->elts[0].header.created : 0;
 
     return NGX_OK;
 }

@@ -38,7 +38,9 @@ typedef struct {
 
     uint64_t                     bytes;      /* of all segments */
     uint64_t                     removed;    /* segments, */
-    uint64_t                     pressed;    /*   of them before their time */
+    uint64_t                     pressed;    /*   of them before their time, */
+    uint64_t                     dropped;    /*   and bytes of these */
+    uint64_t                     oldest;     /* segment's begin, ms; 0: none */
     uint64_t                     made;       /* indexes, */
     uint64_t                     bad;        /*   of them in place of one that
                                                 was bad, or half written */

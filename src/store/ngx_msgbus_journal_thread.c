@@ -127,17 +127,46 @@ ngx_msgbus_journal_thread_warn(ngx_msgbus_journal_thread_t *t,
 }
 
 
+ngx_int_t
+ngx_msgbus_journal_thread_usage(ngx_msgbus_journal_thread_t *t,
+    ngx_msgbus_usage_t *usage)
+{
+    uint64_t   now;
+    ngx_int_t  rc;
+
+    now = ngx_msgbus_disk.wall(ngx_msgbus_disk.disk);
+    rc = NGX_DECLINED;
+
+    ngx_msgbus_cond_lock(&t->cond);
+
+    if (t->looked) {
+        usage->bytes = t->bytes;
+        usage->left = t->left;
+        usage->age = t->oldest && now > t->oldest ? now - t->oldest : 0;
+        usage->dropped += t->dropped;
+
+        t->dropped = 0;
+        rc = NGX_OK;
+    }
+
+    ngx_msgbus_cond_unlock(&t->cond);
+
+    return rc;
+}
+
+
 static void *
 ngx_msgbus_journal_thread_cycle(void *data)
 {
     ngx_msgbus_journal_thread_t *t = data;
 
-    uint64_t                     until;
+    uint64_t                     until, left;
     ngx_int_t                    rc;
     ngx_uint_t                   open;
     ngx_msgbus_journal_keeper_t  k;
 
     open = 0;
+    left = 0;
 
     ngx_msgbus_cond_lock(&t->cond);
 
@@ -147,7 +176,19 @@ ngx_msgbus_journal_thread_cycle(void *data)
 
         rc = ngx_msgbus_journal_thread_turn(t, &k, &open);
 
+        (void) ngx_msgbus_disk_left(t->conf->path, &left);
+
         ngx_msgbus_cond_lock(&t->cond);
+
+        if (k.bytes && left) {
+            t->looked = 1;
+            t->bytes = k.bytes;
+            t->oldest = k.oldest;
+            t->left = left;
+        }
+
+        t->dropped += k.dropped;
+        k.dropped = 0;
 
         t->clock = k.clock;
         t->bad = k.bad;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include "ngx_msgbus_cond.h"
 #include "ngx_msgbus_journal.h"
+#include "ngx_msgbus_store.h"
 
 
 /* the thread of a journal's keeper; of one other thread, but for init() */
@@ -29,6 +30,12 @@ typedef struct {
     ngx_uint_t                   due;        /* a segment has begun */
     ngx_uint_t                   clock;      /* it was set */
     uint64_t                     bad;        /* indexes */
+    ngx_uint_t                   looked;     /* the next ones are known: */
+    uint64_t                     bytes;      /* of all segments, */
+    uint64_t                     oldest;     /*   since when, ms; 0: none; */
+    uint64_t                     left;       /* on the disk; */
+    uint64_t                     dropped;    /* of segments before their time,
+                                                not asked for yet */
     char                         error[NGX_MSGBUS_JOURNAL_ERROR_LEN];
 } ngx_msgbus_journal_thread_t;
 
@@ -59,6 +66,13 @@ void ngx_msgbus_journal_thread_due(ngx_msgbus_journal_thread_t *t);
 /* what an administrator should know */
 void ngx_msgbus_journal_thread_warn(ngx_msgbus_journal_thread_t *t,
     ngx_msgbus_journal_warning_pt handler, void *data);
+
+/*
+ * What the segments take, without what they may: NGX_OK; NGX_DECLINED, it is
+ * not known yet.  What was dropped is added, once.
+ */
+ngx_int_t ngx_msgbus_journal_thread_usage(ngx_msgbus_journal_thread_t *t,
+    ngx_msgbus_usage_t *usage);
 
 
 #endif /* _NGX_MSGBUS_JOURNAL_THREAD_H_INCLUDED_ */

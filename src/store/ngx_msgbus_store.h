@@ -158,6 +158,17 @@ typedef struct {
 } ngx_msgbus_refusal_t;
 
 
+/* what a store's files take of this machine's disk */
+typedef struct {
+    uint64_t               bytes;      /* of its files */
+    uint64_t               most;       /* that these may take */
+    uint64_t               left;       /* on the disk, for anybody */
+    uint64_t               age;        /* of the oldest event, ms */
+    uint64_t               dropped;    /* bytes of files that have left before
+                                          their events' time */
+} ngx_msgbus_usage_t;
+
+
 /* a connection to a store; opaque */
 typedef struct ngx_msgbus_db_s  ngx_msgbus_db_t;
 
@@ -285,6 +296,13 @@ struct ngx_msgbus_store_s {
 
     /* of the library that it needs, as that says it; anywhere.  NULL: none */
     const char          *(*library)(void);
+
+    /*
+     * What its files take; dropped grows by what is new.  Warns in the error
+     * log before that is too much.  NULL: it has none on this machine.
+     */
+    void                 (*usage)(ngx_msgbus_db_t *db,
+                                  ngx_msgbus_usage_t *usage);
 };
 
 

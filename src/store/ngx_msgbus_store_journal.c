@@ -24,6 +24,7 @@
 #include "ngx_msgbus_journal_manifest.h"
 #include "ngx_msgbus_journal_read.h"
 #include "ngx_msgbus_journal_thread.h"
+#include "ngx_msgbus_journal_usage.h"
 #include "ngx_msgbus_store.h"
 
 
@@ -68,6 +69,7 @@ typedef struct {
     char                        *warned;     /* end of the warnings */
 
     ngx_msgbus_journal_thread_t  keeper;
+    ngx_msgbus_journal_watch_t   watch;
 } ngx_msgbus_journal_db_t;
 
 
@@ -113,6 +115,8 @@ static ngx_int_t ngx_msgbus_journal_db_history(ngx_msgbus_db_t *db,
     ngx_msgbus_history_t *h, ngx_msgbus_doc_pt handler, void *data,
     ngx_msgbus_examined_t *page);
 static uint64_t ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd);
+static void ngx_msgbus_journal_usage(ngx_msgbus_db_t *db,
+    ngx_msgbus_usage_t *usage);
 
 
 ngx_msgbus_store_t  ngx_msgbus_store_journal = {
@@ -140,7 +144,8 @@ ngx_msgbus_store_t  ngx_msgbus_store_journal = {
     ngx_msgbus_journal_raise,
     ngx_msgbus_journal_attach,
     ngx_msgbus_journal_db_history,
-    NULL
+    NULL,
+    ngx_msgbus_journal_usage
 };
 
 
@@ -206,6 +211,9 @@ ngx_msgbus_journal_create(ngx_msgbus_store_conf_t *conf, uint64_t ttl,
     jd->conf.patience = NGX_MSGBUS_JOURNAL_PATIENCE;
     jd->conf.unsynced = NGX_MSGBUS_JOURNAL_UNSYNCED;
     jd->error = jd->text;
+    jd->watch.conf = &jd->conf;
+    jd->watch.tells = tells;
+    jd->watch.log = log;
 
     return (ngx_msgbus_db_t *) jd;
 }
@@ -874,4 +882,19 @@ ngx_msgbus_journal_since(ngx_msgbus_journal_db_t *jd)
     now = ngx_msgbus_disk.wall(ngx_msgbus_disk.disk);
 
     return now > jd->conf.ttl ? now - jd->conf.ttl : 0;
+}
+
+
+static void
+ngx_msgbus_journal_usage(ngx_msgbus_db_t *db, ngx_msgbus_usage_t *usage)
+{
+    ngx_msgbus_journal_db_t *jd = (ngx_msgbus_journal_db_t *) db;
+
+    uint64_t  before;
+
+    before = usage->dropped;
+
+    if (ngx_msgbus_journal_thread_usage(&jd->keeper, usage) == NGX_OK) {
+        ngx_msgbus_journal_watch(&jd->watch, usage, before);
+    }
 }

@@ -98,7 +98,8 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     ngx_msgbus_mongodb_raise,
     ngx_msgbus_mongodb_attach,
     ngx_msgbus_mongodb_history,
-    ngx_msgbus_mongodb_library
+    ngx_msgbus_mongodb_library,
+    NULL
 };
 
 

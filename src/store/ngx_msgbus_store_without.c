@@ -40,5 +40,6 @@ ngx_msgbus_store_t  ngx_msgbus_store_mongodb = {
     NULL,
     NULL,
     NULL,
+    NULL,
     NULL
 };

@@ -30,7 +30,7 @@ const char *world_warnings(ngx_msgbus_db_t *db);
     NGX_MSGBUS_STORE_SHARED|NGX_MSGBUS_STORE_EXPIRES, 0, NULL, NULL,          \
     NULL, db_create, world_nothing, db_connect, world_nothing, world_text,    \
     world_text, world_warnings, db_insert, db_newest, db_oldest, db_after,    \
-    db_touch, db_counter, db_raise, NULL, NULL, NULL
+    db_touch, db_counter, db_raise, NULL, NULL, NULL, NULL
 
 
 #endif /* _COMMIT_WORLD_H_INCLUDED_ */

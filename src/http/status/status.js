@@ -552,6 +552,15 @@ class Zone {
         this.stored.set('events of others', count(store.foreign));
         this.stored.set('reads of history', count(store.history_seconds?.count));
         this.stored.set('time of such a read, on average', time(mean(store.history_seconds)));
+
+        if (store.disk) {
+            const { bytes: taken, max, free, dropped } = store.disk;
+
+            this.stored.set('files', `${bytes(taken)} of ${bytes(max)}, ${share(taken, max)}`);
+            this.stored.set('left on its disk', bytes(free), free < 0.03 * max ? 'bad' : '');
+            this.stored.set('dropped before their time', bytes(dropped),
+                            this.lately(zone => zone.store?.disk?.dropped ?? 0) ? 'warn' : '');
+        }
     }
 
     // what somebody should look at: [level, text]
@@ -588,6 +597,18 @@ class Zone {
 
         } else if (!store && zone.zone?.used > 0.9 * zone.zone?.bytes) {
             yield ['warn', `${name}${share(zone.zone.used, zone.zone.bytes)} of its memory is used.`];
+
+        } else if (!store && zone.zone?.places_used > 0.9 * zone.zone?.places) {
+            yield ['warn', `${name}${count(zone.zone.places_used)} of ${count(zone.zone.places)} `
+                           + 'places for channels are used.'];
+        }
+
+        if (store?.disk?.free < 0.03 * store?.disk?.max) {
+            yield ['bad', `${name}the disk of its store has ${bytes(store.disk.free)} left.`];
+        }
+
+        if (this.lately(zone => zone.store?.disk?.dropped ?? 0)) {
+            yield ['warn', `${name}the store dropped events before their time in the last minute.`];
         }
 
         const slow = this.lately(zone => zone.readers_total?.slow ?? 0);

@@ -148,30 +148,38 @@ ngx_http_msgbus_cache_control(ngx_http_request_t *r, ngx_str_t *value)
 void
 ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
 {
-    u_char  *p;
+    u_char  *p, *last;
 
     static const char  charset[] = "; charset=";
 
     r->headers_out.content_type.len = ngx_strlen(type);
     r->headers_out.content_type.data = (u_char *) type;
+    ngx_str_null(&r->headers_out.charset);
 
-    /* nginx has a place of its own for the charset, and puts it behind */
+    last = (u_char *) type + r->headers_out.content_type.len;
 
-    p = (u_char *) ngx_strstr(type, charset);
+    p = ngx_strlchr((u_char *) type, last, ';');
 
-    if (p) {
-        r->headers_out.content_type.len = p - (u_char *) type;
+    if (p == NULL) {
+        p = last;
+    }
+
+    /* what nginx's filters compare with their types: without parameters */
+
+    r->headers_out.content_type_len = p - (u_char *) type;
+
+    if (ngx_strncmp(p, charset, sizeof(charset) - 1) == 0) {
+
+        /* nginx has a place of its own for the charset, and puts it behind */
+
+        r->headers_out.content_type.len = r->headers_out.content_type_len;
 
         p += sizeof(charset) - 1;
 
-        r->headers_out.charset.len = ngx_strlen(p);
+        r->headers_out.charset.len = last - p;
         r->headers_out.charset.data = p;
-
-    } else {
-        ngx_str_null(&r->headers_out.charset);
     }
 
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 }
 

@@ -21,8 +21,8 @@
 
 ngx_str_t  ngx_http_msgbus_status_policy = ngx_string(
     "default-src 'none'; style-src 'sha256-DYx7P2A2SLKoRkgin+CLI1e4ysR+7vrm22Z"
-    "PsIetgAo='; script-src 'sha256-910FTCV0Ql0KbTQRWmogmLh7nJz7y7z0+tpGAUyf36"
-    "s='; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ances"
+    "PsIetgAo='; script-src 'sha256-dBWgtihL/iEV/2lZvRY/so2J2DxsLeK1a7O5Pzb+x1"
+    "c='; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ances"
     "tors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 );
 
@@ -373,6 +373,7 @@ const char  ngx_http_msgbus_status_page[] =
     "est_id) : 'none');\n        this.memory.set('dropped before their time', "
     "count(memory.evicted),\n                        !zone.store && this.latel"
     "y(zone => zone.zone\?.evicted \?\? 0) \? 'warn' : '');\n\n        this.me"
+    "mory.set('holds of the lock', count(zone.lock\?.holds));\n        this.me"
     "mory.set('longest hold of the lock', time(zone.lock\?.longest));\n       "
     " this.memory.set('changes taken back', count(zone.rebuilds));\n\n        "
     "const total = zone.readers_total \?\? {};\n        const kinds = { sse: '"

@@ -483,6 +483,7 @@ class Zone {
         this.memory.set('dropped before their time', count(memory.evicted),
                         !zone.store && this.lately(zone => zone.zone?.evicted ?? 0) ? 'warn' : '');
 
+        this.memory.set('holds of the lock', count(zone.lock?.holds));
         this.memory.set('longest hold of the lock', time(zone.lock?.longest));
         this.memory.set('changes taken back', count(zone.rebuilds));
 

@@ -193,6 +193,26 @@ ngx_http_msgbus_is_publish(ngx_http_request_t *r,
 
 
 ngx_int_t
+ngx_http_msgbus_args_posted(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass)
+{
+    ngx_http_msgbus_args_t  args;
+
+    if (pass->publish || r->method != NGX_HTTP_GET) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_msgbus_args(r, &args) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pass->publish = ngx_http_msgbus_is_publish(r, &args);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_msgbus_args_wait(ngx_http_request_t *r, ngx_str_t *value,
     ngx_msec_t *wait)
 {

@@ -47,6 +47,13 @@ ngx_uint_t ngx_http_msgbus_is_publish(ngx_http_request_t *r,
     ngx_http_msgbus_args_t *args);
 
 /*
+ * Sets pass->publish of a post by GET, which may be refused before its
+ * arguments were looked at.  NGX_OK, or NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_msgbus_args_posted(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass);
+
+/*
  * For how long an argument wishes to wait, within max_wait; *wait stays as it
  * is where it does not wish to.  NGX_OK or NGX_ERROR.
  */

@@ -19,6 +19,7 @@
  */
 
 
+#include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_detour.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_tally.h"
@@ -149,7 +150,7 @@ ngx_http_msgbus_detour_text(ngx_http_script_engine_t *e)
     if (lcf->bus && r == r->main) {
         ctx = ngx_http_msgbus_ctx(r);
 
-        if (ctx) {
+        if (ctx && ngx_http_msgbus_args_posted(r, &ctx->pass) == NGX_OK) {
             ngx_http_msgbus_tally_refused(r, ctx, detour->status);
         }
     }

@@ -32,8 +32,6 @@ static ngx_int_t ngx_http_msgbus_error_replace(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_msgbus_error_newer(ngx_http_request_t *r);
-static ngx_int_t ngx_http_msgbus_error_posted(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_error_stored(ngx_http_request_t *r,
     ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
@@ -140,7 +138,8 @@ ngx_http_msgbus_error_replace(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_msgbus_ctx(r);
-    if (ctx == NULL) {
+
+    if (ctx == NULL || ngx_http_msgbus_args_posted(r, &ctx->pass) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -162,7 +161,6 @@ ngx_http_msgbus_error_replace(ngx_http_request_t *r)
     ctx->pass.error = ngx_http_msgbus_error_body(r, status, &ctx->pass);
 
     if (ctx->pass.error == NULL
-        || ngx_http_msgbus_error_posted(r, &ctx->pass) != NGX_OK
         || ngx_http_msgbus_error_stored(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
@@ -225,7 +223,7 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
         return rc;
     }
 
-    if (ngx_http_msgbus_error_posted(r, &ctx->pass) != NGX_OK) {
+    if (ngx_http_msgbus_args_posted(r, &ctx->pass) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -261,27 +259,6 @@ ngx_http_msgbus_error_newer(ngx_http_request_t *r)
             h->hash = 1;
         }
     }
-}
-
-
-/* a post by GET may be refused before its arguments were looked at */
-static ngx_int_t
-ngx_http_msgbus_error_posted(ngx_http_request_t *r,
-    ngx_http_msgbus_pass_t *pass)
-{
-    ngx_http_msgbus_args_t  args;
-
-    if (pass->publish || r->method != NGX_HTTP_GET) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_msgbus_args(r, &args) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    pass->publish = ngx_http_msgbus_is_publish(r, &args);
-
-    return NGX_OK;
 }
 
 

@@ -65,6 +65,35 @@ location /moved/ {
     error_page 403 http://example.org/;
 }
 
+location /elsewhere/ {
+    msgbus bus;
+    return 301 /a;
+    error_page 301 /answer?with=status;
+}
+
+location /login/ {
+    msgbus bus;
+    auth_request /no;
+    error_page 401 = /answer?for=\$arg_who;
+}
+
+location /asked/ {
+    msgbus bus;
+    auth_request /refused;
+    error_page 401 403 = \@sorry;
+}
+
+location = /no      { return 401; }
+location = /refused { msgbus other; msgbus_channel /asked; return 403;
+                      error_page 403 = \@sorry; }
+
+location /denied/   { msgbus bus; deny all; }
+
+location /round/    { msgbus bus; deny all; recursive_error_pages on;
+                      error_page 403 = \@round; }
+location \@round    { msgbus other; msgbus_channel /round; deny all;
+                      recursive_error_pages on; error_page 403 = \@round; }
+
 location /text/ {
     msgbus bus;
     return 403 "no\\n";
@@ -202,6 +231,32 @@ only('a read beyond it', 'bus', { 'reads.refused' => 1 },
      sub { $client->get('/sorry/a?limit=1') }, 200);
 only('what is answered without the bus', 'bus', {},
      sub { $client->post('/well/a', '{}') }, 200);
+only('what is told to go elsewhere', 'bus', {},
+     sub { $client->post('/elsewhere/a', '{}') }, 301);
+
+for my $of (['a post', sub { $client->post("/$_[0]/a?who=me", '{}') },
+             'refused.unauthorized_origin'],
+            ['a post by a GET',
+             sub { $client->get("/$_[0]/a?method=POST&post-data=[]&who=me") },
+             'refused.unauthorized_origin'],
+            ['a read', sub { $client->get("/$_[0]/a?who=me") },
+             'reads.refused'])
+{
+    my ($what, $request, $counter) = @$of;
+
+    only("$what that a rule refuses", 'bus', { $counter => 1 },
+         sub { $request->('denied') }, 403);
+    only("$what that needs a login", 'bus', { $counter => 1 },
+         sub { $request->('login') }, 200);
+    only("$what that is led in a circle", 'other', { $counter => 1 },
+         sub { $request->('round') }, 500);
+}
+
+is($client->post('/login/a?who=me', '{}')->body, "for=me\n",
+   'an error_page may have variables');
+only('a request to ask whether a post is allowed', 'bus',
+     { 'published.events' => 1, 'published.bytes' => 2 },
+     sub { $client->post('/asked/a', '[]') }, 201);
 
 is($client->post('/constant/a', '{')->body, "with=arguments\n",
    'arguments of an error_page stay');

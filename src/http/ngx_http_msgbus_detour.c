@@ -58,6 +58,12 @@ ngx_http_msgbus_detours(ngx_conf_t *cf)
 
     for (i = 0; i < clcf->error_pages->nelts; i++) {
 
+        /* "return 301" refuses nothing, wherever its error_page leads */
+
+        if (page[i].status < NGX_HTTP_BAD_REQUEST) {
+            continue;
+        }
+
         if (ngx_http_msgbus_detour_add(cf, &page[i]) != NGX_OK) {
             return NGX_ERROR;
         }
@@ -157,9 +163,14 @@ ngx_http_msgbus_detour_text(ngx_http_script_engine_t *e)
 
     if (ngx_http_complex_value(r, &detour->text, &e->buf) != NGX_OK) {
 
-        /* no memory: nor has nginx, for what comes next */
+        /*
+         * nginx is to give the request up, as it does where there is no step
+         * between; older versions do not look at the status
+         */
 
+        e->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
         e->buf.len = 0;
+        r->connection->error = 1;
     }
 
     /* some versions of nginx take its length, others where it ends */

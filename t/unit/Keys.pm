@@ -24,7 +24,7 @@ sub new {
     my @journal = map { "journal_$_" }
                   qw( crc disk enter error find floor format history index
                       keep key known mark move read recover segment thread
-                      write );
+                      usage write );
 
     my $program = Unit->new('store_keys')
         ->compile([@journal, qw( mongodb mongodb_history mongodb_insert

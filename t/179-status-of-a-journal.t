@@ -122,6 +122,16 @@ hears('the disk of msgbus journal "\S+/journal" has \d+ bytes left, and posts ar
       . 'refused when it is full: make room there, or lower the size of the '
       . 'journal');
 
+open $filler, '>>', "$folder/filler" or die "filler: $!\n";
+
+$nginx->until(15, 'the disk to be full, which is told', sub {
+    1 while syswrite $filler, 'x' x 4096;
+    return disk()->{free} == 0;
+});
+
+close $filler;
+pass('a disk that has nothing left');
+
 unlink "$folder/filler";
 
 $nginx->until(15, 'room', sub { return disk()->{free} > 1024 * 1024 });

@@ -161,7 +161,7 @@ ngx_msgbus_journal_thread_cycle(void *data)
     ngx_msgbus_journal_thread_t *t = data;
 
     uint64_t                     until, left;
-    ngx_int_t                    rc;
+    ngx_int_t                    rc, looked;
     ngx_uint_t                   open;
     ngx_msgbus_journal_keeper_t  k;
 
@@ -176,11 +176,11 @@ ngx_msgbus_journal_thread_cycle(void *data)
 
         rc = ngx_msgbus_journal_thread_turn(t, &k, &open);
 
-        (void) ngx_msgbus_disk_left(t->conf->path, &left);
+        looked = ngx_msgbus_disk_left(t->conf->path, &left);
 
         ngx_msgbus_cond_lock(&t->cond);
 
-        if (k.bytes && left) {
+        if (k.bytes && looked == NGX_OK) {
             t->looked = 1;
             t->bytes = k.bytes;
             t->oldest = k.oldest;

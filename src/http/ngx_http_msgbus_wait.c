@@ -72,6 +72,8 @@ static ngx_int_t ngx_http_msgbus_wait_ask(ngx_http_msgbus_wait_hold_t *hold,
     ngx_http_msgbus_pass_t *pass);
 static ngx_int_t ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     ngx_http_msgbus_pass_t *pass);
+static void ngx_http_msgbus_wait_sent_away(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page);
 static void ngx_http_msgbus_wait_tally(ngx_http_msgbus_wait_hold_t *hold,
     ngx_http_msgbus_pass_t *pass);
 static ngx_uint_t ngx_http_msgbus_wait_goes_on(
@@ -149,6 +151,8 @@ ngx_http_msgbus_wait(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
            || ngx_exiting;
 
     if (rc == NGX_OK && last) {
+        ngx_http_msgbus_wait_sent_away(r, pass, page);
+
         return ngx_http_msgbus_page_send(r, pass, page);
     }
 
@@ -309,6 +313,32 @@ ngx_http_msgbus_wait_park(ngx_http_msgbus_wait_t *wait,
     }
 
     return rc;
+}
+
+
+/* a worker that ends lets nobody wait: he counts as let in, as a stream does */
+static void
+ngx_http_msgbus_wait_sent_away(ngx_http_request_t *r,
+    ngx_http_msgbus_pass_t *pass, ngx_msgbus_page_t *page)
+{
+    ngx_msgbus_t                *bus;
+    ngx_http_msgbus_loc_conf_t  *lcf;
+
+    if (pass->wait == 0
+        || page->out
+        || page->gap
+        || r != r->main
+        || r->method == NGX_HTTP_HEAD
+        || r->post_action)
+    {
+        return;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_msgbus_module);
+    bus = lcf->bus;
+
+    ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_ACCEPTED, 1);
+    ngx_msgbus_count(bus, NGX_MSGBUS_COUNT_RELOAD, 1);
 }
 
 

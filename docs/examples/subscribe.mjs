@@ -17,8 +17,13 @@ const [url, cursor = '0', count = Infinity] = process.argv.slice(2);
 async function* messages(url, cursor) {
     for (;;) {
         const silence = new AbortController();
-        const timer = setTimeout(() => silence.abort(new Error('silence')),
-                                 SILENCE);
+        let body;
+
+        // Node 18 may forget the signal once the answer has begun
+        const timer = setTimeout(() => {
+            silence.abort(new Error('silence'));
+            body?.cancel().catch(() => {});
+        }, SILENCE);
 
         try {
             const answer = await fetch(url, {
@@ -41,12 +46,21 @@ async function* messages(url, cursor) {
                 throw new Error(text);
             }
 
+            const decoder = new TextDecoder();
             let text = '';
 
-            for await (const part of answer.body
-                                     .pipeThrough(new TextDecoderStream()))
-            {
-                const blocks = (text + part).split('\n\n');
+            body = answer.body.getReader();
+
+            for (;;) {
+                const { done, value } = await body.read();
+
+                if (done) {
+                    break;
+                }
+
+                text += decoder.decode(value, { stream: true });
+
+                const blocks = text.split('\n\n');
 
                 timer.refresh();
 
@@ -70,6 +84,7 @@ async function* messages(url, cursor) {
 
         } finally {
             clearTimeout(timer);
+            body?.cancel().catch(() => {});
         }
 
         // not all of a crowd at once

@@ -163,8 +163,14 @@ is_deeply(\@lost, [], 'and nothing is dropped for them');
 
 my $minutes = 1 + int((Msgbus::Nginx::now() - $begun) / 60);
 
-cmp_ok(scalar $nginx->log(0, 'warn|error|crit|alert|emerg'), '<=', 2 * $minutes,
+my @lines = $nginx->log(0, 'warn|error|crit|alert|emerg');
+
+cmp_ok(scalar(grep { /no room in msgbus zone/ } @lines), '<=', 2 * $minutes,
        'two full zones are a line a minute each in the error log, at most');
+cmp_ok(scalar(grep { /channels that it can hold/ } @lines), '<=', 2 * $minutes,
+       'so are two that have as many channels as they can hold');
+is(scalar(grep { !/no room in msgbus zone|channels that it can hold/ } @lines), 0,
+   'and nothing else');
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -13,9 +13,10 @@ import rig
 
 # the journal's rooms, without those that know of nginx's configuration
 
+# of these the linker takes what the writer of events needs
+
 STORE = tuple("../src/store/" + os.path.basename(f) for f in sorted(glob.glob(
-    rig.BENCH + "/../src/store/ngx_msgbus_journal_*.c"))
-    if not f.endswith(("_manifest.c", "_thread.c")))
+    rig.BENCH + "/../src/store/ngx_msgbus_journal_*.c")))
 
 # name -> sources, and the libraries that pkg-config knows them to need; what
 # is of the module is compiled with nginx's headers
@@ -52,7 +53,8 @@ def compiled(name):
                target] + sources
 
     if any(f.startswith("../src/") for f in files):
-        command += ["-Wno-unused-parameter", "-pthread"] + [
+        command += ["-Wno-unused-parameter", "-pthread", "-ffunction-sections",
+                    "-fdata-sections", "-Wl,--gc-sections"] + [
             "-I" + folder for folder in
             [rig.NGINX_SRC + "/src/" + f
              for f in ("core", "event", "event/modules", "os/unix")]

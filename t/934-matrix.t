@@ -50,7 +50,10 @@ sub slurp {
 spew('tools/chroot', <<"END");
 #!/bin/bash
 while [ "\${1#--}" != "\$1" ]; do
-    case \$1:\$2 in --bind:*:/row) row=\${2%:/row} ;; esac
+    case \$1:\$2 in
+    --bind:*:/row) row=\${2%:/row} ;;
+    --bind:*:/row/*) ln -sfn "\${2%%:*}" "\$row/\${2##*:/row/}" ;;
+    esac
     [ "\$1" = --offline ] && shift || shift 2
 done
 
@@ -189,6 +192,35 @@ is($it->{rc}, 0, '    and can go on');
 is($it->{ran}, "t/201-passes.t\nt/401-state.t\n", '    with what is left');
 like($it->{row}, qr/^\Q$cells\E 3 of 4 \| 1 \| 0 \| 0 \| 9 \|/,
      '    and is whole then');
+
+# clients' libraries, which a machine lends to its chroots
+
+my $lent = '.cache/clients/a/lib';
+
+blank();
+spew("$lent/b.cpython-311-x86_64-linux-gnu.so", '');
+spew('bin/mount', "#!/bin/sh\necho \"\$@\" >> $dir/mounted\n");
+
+spew('bin/python3', "#!/bin/sh\nexit 127\n");
+$it = matrix('trixie');
+
+is($it->{rc}, 0, 'a chroot without Python runs a row') or diag($it->{said});
+is(slurp("$dir/mounted"), '', '    and hides no libraries');
+
+spew('bin/python3', "#!/bin/sh\necho 311\n");
+$it = matrix('trixie');
+
+is($it->{rc}, 0, 'so does one with the Python that they were made for');
+is(slurp("$dir/mounted"), '', '    and it hides none');
+
+spew('bin/python3', "#!/bin/sh\necho 313\n");
+$it = matrix('trixie');
+
+is($it->{rc}, 0, 'so does one with another Python');
+like(slurp("$dir/mounted"), qr{^-t tmpfs hidden \S*\.cache/clients/a\n\z},
+     '    and they are as if not there');
+
+unlink map { "$dir/bin/$_" } qw( mount python3 );
 
 blank();
 spew('Makefile', "all:\n\tfalse\n");

@@ -35,6 +35,9 @@ location /fewpage/ { msgbus few; error_page 503 507 /50x; }
 location = /50x    { internal; return 200 sorry; }
 location @sorry    { return 200 sorry; }
 location /read/    { msgbus bus; msgbus_methods read; }
+location /again/   { msgbus few; error_page 507 = @other; }
+location @other    { msgbus bus; msgbus_channel /a; }
+location /added/   { msgbus bus; add_header X-Added 1; }
 location /off/     { msgbus bus; msgbus_jsonp off; }
 
 location /cached/ {
@@ -48,8 +51,18 @@ END_OF_LOCATION
 my $client = $nginx->client(agent => 'poster/1.0');
 my @batch = ('Content-Type' => 'application/x-ndjson');
 
+# of every answer, it is the last of the bus's headers: what is whole behind a
+# broken connection shows that the id before it is
+
+my (@first, $told);
+
 sub told {
     my ($r) = @_;
+
+    if ($r->header('Msgbus-Stored')) {
+        $told++;
+        push @first, $r->{head} if $r->{head} !~ /\r\nMsgbus-Stored: \w+\r\n\z/i;
+    }
 
     return join ' ', $r->status, $r->header('Msgbus-Stored') // 'not told',
            @{ $r->{headers}{'msgbus-stored'} || [] } > 1 ? 'twice' : ();
@@ -138,6 +151,21 @@ is($client->get("/bus/a.b?$by_get")->header('Cache-Control'), 'no-store',
    'nor is its error');
 $r = $client->get("/bus/a?$by_get&callback=f");
 is("@{ $r->{headers}{'cache-control'} }", 'no-store', 'once');
+
+# told last, also where a second location tells it anew, or nginx adds headers
+
+is(told($client->post('/again/a', '[1]')), '201 all', 'where a second location tells');
+
+my @key = ('Idempotency-Key' => '"k"', Prefer => 'return=representation');
+
+is(told($client->post('/bus/a', '[1]', @key)), '201 all', 'with a key');
+is(told($client->post('/bus/a', '[1]', @key)), '201 all', 'and again');
+cmp_ok($told, '>=', 25, 'in many answers');
+is("@first", '', 'it is the last header');
+
+$r = $client->post('/added/a', '[1]');
+like($r->{head}, qr/\r\nMsgbus-Id: \d+\r\nMsgbus-Stored: all\r\nX-Added: 1\r\n\z/,
+     'of the bus: those of the configuration come behind it');
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -34,8 +34,10 @@ async function publish(url, key, event) {
             if (answer.ok) {
                 const again = answer.headers.has('Idempotency-Replayed');
 
-                // what has left memory is not shown again
-                if (again && answer.headers.get('Content-Length') === '0') {
+                // what has left memory is not shown again: then it is
+                // Msgbus-Stored that comes last, behind the id
+                if (again && answer.headers.get('Content-Length') === '0'
+                    && answer.headers.get('Msgbus-Stored') === 'all') {
                     return [answer.headers.get('Msgbus-Id'), again];
                 }
 

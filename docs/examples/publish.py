@@ -43,8 +43,10 @@ def publish(url, key, event):
                 event_stored = answer.read()
                 again = "Idempotency-Replayed" in answer.headers
 
-                # what has left memory is not shown again
-                if again and answer.headers["Content-Length"] == "0":
+                # what has left memory is not shown again: then it is
+                # Msgbus-Stored that comes last, behind the id
+                if again and answer.headers["Content-Length"] == "0" \
+                        and answer.headers["Msgbus-Stored"] == "all":
                     return answer.headers["Msgbus-Id"], again
 
                 return json.loads(event_stored)["id"], again

@@ -34,10 +34,13 @@ while IFS= read -r event || [ "$event" ]; do
                       --data-binary @-) || answer=$'not whole\n000'
 
         # the answer has a body, which shows whether all of it has come; but
-        # what has left memory is not shown again
+        # what has left memory is not shown again: then it is Msgbus-Stored that
+        # comes last, behind the id
         id=$(sed -n '1s/^{"id":\([0-9]*\),.*}$/\1/p' <<< "${answer%$'\n'*}")
 
-        if [ "$(header Content-Length)" = 0 ]; then
+        if [ "$(header Content-Length)" = 0 ] &&
+           [ "$(header Msgbus-Stored)" = all ]
+        then
             id=$(header Msgbus-Id)
         fi
 

@@ -28,6 +28,7 @@
 
 
 static ngx_int_t ngx_http_msgbus_error_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_msgbus_error_told_last(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_replace(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -120,7 +121,48 @@ ngx_http_msgbus_error_header_filter(ngx_http_request_t *r)
 
     ngx_http_msgbus_detour_ends(r);
 
+    if (ngx_http_msgbus_error_told_last(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * How much is stored is told behind all that the bus says of a post: where that
+ * line is whole, the id is, too, although a connection may break at any byte.
+ */
+static ngx_int_t
+ngx_http_msgbus_error_told_last(ngx_http_request_t *r)
+{
+    ngx_list_part_t        *part;
+    ngx_table_elt_t        *h, *last;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_msgbus_ctx_last(r);
+
+    if (ctx == NULL || !ctx->told) {
+        return NGX_OK;
+    }
+
+    h = ngx_http_msgbus_find_header(r, "Msgbus-Stored");
+    part = r->headers_out.headers.last;
+    last = (ngx_table_elt_t *) part->elts + part->nelts - 1;
+
+    if (h == NULL || h == last) {
+        return NGX_OK;
+    }
+
+    last = ngx_http_msgbus_push_header(r, "Msgbus-Stored");
+    if (last == NULL) {
+        return NGX_ERROR;
+    }
+
+    last->value = h->value;
+    h->hash = 0;
+
+    return NGX_OK;
 }
 
 

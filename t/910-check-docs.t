@@ -192,6 +192,20 @@ spoil("$docs:10: a prompt", $docs, $plain, "```sh\n\$ ls\n```");
 is(($project->run($docs => $good{$docs} . "```sh\n# Who\n```\n\n`but for`\n"))[0],
    0, 'code is no sentence');
 
+# a picture that somebody took on the way does not stay
+
+for my $file (qw( shot.png docs/images/run.png docs/x.svg )) {
+    my ($name) = $file =~ m{([^/]+)$};
+
+    ($rc, $said) = $project->run($file => '', 'README.md' => "![x](x-$name)\n");
+
+    is($rc, 1, "$file, which no page shows, is complained of");
+    is($said =~ s/\n.*//sr, "$file: no page shows this picture", 'by its name');
+
+    is(($project->run($file => '', 'README.md' => "![x]($file)\n"))[0], 0,
+       'and where a page shows it, it is not');
+}
+
 # t/924-house.t tells more of it
 
 ($rc, $said) = $project->run('src/bus/ngx_msgbus.h' => '');

@@ -189,6 +189,15 @@ spoil("$docs:9: ", $docs, $plain, $_)
 
 spoil("$docs:10: a prompt", $docs, $plain, "```sh\n\$ ls\n```");
 
+spoil("$docs:11: systemd's nginx does not start", $docs, $plain,
+      "```nginx\naccess_log /var/log/nginx/a.log;\naccess_log $_ bus;\n```")
+    for '/dev/stdout', '/dev/stderr';
+
+spoil("$docs:13: a table without a head", $docs, $plain,
+      "| a | b |\n|---|---|\n\n| c | d |\n| e | f |");
+spoil("$docs:10: a table without a head", $docs, $plain,
+      "| a | b |\n| c | d |");
+
 is(($project->run($docs => $good{$docs} . "```sh\n# Who\n```\n\n`but for`\n"))[0],
    0, 'code is no sentence');
 

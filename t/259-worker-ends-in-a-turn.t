@@ -1,6 +1,7 @@
-# A worker that is to end, by a reload or an upgrade, ends its streams first,
-# also in the middle of a crowd's heartbeats: these go in turns, and nginx's
-# worker waits for timers, but not for posted events.
+# A worker that is to end, by a reload or an upgrade, ends its streams and long
+# polls first, also in the middle of a crowd's heartbeats, or when the time of a
+# crowd is over: these go in turns, and nginx's worker waits for timers, but not
+# for posted events.
 
 use strict;
 use warnings;
@@ -9,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes qw( sleep );
 
 use Msgbus::Nginx;
 
@@ -57,6 +59,30 @@ for my $time (1 .. 5) {
 }
 
 is($ended, 5 * $many, 'each stream has its end');
+
+
+# all are due at once, and so is the end: the worker has stood still meanwhile
+
+my ($worker) = $nginx->worker_pids;
+my @polls = map { $nginx->client(agent => 'r/1.0', timeout => 20) } 1 .. 300;
+
+$nginx->stop_worker($worker);
+
+for my $poll (@polls) {
+    $poll->connect and die "connect\n";
+    $poll->send($poll->format(GET => '/c?last-known-id=latest&wait=3'));
+}
+
+kill CONT => $worker;
+$nginx->wait_for_readers(scalar @polls);
+$nginx->stop_worker($worker);
+sleep 3.1;
+kill QUIT => $worker;
+kill CONT => $worker;
+$nginx->wait_for_end_of([$worker], 20);
+
+is(scalar(grep { $_->response('GET')->status == 204 } @polls), scalar @polls,
+   'each long poll has its answer');
 
 $nginx->quit;
 $nginx->no_alerts;

@@ -286,6 +286,42 @@ $fake->set(away => 0);
 $fake->wait_until_up($there);
 
 
+# many whose patience is over at once, and so is their worker's time
+
+my $alone = $fake->node(location => $location, size => '8m', workers => 1,
+                        connections => 1024,
+                        more => 'retry tries=4 delay=250ms;')->start;
+
+$fake->wait_until_up($alone);
+$fake->set(away => 1);
+
+my ($worker) = $alone->worker_pids;
+my @crowd = map { $alone->client(timeout => 20) } 1 .. 300;
+
+$alone->stop_worker($worker);
+
+for my $client (@crowd) {
+    $client->connect and die "connect\n";
+    $client->send($client->format(GET => '/fresh/a?echo=true'));
+}
+
+kill CONT => $worker;
+$alone->client->get('/a') for 1 .. 10;
+$alone->stop_worker($worker);
+sleep 1.5;
+kill QUIT => $worker;
+kill CONT => $worker;
+$alone->wait_for_end_of([$worker], 20);
+
+is(scalar(grep { $_->status == 503 } map { $_->response } @crowd), 300,
+   'a worker that ends meanwhile refuses all of them first');
+
+$fake->set(away => 0);
+$fake->wait_until_up($alone);
+$alone->quit;
+$alone->no_alerts;
+
+
 # a committer that dies
 
 my $killed = 0;

@@ -100,6 +100,11 @@ ngx_msgbus_fresh_call(ngx_msgbus_freshes_t *ws, uint64_t looked,
         }
 
         if (max-- == 0) {
+
+            /* posted events alone do not keep a worker from exiting */
+
+            ngx_add_timer(&ws->timer, ngx_max(ngx_msgbus_fresh_left(ws), 1));
+
             return NGX_AGAIN;
         }
 

@@ -26,6 +26,7 @@
 #include "ngx_http_msgbus_origin.h"
 #include "ngx_http_msgbus_status.h"
 #include "ngx_http_msgbus_variable.h"
+#include "ngx_http_msgbus_zone.h"
 
 
 static ngx_int_t ngx_http_msgbus_postconfiguration(ngx_conf_t *cf);
@@ -110,7 +111,7 @@ static ngx_command_t  ngx_http_msgbus_commands[] = {
 
     { ngx_string("msgbus_channel"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
+      ngx_http_msgbus_conf_channel,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_msgbus_loc_conf_t, channel),
       NULL },

@@ -315,3 +315,21 @@ __DATA__
     msgbus_zone 'zone=b"x:1m';
 --- must_die
 --- error_log eval: qr/\[emerg\].*"zone=b"x:1m"/
+
+
+
+
+=== TEST 34: a parameter twice, of which the later one would win
+--- http_config
+    msgbus_zone zone=bus:1m ttl=1s ttl=2s;
+--- must_die
+--- error_log eval: qr/\[emerg\].*parameter "ttl=2s" of "msgbus_zone" is duplicate/
+
+
+
+
+=== TEST 35: two zones in one directive
+--- http_config
+    msgbus_zone zone=bus:1m zone=other:1m;
+--- must_die
+--- error_log eval: qr/\[emerg\].*parameter "zone=other:1m" of "msgbus_zone" is duplicate/

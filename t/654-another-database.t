@@ -22,7 +22,7 @@ my $nginx = $mongodb->node->start;
 $mongodb->wait_until_up($nginx);
 
 my $client = $nginx->client;
-my $refusal = qr/the store of msgbus zone "bus" can not change/;
+my $refusal = qr/the store of msgbus zone "bus" can not change .* in \S+:\d+$/;
 my $refused = 0;
 my $last = 0;
 

@@ -20,6 +20,7 @@
 #include "ngx_msgbus_many.h"
 #include "ngx_msgbus_notify.h"
 #include "ngx_msgbus_number.h"
+#include "ngx_msgbus_place.h"
 #include "ngx_msgbus_post.h"
 #include "ngx_msgbus_prefetch.h"
 #include "ngx_msgbus_recall.h"
@@ -45,6 +46,7 @@ typedef struct {
     size_t                 max_event_size; /* 0: as large as fits well */
     uint64_t               first_id;       /* 0: the store chooses */
     ngx_uint_t             reject;
+    ngx_msgbus_place_t    *place;          /* of the directive */
 } ngx_msgbus_conf_t;
 
 

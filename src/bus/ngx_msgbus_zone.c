@@ -118,7 +118,11 @@ ngx_msgbus_resolve(ngx_conf_t *cf, ngx_msgbus_t *bus,
     ngx_msgbus_store_conf_t **stores, ngx_uint_t n)
 {
     ngx_str_t   *name;
+    ngx_conf_t   at;
     ngx_uint_t   i;
+
+    ngx_msgbus_place_at(&at, cf, bus->conf.place);
+    cf = &at;
 
     name = &bus->conf.store;
 
@@ -212,6 +216,9 @@ ngx_msgbus_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     bus = shm_zone->data;
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
+    bus->at.log = shm_zone->shm.log;
+    bus->at.conf_file = bus->conf.place;
+
     log = &bus->log;
     log->shpool = shpool;
     log->ttl = bus->conf.ttl;
@@ -272,10 +279,10 @@ ngx_msgbus_adopt_store(ngx_msgbus_t *bus, ngx_msgbus_t *old,
     ngx_msgbus_root_t *root)
 {
     if ((root->ledger != NULL) != (bus->store != NULL)) {
-        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "the store of msgbus zone \"%V\" can not change from or "
-                      "to \"memory\" at a reload, restart nginx or use another "
-                      "name", &bus->shm_zone->shm.name);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "the store of msgbus zone \"%V\" can not change "
+                           "from or to \"memory\" at a reload, restart nginx "
+                           "or use another name", &bus->shm_zone->shm.name);
         return NGX_ERROR;
     }
 
@@ -285,10 +292,10 @@ ngx_msgbus_adopt_store(ngx_msgbus_t *bus, ngx_msgbus_t *old,
     {
         /* its ids are others, and what was sent to the old one may be there */
 
-        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "the store of msgbus zone \"%V\" can not change at a "
-                      "reload, restart nginx or use another name",
-                      &bus->shm_zone->shm.name);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "the store of msgbus zone \"%V\" can not change "
+                           "at a reload, restart nginx or use another name",
+                           &bus->shm_zone->shm.name);
         return NGX_ERROR;
     }
 
@@ -320,10 +327,10 @@ ngx_msgbus_prepare_store(ngx_msgbus_t *bus, ngx_msgbus_t *old)
     wrong = bus->store->prepare(bus->store_conf, &zone);
 
     if (wrong) {
-        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "msgbus zone \"%V\" can not use its %V \"%V\": %s",
-                      &bus->conf.name, &bus->store->place,
-                      &bus->store_conf->shown, wrong);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "msgbus zone \"%V\" can not use its %V \"%V\": %s",
+                           &bus->conf.name, &bus->store->place,
+                           &bus->store_conf->shown, wrong);
         return NGX_ERROR;
     }
 
@@ -343,10 +350,10 @@ ngx_msgbus_init_log(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
     shm = &bus->shm_zone->shm;
 
     if (ngx_msgbus_log_init(log, root->addr, root->size, fresh) != NGX_OK) {
-        ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
-                      "msgbus zone \"%V\" is too small, %uz bytes: "
-                      "enlarge it",
-                      &shm->name, shm->size);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "msgbus zone \"%V\" is too small, %uz bytes: "
+                           "enlarge it",
+                           &shm->name, shm->size);
         return NGX_ERROR;
     }
 
@@ -367,9 +374,9 @@ ngx_msgbus_init_log(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
                              ngx_msgbus_time_monotonic());
 
     } else if (log->sh->version != NGX_MSGBUS_LOG_VERSION) {
-        ngx_log_error(NGX_LOG_EMERG, shm->log, 0,
-                      "msgbus zone \"%V\" was made by another version of the "
-                      "module, restart nginx", &shm->name);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "msgbus zone \"%V\" was made by another "
+                           "version of the module, restart nginx", &shm->name);
         return NGX_ERROR;
     }
 
@@ -396,10 +403,11 @@ ngx_msgbus_init_limit(ngx_msgbus_t *bus)
                           : ngx_min(1024 * 1024, limit);
 
     if (log->max_event_size > limit) {
-        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "max_event_size %uz is too large for msgbus zone "
-                      "\"%V\", which takes %uz",
-                      log->max_event_size, &bus->shm_zone->shm.name, limit);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "max_event_size %uz is too large for msgbus zone "
+                           "\"%V\", which takes %uz",
+                           log->max_event_size, &bus->shm_zone->shm.name,
+                           limit);
         return NGX_ERROR;
     }
 
@@ -420,10 +428,10 @@ ngx_msgbus_init_commit(ngx_msgbus_t *bus, ngx_msgbus_root_t *root,
     if (ngx_msgbus_pending_init(p, root->pending, root->pending_size, fresh)
         != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "msgbus zone \"%V\" is too small, %uz bytes: "
-                      "enlarge it",
-                      &bus->shm_zone->shm.name, bus->shm_zone->shm.size);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "msgbus zone \"%V\" is too small, %uz bytes: "
+                           "enlarge it",
+                           &bus->shm_zone->shm.name, bus->shm_zone->shm.size);
         return NGX_ERROR;
     }
 
@@ -558,10 +566,10 @@ ngx_msgbus_init_workers(ngx_msgbus_t *bus)
     bus->scratch = ngx_palloc(bus->cycle->pool, size);
 
     if (bus->scratch == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, bus->shm_zone->shm.log, 0,
-                      "no address space for msgbus zone \"%V\", which needs "
-                      "%uz bytes of it in each process, beside its own",
-                      &bus->conf.name, size);
+        ngx_conf_log_error(NGX_LOG_EMERG, &bus->at, 0,
+                           "no address space for msgbus zone \"%V\", which "
+                           "needs %uz bytes of it in each process, beside "
+                           "its own", &bus->conf.name, size);
         return NGX_ERROR;
     }
 

@@ -24,6 +24,7 @@
 /* a bus as its own rooms see it: one for each cycle that declares its zone */
 struct ngx_msgbus_s {
     ngx_msgbus_conf_t      conf;
+    ngx_conf_t             at;         /* its place, to tell of what is wrong */
     ngx_msgbus_store_t    *store;          /* NULL: the log is all there is */
     ngx_msgbus_log_t       log;
     ngx_shm_zone_t        *shm_zone;

@@ -52,6 +52,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                  zone;          /* as named by msgbus */
     ngx_msgbus_t              *bus;           /* NULL: msgbus is off here */
+    ngx_msgbus_place_t        *place;         /* of msgbus, or what tells */
 
     /* a location that tells of a bus: of its health, of its channels; of all */
     ngx_str_t                  told_zone;     /* as named there; NULL: all */
@@ -60,6 +61,7 @@ typedef struct {
     ngx_str_t                  told_by;       /* the directive */
 
     ngx_http_complex_value_t  *channel;       /* NULL: what follows ... */
+    ngx_msgbus_place_t        *channel_place;
     ngx_str_t                  prefix;        /* ... this in $uri */
 
     ngx_http_complex_value_t  *identity;      /* NULL: the uuid */

@@ -35,18 +35,8 @@ static ngx_int_t ngx_http_msgbus_merge_bus(ngx_conf_t *cf,
 static ngx_int_t ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
     ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf);
 static ngx_msgbus_t *ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_http_msgbus_zone_arg(ngx_conf_t *cf,
-    ngx_msgbus_conf_t *zone, ngx_str_t *arg);
-static ngx_int_t ngx_http_msgbus_zone_size(ngx_conf_t *cf,
-    ngx_msgbus_conf_t *zone, ngx_str_t *arg, ngx_str_t *value);
-static ngx_int_t ngx_http_msgbus_zone_limits(ngx_msgbus_conf_t *zone,
-    ngx_str_t *arg, ngx_str_t *value);
-static ngx_int_t ngx_http_msgbus_zone_modes(ngx_msgbus_conf_t *zone,
-    ngx_str_t *arg, ngx_str_t *value);
-static ngx_uint_t ngx_http_msgbus_arg(ngx_str_t *arg, const char *name,
-    ngx_str_t *value);
 static char *ngx_http_msgbus_set_handler(ngx_conf_t *cf,
-    ngx_http_handler_pt handler);
+    ngx_http_msgbus_loc_conf_t *lcf, ngx_http_handler_pt handler);
 static char *ngx_http_msgbus_conf_time(ngx_conf_t *cf, const char *name,
     ngx_int_t max, ngx_msec_t *time);
 
@@ -117,7 +107,7 @@ ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     lcf->zone = { 0, NULL };
-     *     lcf->bus = NULL;
+     *     lcf->bus, place, channel_place = NULL;
      *     lcf->told_zone, told_by = { 0, NULL };
      *     lcf->told_bus, tells = NULL;
      *     lcf->channel = NULL;
@@ -162,6 +152,7 @@ ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->channel == NULL) {
         conf->channel = prev->channel;
+        conf->channel_place = prev->channel_place;
     }
 
     if (conf->identity == NULL) {
@@ -272,6 +263,7 @@ static ngx_int_t
 ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
     ngx_http_msgbus_loc_conf_t *conf)
 {
+    ngx_conf_t                 at;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -284,7 +276,9 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
         return NGX_OK;
     }
 
-    conf->bus = ngx_http_msgbus_find(cf, &conf->zone);
+    ngx_msgbus_place_at(&at, cf, conf->place);
+
+    conf->bus = ngx_http_msgbus_find(&at, &conf->zone);
     if (conf->bus == NULL) {
         return NGX_ERROR;
     }
@@ -305,7 +299,7 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
 #endif
             || clcf->named))
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        ngx_conf_log_error(NGX_LOG_EMERG, &at, 0,
                            "\"msgbus\" in location \"%V\", which is %s, "
                            "needs \"msgbus_channel\" to name the channel",
                            &clcf->name,
@@ -318,7 +312,9 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
         && conf->channel->lengths == NULL
         && !ngx_msgbus_is_channel(&conf->channel->value))
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        ngx_msgbus_place_at(&at, cf, conf->channel_place);
+
+        ngx_conf_log_error(NGX_LOG_EMERG, &at, 0,
                            "\"msgbus_channel\" of location \"%V\" is \"%V\", "
                            "which is no channel, write such as \"/news\"",
                            &clcf->name, &conf->channel->value);
@@ -326,7 +322,7 @@ ngx_http_msgbus_merge_bus(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *prev,
     }
 
     if (conf->test_mode) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+        ngx_conf_log_error(NGX_LOG_WARN, &at, 0,
                            "msgbus_test_mode is on in location \"%V\": "
                            "nobody needs a uuid, and /all shows every event",
                            &clcf->name);
@@ -341,6 +337,7 @@ static ngx_int_t
 ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
     ngx_http_msgbus_loc_conf_t *prev, ngx_http_msgbus_loc_conf_t *conf)
 {
+    ngx_conf_t                 at;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -357,6 +354,8 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
 
         /* an "if" or limit_except without a handler of its own */
 
+        conf->place = prev->place;
+
         if (prev->zone.len) {
             conf->zone = prev->zone;
             clcf->handler = ngx_http_msgbus_handler;
@@ -369,8 +368,10 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
         }
     }
 
+    ngx_msgbus_place_at(&at, cf, conf->place);
+
     if (conf->told_zone.data) {
-        conf->told_bus = ngx_http_msgbus_find(cf, &conf->told_zone);
+        conf->told_bus = ngx_http_msgbus_find(&at, &conf->told_zone);
         if (conf->told_bus == NULL) {
             return NGX_ERROR;
         }
@@ -379,7 +380,7 @@ ngx_http_msgbus_merge_handler(ngx_conf_t *cf,
     if ((conf->zone.len && clcf->handler != ngx_http_msgbus_handler)
         || (conf->told_by.len && clcf->handler != conf->tells))
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        ngx_conf_log_error(NGX_LOG_EMERG, &at, 0,
                            "\"%s\" of location \"%V\" stands beside another "
                            "directive that answers all requests there, "
                            "remove one of them",
@@ -422,248 +423,6 @@ ngx_http_msgbus_find(ngx_conf_t *cf, ngx_str_t *name)
 
 
 char *
-ngx_http_msgbus_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_msgbus_main_conf_t  *mcf = conf;
-
-    ngx_str_t          *value;
-    ngx_uint_t          i;
-    ngx_msgbus_t      **bus;
-    ngx_msgbus_conf_t   zone;
-
-    ngx_memzero(&zone, sizeof(ngx_msgbus_conf_t));
-
-    ngx_str_set(&zone.store, "memory");
-    zone.ttl = 120000;
-    zone.max_events = NGX_MAX_UINT32_VALUE;
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        if (ngx_http_msgbus_zone_arg(cf, &zone, &value[i]) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (zone.name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must have \"zone=name:size\"", &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    bus = ngx_array_push(&mcf->buses);
-    if (bus == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *bus = ngx_msgbus_add(cf, &zone, &ngx_http_msgbus_module);
-
-    return *bus ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_msgbus_zone_arg(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
-    ngx_str_t *arg)
-{
-    ngx_int_t  rc;
-    ngx_str_t  value;
-
-    if (ngx_http_msgbus_arg(arg, "zone=", &value)) {
-        return ngx_http_msgbus_zone_size(cf, zone, arg, &value);
-    }
-
-    rc = ngx_http_msgbus_zone_limits(zone, arg, &value);
-
-    if (rc == NGX_DECLINED) {
-        rc = ngx_http_msgbus_zone_modes(zone, arg, &value);
-    }
-
-    if (rc != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid %s \"%V\"",
-                           rc == NGX_DECLINED ? "parameter" : "value of",
-                           arg);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
-    ngx_str_t *arg, ngx_str_t *value)
-{
-    off_t       size;
-    size_t      least;
-    u_char     *p;
-    ngx_str_t   s;
-
-    p = (u_char *) ngx_strchr(value->data, ':');
-
-    if (p == NULL || p == value->data) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone \"%V\", it is \"zone=name:size\"",
-                           arg);
-        return NGX_ERROR;
-    }
-
-    zone->name.data = value->data;
-    zone->name.len = p - value->data;
-
-    if (!ngx_msgbus_json_plain(&zone->name)) {
-
-        /* it is shown in the health report */
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid character in the zone's name \"%V\"",
-                           arg);
-        return NGX_ERROR;
-    }
-
-    s.data = p + 1;
-    s.len = value->data + value->len - s.data;
-
-    size = ngx_parse_offset(&s);
-
-    if (size == NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid zone size \"%V\", it is a number of "
-                           "bytes such as 16m", arg);
-        return NGX_ERROR;
-    }
-
-    /* where pages are of 64 KB it takes some of them */
-
-    least = ngx_max(NGX_MSGBUS_MIN_ZONE, 8 * ngx_pagesize);
-
-    if ((size_t) size < least) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" is too small, it needs %uzk", arg,
-                           least / 1024);
-        return NGX_ERROR;
-    }
-
-    zone->size = size;
-
-    return NGX_OK;
-}
-
-
-/* NGX_DECLINED: none of them, NGX_ERROR: the value is wrong */
-static ngx_int_t
-ngx_http_msgbus_zone_limits(ngx_msgbus_conf_t *zone, ngx_str_t *arg,
-    ngx_str_t *value)
-{
-    ssize_t    size;
-    ngx_int_t  n;
-
-    if (ngx_http_msgbus_arg(arg, "ttl=", value)) {
-        n = ngx_parse_time(value, 0);
-
-        if (n == NGX_ERROR || n == 0) {
-            return NGX_ERROR;
-        }
-
-        zone->ttl = n;
-        return NGX_OK;
-    }
-
-    if (ngx_http_msgbus_arg(arg, "max_events=", value)) {
-        n = ngx_atoi(value->data, value->len);
-
-        if (n == NGX_ERROR || n == 0) {
-            return NGX_ERROR;
-        }
-
-        zone->max_events = n;
-        return NGX_OK;
-    }
-
-    if (ngx_http_msgbus_arg(arg, "max_event_size=", value)) {
-        size = ngx_parse_size(value);
-
-        if (size == NGX_ERROR || size == 0) {
-            return NGX_ERROR;
-        }
-
-        zone->max_event_size = size;
-        return NGX_OK;
-    }
-
-    return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_msgbus_zone_modes(ngx_msgbus_conf_t *zone, ngx_str_t *arg,
-    ngx_str_t *value)
-{
-    off_t  n;
-
-    if (ngx_http_msgbus_arg(arg, "store=", value)) {
-        zone->store = *value;
-        return value->len ? NGX_OK : NGX_ERROR;
-    }
-
-    if (ngx_http_msgbus_arg(arg, "full=", value)) {
-
-        if (ngx_strcmp(value->data, "evict") == 0) {
-            zone->reject = 0;
-
-        } else if (ngx_strcmp(value->data, "reject") == 0) {
-            zone->reject = 1;
-
-        } else {
-            return NGX_ERROR;
-        }
-
-        return NGX_OK;
-    }
-
-    if (ngx_http_msgbus_arg(arg, "first_id=", value)) {
-
-        if (ngx_strcmp(value->data, "time") == 0) {
-            zone->first_id = 0;
-            return NGX_OK;
-        }
-
-        n = ngx_atoof(value->data, value->len);
-
-        /* ids stay below 2^53; half of that leaves some */
-
-        if (n == NGX_ERROR || n == 0 || n > (off_t) 1 << 52) {
-            return NGX_ERROR;
-        }
-
-        zone->first_id = n;
-        return NGX_OK;
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/* does an argument begin with name?  Then value is the rest of it. */
-static ngx_uint_t
-ngx_http_msgbus_arg(ngx_str_t *arg, const char *name, ngx_str_t *value)
-{
-    size_t  len;
-
-    len = ngx_strlen(name);
-
-    if (arg->len < len || ngx_strncmp(arg->data, name, len) != 0) {
-        return 0;
-    }
-
-    value->len = arg->len - len;
-    value->data = arg->data + len;
-
-    return 1;
-}
-
-
-char *
 ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_msgbus_loc_conf_t  *lcf = conf;
@@ -687,7 +446,7 @@ ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    return ngx_http_msgbus_set_handler(cf, ngx_http_msgbus_handler);
+    return ngx_http_msgbus_set_handler(cf, lcf, ngx_http_msgbus_handler);
 }
 
 
@@ -711,13 +470,14 @@ ngx_http_msgbus_conf_tells(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     lcf->told_by = cmd->name;
     lcf->tells = *(ngx_http_handler_pt *) cmd->post;
 
-    return ngx_http_msgbus_set_handler(cf, lcf->tells);
+    return ngx_http_msgbus_set_handler(cf, lcf, lcf->tells);
 }
 
 
 /* the one that comes later would win, and nobody would be told */
 static char *
-ngx_http_msgbus_set_handler(ngx_conf_t *cf, ngx_http_handler_pt handler)
+ngx_http_msgbus_set_handler(ngx_conf_t *cf, ngx_http_msgbus_loc_conf_t *lcf,
+    ngx_http_handler_pt handler)
 {
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -730,7 +490,28 @@ ngx_http_msgbus_set_handler(ngx_conf_t *cf, ngx_http_handler_pt handler)
 
     clcf->handler = handler;
 
-    return NGX_CONF_OK;
+    lcf->place = ngx_msgbus_place(cf);
+
+    return lcf->place ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_msgbus_conf_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_msgbus_loc_conf_t  *lcf = conf;
+
+    char  *rv;
+
+    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    lcf->channel_place = ngx_msgbus_place(cf);
+
+    return lcf->channel_place ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

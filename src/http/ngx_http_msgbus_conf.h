@@ -17,11 +17,11 @@ void *ngx_http_msgbus_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_msgbus_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 
-char *ngx_http_msgbus_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_http_msgbus_conf_msgbus(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_tells(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_msgbus_conf_channel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_msgbus_conf_max_events(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

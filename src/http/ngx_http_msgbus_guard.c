@@ -151,6 +151,7 @@ static void
 ngx_http_msgbus_guard_pair(ngx_conf_t *cf, ngx_http_msgbus_served_t *wide,
     ngx_http_msgbus_served_t *below)
 {
+    ngx_conf_t   at;
     const char  *scope, *rule;
 
     scope = ngx_http_msgbus_guard_shows(wide, below);
@@ -165,7 +166,9 @@ ngx_http_msgbus_guard_pair(ngx_conf_t *cf, ngx_http_msgbus_served_t *wide,
         return;
     }
 
-    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+    ngx_msgbus_place_at(&at, cf, wide->lcf->place);
+
+    ngx_conf_log_error(NGX_LOG_WARN, &at, 0,
                        "location \"%V\" is guarded by %s, but what is posted "
                        "there can be read in location \"%V\" by msgbus_scope "
                        "\"%s\"",

@@ -121,6 +121,10 @@ location /far/    { msgbus full; error_page 507 = \@far; }
 location \@far    { rewrite ^/far(.*)\$ \$1 break;
                     proxy_pass http://127.0.0.1:$port; }
 
+location /away/   { msgbus bus; deny all; error_page 403 = \@away; }
+location \@away   { rewrite ^/away(.*)\$ \$1 break;
+                    proxy_pass http://127.0.0.1:$port; }
+
 location /page/   { msgbus full; error_page 507 =200 /other/read; }
 location /other/  { msgbus other; }
 location /to/     { msgbus bus; error_page 400 403 = \@to;
@@ -301,6 +305,27 @@ for my $why ('deny=1', 'max-events=0') {
          sub { of_events($client->get("/to/a?last-known-id=0&$why")) },
          $why eq 'deny=1' ? 200 : 400);
 }
+
+only('a read that another nginx answers', 'other',
+     { 'reads.page' => 1, 'delivered.events' => 1,
+       'delivered.bytes' => sub { $bytes } },
+     sub { of_events($client->get('/away/read?max-events=1')) }, 200);
+only('one that finds nothing there', 'other', { 'reads.empty' => 1 },
+     sub { $client->get('/away/none') }, 204);
+
+for my $of (['text/event-stream', 'sse'], ['application/x-ndjson', 'ndjson']) {
+    my ($type, $form) = @$of;
+
+    only("a stream of it, $form", 'other', { "reads.$form" => 1 },
+         sub { $client->head('/away/read', Accept => $type) }, 200);
+}
+
+counts('one that is refused there, too', sub {
+    is($client->get('/away/read?max-events=0')->status, 400, 'its client got 400');
+}, bus => { 'reads.refused' => 1 }, full => {}, fuller => {},
+   other => { 'reads.refused' => 1 });
+only('one that no bus answers', 'bus', { 'reads.refused' => 1 },
+     sub { $client->get('/away/silent/read') }, 200);
 
 only('a read that is refused in two', 'other', { 'reads.refused' => 1 },
      sub { $client->get('/badly/a?max-events=0') }, 400);

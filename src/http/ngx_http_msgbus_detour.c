@@ -21,6 +21,7 @@
 
 #include "ngx_http_msgbus_args.h"
 #include "ngx_http_msgbus_detour.h"
+#include "ngx_http_msgbus_headers.h"
 #include "ngx_http_msgbus_reply.h"
 #include "ngx_http_msgbus_tally.h"
 
@@ -38,6 +39,7 @@ static ngx_int_t ngx_http_msgbus_detour_add(ngx_conf_t *cf,
     ngx_http_err_page_t *page);
 static size_t ngx_http_msgbus_detour_len(ngx_http_script_engine_t *e);
 static void ngx_http_msgbus_detour_text(ngx_http_script_engine_t *e);
+static ngx_uint_t ngx_http_msgbus_detour_read(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_msgbus_detour_stored(ngx_http_request_t *r);
 
 
@@ -183,7 +185,7 @@ void
 ngx_http_msgbus_detour_ends(ngx_http_request_t *r)
 {
     ngx_uint_t              well;
-    ngx_http_msgbus_ctx_t  *ctx, *last;
+    ngx_http_msgbus_ctx_t  *last;
 
     last = ngx_http_msgbus_ctx_last(r);
 
@@ -191,13 +193,8 @@ ngx_http_msgbus_detour_ends(ngx_http_request_t *r)
         return;
     }
 
-    if (last->refused == NGX_MSGBUS_COUNT_READ_REFUSED) {
-        ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
-        well = ctx && ctx->pass.read;
-
-    } else {
-        well = ngx_http_msgbus_detour_stored(r);
-    }
+    well = last->refused == NGX_MSGBUS_COUNT_READ_REFUSED
+           ? ngx_http_msgbus_detour_read(r) : ngx_http_msgbus_detour_stored(r);
 
     if (!well) {
         ngx_msgbus_count(last->refused_by, last->refused, 1);
@@ -209,6 +206,37 @@ ngx_http_msgbus_detour_ends(ngx_http_request_t *r)
 
 
 /* by this nginx, or by one behind it to which an error_page has led */
+static ngx_uint_t
+ngx_http_msgbus_detour_read(ngx_http_request_t *r)
+{
+    ngx_str_t               type;
+    ngx_http_msgbus_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_msgbus_module);
+
+    if (ctx && ctx->pass.read) {
+        return 1;
+    }
+
+    if (r->upstream == NULL || r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
+        return 0;
+    }
+
+    if (ngx_http_msgbus_find_header(r, "Msgbus-Last-Id")) {
+        return 1;
+    }
+
+    /* a stream has no cursor in its header */
+
+    type.data = r->headers_out.content_type.data;
+    type.len = r->headers_out.content_type_len;
+
+    return ngx_http_msgbus_is_nocase(&type, "text/event-stream")
+           || ngx_http_msgbus_is_nocase(&type, "application/x-ndjson");
+}
+
+
+/* likewise */
 static ngx_uint_t
 ngx_http_msgbus_detour_stored(ngx_http_request_t *r)
 {

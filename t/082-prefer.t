@@ -125,7 +125,7 @@ Content-Length: 0
 [("POST /bus/c\n[]") x 8]
 --- more_headers eval
 [map { "$::agent\n$_" }
-     "Prefer: respond-async, return=representation", "Prefer: return=representation, wait=10",
+     "Prefer: respond-async, return=representation", "Prefer: return=representation, wait=10, return=minimal",
      "Prefer: handling=lenient,return=representation ,priority=5", "prefer: RETURN=Representation",
      "Prefer: respond-async\nPrefer: return=representation", "Prefer: wait=1,\t return=representation",
      "Prefer: return = \"representation\"", "Prefer: x=\"a, b; c\", return=representation; d"]
@@ -139,12 +139,12 @@ Content-Length: 0
 
 
 
-=== TEST 8: what only looks like it is passed over
+=== TEST 8: what only looks like it is passed over, and what comes behind another wish
 --- request eval
 [("POST /bus/c\n[]") x 8]
 --- more_headers eval
 [map { "$::agent\n$_" }
-     "Prefer: return=minimal", "Prefer: return=representations", "Prefer: return", "Prefer:",
+     "Prefer: return=minimal, return=representation", "Prefer: return=representations", "Prefer: return", "Prefer:",
      "X-Prefer: return=representation", "Prefer: return:representation",
      "Prefer: x=\"a, return=representation, b\"", "Prefer: x; y=\"\\\", return=representation\""]
 --- error_code eval

@@ -138,6 +138,7 @@ typedef struct {
     unsigned                   history:1;     /* what the log has lost the
                                                  store may tell */
     unsigned                   prefer_representation:1;
+    unsigned                   prefer_minimal:1;
     unsigned                   read:1;        /* events is known */
     unsigned                   replied:1;     /* by this module */
     unsigned                   replaced:1;    /* nginx's page, by error */

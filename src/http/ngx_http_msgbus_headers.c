@@ -246,7 +246,15 @@ ngx_http_msgbus_prefer_one(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
 
     if (ngx_http_msgbus_is_nocase(&name, "return")) {
 
-        if (ngx_http_msgbus_is_nocase(&value, "representation")) {
+        if (ngx_http_msgbus_is_nocase(&value, "minimal")) {
+
+            /* what is answered without a wish */
+
+            pass->prefer_minimal = 1;
+
+        } else if (!pass->prefer_minimal
+                   && ngx_http_msgbus_is_nocase(&value, "representation"))
+        {
             pass->prefer_representation = 1;
         }
 

@@ -30,6 +30,10 @@ location /denied/  { msgbus bus; deny all; }
 location /limited/ { msgbus bus; limit_req zone=one; }
 location /page/    { msgbus bus; error_page 400 405 500 502 503 504 507 /50x; }
 location /named/   { msgbus bus; error_page 400 503 507 = @sorry; }
+location /refused/ { msgbus bus; deny all; error_page 403 = @sorry; }
+location /large/   { msgbus bus; client_max_body_size 4; error_page 413 /50x; }
+location /unknown/ { msgbus bus; deny all; error_page 403 http://elsewhere/; }
+location /goes-on/ { msgbus bus; deny all; error_page 403 = @other; }
 location /away/    { msgbus bus; error_page 400 503 507 http://elsewhere/; }
 location /fewpage/ { msgbus few; error_page 503 507 /50x; }
 location = /50x    { internal; return 200 sorry; }
@@ -112,6 +116,15 @@ is(told($client->request('PUT', '/bus/a', '{}')), '405 not told', 'a PUT');
 is(told($client->post('/page/a', '{')), '400 none', 'with an error_page');
 is(told($client->post('/named/a', '{')), '200 none', 'a named one');
 is(told($client->post('/away/a', '{')), '302 none', 'one elsewhere');
+
+is(told($client->post('/refused/a', '{}')), '200 none',
+   'one of what nginx has refused');
+is(told($client->get("/refused/a?$by_get")), '200 none', 'and that by GET');
+is(told($client->post('/large/a', '{"a":1}')), '413 none', 'too large');
+is(told($client->post('/unknown/a', '{}')), '302 none', 'and elsewhere');
+is(told($client->get('/refused/a')), '200 not told', 'but not of a read');
+is(told($client->post('/goes-on/a', '{}')), '201 all',
+   'and where a bus takes it, that one says it');
 
 # in part: a batch of three where there is room for two
 

@@ -145,15 +145,15 @@ ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
 
         /* or what is under way will be */
 
-        return ngx_http_msgbus_error_tell(r, ctx, &unknown);
+        return ngx_http_msgbus_stored(r, ctx, &unknown);
     }
 
     if (post->stored == post->n) {
-        return ngx_http_msgbus_error_tell(r, ctx, &all);
+        return ngx_http_msgbus_stored(r, ctx, &all);
     }
 
     if (post->stored == 0) {
-        return ngx_http_msgbus_error_tell(r, ctx, &none);
+        return ngx_http_msgbus_stored(r, ctx, &none);
     }
 
     p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
@@ -164,7 +164,7 @@ ngx_http_msgbus_answer_stored(ngx_http_request_t *r,
     value.data = p;
     value.len = ngx_msgbus_number(p, post->stored) - p;
 
-    return ngx_http_msgbus_error_tell(r, ctx, &value);
+    return ngx_http_msgbus_stored(r, ctx, &value);
 }
 
 

@@ -144,11 +144,13 @@ ngx_http_msgbus_detour_len(ngx_http_script_engine_t *e)
 static void
 ngx_http_msgbus_detour_text(ngx_http_script_engine_t *e)
 {
+    ngx_int_t                    rc;
     ngx_http_request_t          *r;
     ngx_http_msgbus_ctx_t       *ctx;
     ngx_http_msgbus_detour_t    *detour;
     ngx_http_msgbus_loc_conf_t  *lcf;
 
+    rc = NGX_OK;
     r = e->request;
     detour = (ngx_http_msgbus_detour_t *) e->ip;
     e->ip += offsetof(ngx_http_msgbus_detour_t, end);
@@ -160,11 +162,16 @@ ngx_http_msgbus_detour_text(ngx_http_script_engine_t *e)
 
         if (ctx && ngx_http_msgbus_args_posted(r, &ctx->pass) == NGX_OK) {
             ngx_http_msgbus_tally_refused(r, ctx, detour->status);
+
+            /* the other location may be no bus's, and does not say it */
+
+            rc = ngx_http_msgbus_stored_none(r, ctx);
         }
     }
 
-    if (ngx_http_complex_value(r, &detour->text, &e->buf) != NGX_OK) {
-
+    if (rc != NGX_OK
+        || ngx_http_complex_value(r, &detour->text, &e->buf) != NGX_OK)
+    {
         /*
          * nginx is to give the request up, as it does where there is no step
          * between; older versions do not look at the status

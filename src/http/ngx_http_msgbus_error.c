@@ -33,8 +33,6 @@ static ngx_int_t ngx_http_msgbus_error_replace(ngx_http_request_t *r);
 static ngx_int_t ngx_http_msgbus_error_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_msgbus_error_newer(ngx_http_request_t *r);
-static ngx_int_t ngx_http_msgbus_error_stored(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx);
 static ngx_int_t ngx_http_msgbus_send_error(ngx_http_request_t *r,
     ngx_uint_t status);
 static ngx_http_err_page_t *ngx_http_msgbus_error_page(ngx_http_request_t *r,
@@ -203,7 +201,7 @@ ngx_http_msgbus_error_replace(ngx_http_request_t *r)
     ctx->pass.error = ngx_http_msgbus_error_body(r, status, &ctx->pass);
 
     if (ctx->pass.error == NULL
-        || ngx_http_msgbus_error_stored(r, ctx) != NGX_OK)
+        || ngx_http_msgbus_stored_none(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -274,7 +272,7 @@ ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc)
 
     /* these stay, wherever an error_page leads */
 
-    if (ngx_http_msgbus_error_stored(r, ctx) != NGX_OK) {
+    if (ngx_http_msgbus_stored_none(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -301,53 +299,6 @@ ngx_http_msgbus_error_newer(ngx_http_request_t *r)
             h->hash = 1;
         }
     }
-}
-
-
-/* the answer to a post that was refused says that nothing is stored */
-static ngx_int_t
-ngx_http_msgbus_error_stored(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx)
-{
-    static ngx_str_t  none = ngx_string("none");
-
-    if (ctx->told || !(ctx->pass.publish || r->method == NGX_HTTP_POST)) {
-        return NGX_OK;
-    }
-
-    return ngx_http_msgbus_error_tell(r, ctx, &none);
-}
-
-
-ngx_int_t
-ngx_http_msgbus_error_tell(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    static ngx_str_t  no_store = ngx_string("no-store");
-
-    if (ctx->told) {
-
-        /* by a location whose error_page has led here: this is newer */
-
-        h = ngx_http_msgbus_find_header(r, "Msgbus-Stored");
-
-        if (h) {
-            h->value = *value;
-            return NGX_OK;
-        }
-    }
-
-    ctx->told = 1;
-
-    if (r->method == NGX_HTTP_GET
-        && ngx_http_msgbus_cache_control(r, &no_store) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", value);
 }
 
 

@@ -25,13 +25,6 @@ ngx_int_t ngx_http_msgbus_finish(ngx_http_request_t *r, ngx_int_t rc);
 ngx_uint_t ngx_http_msgbus_error_goes_on(ngx_http_request_t *r,
     ngx_uint_t status);
 
-/*
- * Says how much of a post is stored, in place of what was said before; value's
- * bytes must live as long as the request.  NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_http_msgbus_error_tell(ngx_http_request_t *r,
-    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *value);
-
 
 /* names an error and returns its status; message is a constant */
 static ngx_inline ngx_int_t

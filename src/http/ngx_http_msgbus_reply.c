@@ -145,6 +145,52 @@ ngx_http_msgbus_cache_control(ngx_http_request_t *r, ngx_str_t *value)
 }
 
 
+ngx_int_t
+ngx_http_msgbus_stored(ngx_http_request_t *r, ngx_http_msgbus_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    if (ctx->told) {
+
+        /* by a location whose error_page has led here: this is newer */
+
+        h = ngx_http_msgbus_find_header(r, "Msgbus-Stored");
+
+        if (h) {
+            h->value = *value;
+            return NGX_OK;
+        }
+    }
+
+    ctx->told = 1;
+
+    if (r->method == NGX_HTTP_GET
+        && ngx_http_msgbus_cache_control(r, &no_store) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_msgbus_add_header(r, "Msgbus-Stored", value);
+}
+
+
+ngx_int_t
+ngx_http_msgbus_stored_none(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx)
+{
+    static ngx_str_t  none = ngx_string("none");
+
+    if (ctx->told || !(ctx->pass.publish || r->method == NGX_HTTP_POST)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_msgbus_stored(r, ctx, &none);
+}
+
+
 void
 ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type)
 {

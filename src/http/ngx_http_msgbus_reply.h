@@ -29,6 +29,20 @@ ngx_int_t ngx_http_msgbus_add_number(ngx_http_request_t *r, const char *key,
 ngx_int_t ngx_http_msgbus_cache_control(ngx_http_request_t *r,
     ngx_str_t *value);
 
+/*
+ * Msgbus-Stored of a post, in place of what was said before; value's bytes must
+ * live as long as the request.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_msgbus_stored(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx, ngx_str_t *value);
+
+/*
+ * "none", of a post that is refused, where nothing has been said yet; what is
+ * no post stays as it is.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_msgbus_stored_none(ngx_http_request_t *r,
+    ngx_http_msgbus_ctx_t *ctx);
+
 /* "application/json", or "application/json; charset=utf-8" */
 void ngx_http_msgbus_content_type(ngx_http_request_t *r, const char *type);
 

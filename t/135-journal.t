@@ -23,7 +23,8 @@ sub http {
     my (%o) = @_;
 
     return "msgbus_journal disk { path journal; segment 1m; $o{lines} }"
-           . " msgbus_zone zone=" . ($o{zone} // 'bus') . ":4m store=disk"
+           . " msgbus_zone zone=" . ($o{zone} // 'bus') . ':'
+           . ($o{size} // '4m') . ' store=disk'
            . " ttl=" . ($o{ttl} // '7d') . ";";
 }
 
@@ -120,11 +121,38 @@ like($@, qr/it is the journal of zone "bus"/, 'and says why');
 
 my $first = $nginx->client->post('/a', '[1]')->id;
 
-$nginx->{http} = http(lines => '', ttl => '1h');
-$nginx->reload;
+# what an operator does: "nginx -t", and then a reload
 
-is(seen($nginx->client->get('/a?echo=true')), "$first\[1]",
-   'its own ttl may change at a reload');
+my $binary = $ENV{TEST_NGINX_BINARY} || 'nginx';
+
+sub manifest { return Msgbus::Nginx::slurp("$nginx->{dir}/journal/manifest") }
+
+sub changes {
+    my ($title, @http) = @_;
+
+    my $before = manifest();
+
+    $nginx->configure(http => http(lines => '', @http));
+
+    my $said = `$binary -t -p $nginx->{dir}/ -c $nginx->{dir}/nginx.conf 2>&1`;
+
+    is($?, 0, "$title: \"nginx -t\" has nothing against it") or diag($said);
+    is(manifest(), $before, '    and changes nothing');
+
+    $nginx->reload;
+    $nginx->until(10, 'the journal to be read', sub {
+        return $nginx->client->get('/health')->status == 200;
+    });
+
+    isnt(manifest(), $before, '    the journal is told of it');
+    is(seen($nginx->client->get('/a?echo=true')), "$first\[1]",
+       '    and all is there');
+
+    return;
+}
+
+changes('its own ttl may change at a reload', ttl => '1h');
+changes('with the size of the zone', ttl => '2h', size => '8m');
 
 # what is not as it was written is not passed over
 

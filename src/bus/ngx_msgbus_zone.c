@@ -58,6 +58,7 @@ static ngx_int_t ngx_msgbus_adopt_store(ngx_msgbus_t *bus,
     ngx_msgbus_t *old, ngx_msgbus_root_t *root);
 static ngx_int_t ngx_msgbus_prepare_store(ngx_msgbus_t *bus,
     ngx_msgbus_t *old);
+static ngx_msgbus_t *ngx_msgbus_of_last_cycle(ngx_msgbus_t *bus);
 static ngx_int_t ngx_msgbus_init_log(ngx_msgbus_t *bus,
     ngx_msgbus_root_t *root, ngx_uint_t fresh);
 static ngx_int_t ngx_msgbus_init_limit(ngx_msgbus_t *bus);
@@ -322,7 +323,13 @@ ngx_msgbus_prepare_store(ngx_msgbus_t *bus, ngx_msgbus_t *old)
     zone.user = ccf->user;
     zone.group = ccf->group;
     zone.test = ngx_test_config;
-    zone.adopted = old != NULL;
+
+    if (old == NULL) {
+        old = ngx_msgbus_of_last_cycle(bus);
+    }
+
+    zone.adopted = old && old->store == bus->store
+                   && bus->store->same(old->store_conf, bus->store_conf);
 
     wrong = bus->store->prepare(bus->store_conf, &zone);
 
@@ -335,6 +342,42 @@ ngx_msgbus_prepare_store(ngx_msgbus_t *bus, ngx_msgbus_t *old)
     }
 
     return NGX_OK;
+}
+
+
+/* of another size: nginx tells of an old zone only where it goes on; or NULL */
+static ngx_msgbus_t *
+ngx_msgbus_of_last_cycle(ngx_msgbus_t *bus)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+
+    name = &bus->shm_zone->shm.name;
+
+    part = &bus->cycle->old_cycle->shared_memory.part;
+    zone = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NULL;
+            }
+
+            part = part->next;
+            zone = part->elts;
+            i = 0;
+        }
+
+        if (zone[i].tag == bus->shm_zone->tag
+            && zone[i].shm.name.len == name->len
+            && ngx_strncmp(zone[i].shm.name.data, name->data, name->len) == 0)
+        {
+            return zone[i].data;
+        }
+    }
 }
 
 

@@ -15,9 +15,9 @@
 #
 # Why one would guess wrong: HAProxy does not buffer answers, and turns Nagle's
 # algorithm off by itself.  So 200 ms are looked for at the server or at the
-# client.  A load test does not show them: events in a row push each other out.  A test with a server by HTTP/1.0 does not, either.  A delay by a
-# proxy is expected to grow with the load; this one is there when there is
-# none.
+# client.  A load test does not show them: events in a row push each other out.
+# A test with a server by HTTP/1.0 does not, either.  A delay by a proxy is
+# expected to grow with the load; this one is there when there is none.
 #
 # What to do: set "option http-no-delay" for streams, in "defaults" or in both
 # the frontend and the backend.

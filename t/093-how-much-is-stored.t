@@ -36,6 +36,8 @@ location /unknown/ { msgbus bus; deny all; error_page 403 http://elsewhere/; }
 location /goes-on/ { msgbus bus; deny all; error_page 403 = @other; }
 location /away/    { msgbus bus; error_page 400 503 507 http://elsewhere/; }
 location /fewpage/ { msgbus few; error_page 503 507 /50x; }
+location /text/    { msgbus bus; return 403 "no\n"; }
+location /moved/   { msgbus bus; return 307 /bus/a; }
 location = /50x    { internal; return 200 sorry; }
 location @sorry    { return 200 sorry; }
 location /read/    { msgbus bus; msgbus_methods read; }
@@ -125,6 +127,12 @@ is(told($client->post('/unknown/a', '{}')), '302 none', 'and elsewhere');
 is(told($client->get('/refused/a')), '200 not told', 'but not of a read');
 is(told($client->post('/goes-on/a', '{}')), '201 all',
    'and where a bus takes it, that one says it');
+
+is(told($client->post('/text/a', '{}')), '403 none',
+   'where the configuration refuses it with a text');
+is(told($client->get("/text/a?$by_get")), '403 none', 'and by GET');
+is(told($client->get('/text/a')), '403 not told', 'but not of a read');
+is(told($client->post('/moved/a', '{}')), '307 not told', 'nor where it is sent on');
 
 # in part: a batch of three where there is room for two
 

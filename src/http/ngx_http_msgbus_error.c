@@ -187,6 +187,12 @@ ngx_http_msgbus_error_replace(ngx_http_request_t *r)
 
     ngx_http_msgbus_tally_refused(r, ctx, status);
 
+    /* "return 403 text", too; a bus behind a proxy says it itself */
+
+    if (r->upstream == NULL && ngx_http_msgbus_stored_none(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     /*
      * nginx's page: err_status is set by the special response handler only,
      * which leaves 400 and above, and the type text/html, for a page
@@ -200,9 +206,7 @@ ngx_http_msgbus_error_replace(ngx_http_request_t *r)
 
     ctx->pass.error = ngx_http_msgbus_error_body(r, status, &ctx->pass);
 
-    if (ctx->pass.error == NULL
-        || ngx_http_msgbus_stored_none(r, ctx) != NGX_OK)
-    {
+    if (ctx->pass.error == NULL) {
         return NGX_ERROR;
     }
 

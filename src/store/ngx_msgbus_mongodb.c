@@ -132,22 +132,19 @@ ngx_msgbus_mongodb_defaults(ngx_msgbus_db_t *db)
 
     struct {
         const char  *name;
-        int32_t      ms;
+        ngx_msec_t   ms;
     } timeouts[] = {
-        { MONGOC_URI_CONNECTTIMEOUTMS, (int32_t) db->conf->connect_timeout },
-        { MONGOC_URI_SOCKETTIMEOUTMS, (int32_t) db->conf->timeout },
-        { MONGOC_URI_SERVERSELECTIONTIMEOUTMS, (int32_t) db->conf->timeout }
+        { MONGOC_URI_CONNECTTIMEOUTMS, db->conf->connect_timeout },
+        { MONGOC_URI_SOCKETTIMEOUTMS, db->conf->timeout },
+        { MONGOC_URI_SERVERSELECTIONTIMEOUTMS, db->conf->timeout }
     };
 
     limit = (int32_t) ngx_min(db->ttl / 16, 0x7fffffff);
     limit = ngx_max(limit, 50);
 
     for (i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
-        ms = mongoc_uri_get_option_as_int32(db->uri, timeouts[i].name, 0);
-
-        if (ms <= 0) {
-            ms = timeouts[i].ms;
-        }
+        ms = ngx_msgbus_mongodb_timeout(db->uri, timeouts[i].name,
+                                        timeouts[i].ms);
 
         (void) mongoc_uri_set_option_as_int32(db->uri, timeouts[i].name,
                                               ngx_min(ms, limit));

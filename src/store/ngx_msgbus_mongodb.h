@@ -75,6 +75,10 @@ const char *ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
 
+/* what a URI says of a time-out, or else the configuration; ms */
+int32_t ngx_msgbus_mongodb_timeout(mongoc_uri_t *uri, const char *option,
+    ngx_msec_t ms);
+
 /* there is a document whose _id can not be an event's: told once */
 void ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db);
 

@@ -27,6 +27,8 @@ typedef struct {
 } ngx_msgbus_mongodb_said_t;
 
 
+static ngx_msec_t ngx_msgbus_mongodb_silence(ngx_msgbus_mongodb_conf_t *conf,
+    mongoc_uri_t *uri);
 static mongoc_uri_t *ngx_msgbus_mongodb_read_uri(ngx_str_t *uri,
     bson_error_t *error, ngx_msgbus_mongodb_said_t *said);
 static void ngx_msgbus_mongodb_hear(mongoc_log_level_t level,
@@ -53,8 +55,6 @@ ngx_msgbus_mongodb_check(ngx_msgbus_store_conf_t *store, ngx_pool_t *pool)
     static ngx_msgbus_mongodb_said_t  said;
 
     conf = (ngx_msgbus_mongodb_conf_t *) store;
-
-    store->silence = conf->connect_timeout + conf->timeout;
 
     /* "a:b" becomes "a:***", and the values of options likewise */
 
@@ -97,9 +97,40 @@ ngx_msgbus_mongodb_check(ngx_msgbus_store_conf_t *store, ngx_pool_t *pool)
         wrong = "its write concern has nothing acknowledged";
     }
 
+    store->silence = ngx_msgbus_mongodb_silence(conf, uri);
+
     mongoc_uri_destroy(uri);
 
     return wrong;
+}
+
+
+/* a connection is made, or a primary found, and then there is an answer */
+static ngx_msec_t
+ngx_msgbus_mongodb_silence(ngx_msgbus_mongodb_conf_t *conf, mongoc_uri_t *uri)
+{
+    int32_t  select, answer;
+
+    select = ngx_msgbus_mongodb_timeout(uri,
+                     MONGOC_URI_SERVERSELECTIONTIMEOUTMS, conf->timeout);
+    answer = ngx_msgbus_mongodb_timeout(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                        conf->timeout);
+
+    return (ngx_msec_t) ngx_msgbus_mongodb_timeout(uri,
+                     MONGOC_URI_CONNECTTIMEOUTMS, conf->connect_timeout)
+           + (ngx_msec_t) ngx_max(select, answer);
+}
+
+
+int32_t
+ngx_msgbus_mongodb_timeout(mongoc_uri_t *uri, const char *option,
+    ngx_msec_t ms)
+{
+    int32_t  said;
+
+    said = mongoc_uri_get_option_as_int32(uri, option, 0);
+
+    return said > 0 ? said : (int32_t) ngx_min(ms, 0x7fffffff);
 }
 
 

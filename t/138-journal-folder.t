@@ -1,6 +1,7 @@
 # "nginx -t" tells that a journal's folder can not be made, as the start would;
 # and a folder that is made is there after a power cut: the one that it is in
-# is synced.
+# is synced.  An empty folder of root's is given to the workers, as one that
+# nginx makes is.
 
 use strict;
 use warnings;
@@ -67,6 +68,49 @@ SKIP: {
     like(Msgbus::Nginx::slurp($trace),
          qr/mkdir[^\n]*\/journal".*fsync\(\d+<\Q$nginx->{dir}\E>\)/s,
          'the folder that it is in is synced');
+}
+
+SKIP: {
+    skip 'needs root', 9 if $> != 0;
+
+    my $workers = sub { return (stat "$nginx->{dir}/journal")[2, 4] };
+
+    $nginx = node('journal');
+    $nginx->configure;
+    mkdir "$nginx->{dir}/journal", 0755 or die "mkdir: $!\n";
+
+    my @before = $workers->();
+
+    `$binary -t -p $nginx->{dir}/ -c $nginx->{dir}/nginx.conf 2>&1`;
+
+    is($?, 0, 'an empty folder of root is fine');
+    is_deeply([$workers->()], \@before, 'and "-t" leaves it as it is');
+
+    $nginx->start;
+    is($nginx->client->post('/a', '{}')->status, 201, 'the workers write there');
+
+    my ($mode, $owner) = $workers->();
+
+    isnt($owner, 0, 'it is theirs');
+    is($mode & 07777, 0700, 'and nobody else looks into it');
+
+    $nginx->quit;
+
+    # what is not empty may be anything
+
+    for my $name ('a file', '.hidden') {
+        $nginx = node('journal');
+        $nginx->configure;
+        mkdir "$nginx->{dir}/journal" or die "mkdir: $!\n";
+        open my $out, '>', "$nginx->{dir}/journal/$name" or die "open: $!\n";
+        close $out;
+
+        $said = `$binary -p $nginx->{dir}/ -c $nginx->{dir}/nginx.conf 2>&1`;
+
+        like($said, qr/it belongs to another user than the workers'/,
+             "one of root with \"$name\" is refused");
+        is((stat "$nginx->{dir}/journal")[4], 0, 'and stays as it was');
+    }
 }
 
 done_testing;

@@ -32,6 +32,9 @@
 
 static const char *ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone);
+static const char *ngx_msgbus_journal_give(const char *name,
+    ngx_msgbus_store_zone_t *zone, uid_t owner);
+static ngx_uint_t ngx_msgbus_journal_empty(const char *name);
 static const char *ngx_msgbus_journal_local(const char *path);
 static const char *ngx_msgbus_journal_parent(ngx_msgbus_journal_block_t *jb,
     ngx_uint_t sync);
@@ -139,10 +142,71 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     }
 
     if (geteuid() == 0 && st.st_uid != zone->user) {
-        return "it belongs to another user than the workers'";
+        return ngx_msgbus_journal_give(name, zone, st.st_uid);
     }
 
     return NULL;
+}
+
+
+/*
+ * A folder that root has made for us, by hand or by a package, or that a master
+ * had not given to the workers before it died.
+ */
+static const char *
+ngx_msgbus_journal_give(const char *name, ngx_msgbus_store_zone_t *zone,
+    uid_t owner)
+{
+    if (owner != 0 || !ngx_msgbus_journal_empty(name)) {
+        return "it belongs to another user than the workers'";
+    }
+
+    if (zone->test) {
+        return NULL;
+    }
+
+    if (chmod(name, 0700) != 0) {
+        return ngx_msgbus_journal_wrong("chmod() failed", ngx_errno);
+    }
+
+    if (chown(name, zone->user, zone->group) != 0) {
+        return ngx_msgbus_journal_wrong("chown() failed", ngx_errno);
+    }
+
+    return NULL;
+}
+
+
+/* no, where one can not see */
+static ngx_uint_t
+ngx_msgbus_journal_empty(const char *name)
+{
+    DIR            *dir;
+    ngx_uint_t      n;
+    struct dirent  *de;
+
+    dir = opendir(name);
+
+    if (dir == NULL) {
+        return 0;
+    }
+
+    /* itself, and the one that it is in */
+
+    n = 0;
+
+    do {
+        ngx_set_errno(0);
+        de = readdir(dir);
+    } while (de && ++n <= 2);
+
+    if (ngx_errno) {
+        n = 3;
+    }
+
+    (void) closedir(dir);
+
+    return n <= 2;
 }
 
 

@@ -164,6 +164,13 @@ for my $bad ('wait=x', 'wait=', 'wait=1.5', 'wait=5abc', 'wait=+5', 'wait=%2B5',
     like($r->body, qr/^\{ "message": "[^"]+" \}$/, 'with a message');
 }
 
+# a wish that can not be granted is no error
+
+$r = answer($reader = begin('/a?last-known-id=5&sort=-1', 'Prefer', 'wait=19'));
+is(join(' ', $r->status, $r->header('Preference-Applied') // 'no'), '204 no',
+   'Prefer is passed over with sort=-1');
+cmp_ok($reader->{took}, '<', $soon, 'and nobody waits');
+
 # what a list of wishes may look like, RFC 7240
 
 for my $nonsense ('wait=x, wait', 'wait=19abc', 'wait=19 5', 'wait=19.5',

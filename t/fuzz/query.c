@@ -22,6 +22,11 @@
 #define QUERY_ARGS     10
 #define QUERY_HEADERS  4
 
+/* what the first wish for a return is */
+#define QUERY_UNSAID   0
+#define QUERY_SHOWN    1
+#define QUERY_MINIMAL  2
+
 
 /* an argument, and where the module has put it */
 typedef struct {
@@ -174,7 +179,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         ngx_http_msgbus_headers_prefer(&fr.request, &fr.ctx.pass);
 
-        fuzz_check(fr.ctx.pass.prefer_representation == shown,
+        fuzz_check(fr.ctx.pass.prefer_representation
+                   == (shown == QUERY_SHOWN),
                    "the event is%s to be shown",
                    fr.ctx.pass.prefer_representation ? "" : " not");
     }
@@ -245,7 +251,7 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
 
     *wait = 0;
     *by_header = 0;
-    *shown = 0;
+    *shown = QUERY_UNSAID;
 
     if (query_is("last-known-id", "latest")) {
         q->latest = 1;
@@ -293,6 +299,11 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
     }
 
     *wait = query_wait(fr, number);
+
+    if (*wait && q->newest_first && *by_header) {
+        *wait = 0;
+        *by_header = 0;
+    }
 
     if (*wait && q->newest_first) {
         *message = "To wait needs sort=1";
@@ -429,9 +440,17 @@ query_prefer(ngx_str_t *s, int64_t *n, ngx_uint_t *wait, ngx_uint_t *shown)
         if (name.len == 6
             && strncasecmp((char *) name.data, "return", 6) == 0)
         {
-            *shown |= value.len == 14
-                      && strncasecmp((char *) value.data, "representation", 14)
-                         == 0;
+            if (*shown == QUERY_UNSAID && value.len == 14
+                && strncasecmp((char *) value.data, "representation", 14) == 0)
+            {
+                *shown = QUERY_SHOWN;
+            }
+
+            if (*shown == QUERY_UNSAID && value.len == 7
+                && strncasecmp((char *) value.data, "minimal", 7) == 0)
+            {
+                *shown = QUERY_MINIMAL;
+            }
         }
 
         if (name.len == 4 && strncasecmp((char *) name.data, "wait", 4) == 0

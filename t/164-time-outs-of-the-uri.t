@@ -22,7 +22,8 @@ my $fake = Msgbus::Fake->new->start;
 
 my $http = $fake->http(
     size => '1m', zone => 'ttl=1d max_events=10', more => 'poll 50ms;',
-    uri => $fake->uri . '?socketTimeoutMS=30000',
+    uri => $fake->uri . '?' . join('&', map { $_ . 'TimeoutMS=30000' }
+                                       qw(socket connect serverSelection)),
 );
 
 $http =~ s/timeout \K[12]s;/200ms;/g;

@@ -1,6 +1,7 @@
-# A journal that was copied while nginx ran, as docs/operations.md says to, can be
-# put back: it has all events up to the copy, and no id that was given out since
-# then comes again for another event.
+# A journal that was copied while nginx ran, as docs/operations.md says to, or all
+# of it while nginx was stopped, can be put back: it has all events up to the copy,
+# and no id that was given out since then comes again for another event.  What is
+# no copy goes on from its last id.
 
 use strict;
 use warnings;
@@ -15,7 +16,10 @@ use Msgbus::Nginx;
 
 Msgbus::Nginx->limit(60);
 
-for my $sync (qw( always 1s )) {
+for my $case (['always', 'in use'], ['1s', 'in use'],
+              ['always', 'stopped'], ['1s', 'stopped'])
+{
+    my ($sync, $when) = @$case;
     my $nginx = Msgbus::Nginx->new(
         http     => "msgbus_journal disk { path journal; segment 64k; sync $sync; }"
                     . ' msgbus_zone zone=bus:8m store=disk ttl=1h;',
@@ -46,14 +50,24 @@ for my $sync (qw( always 1s )) {
 
     my @kept = $post->(200);
 
-    system("mkdir $nginx->{dir}/copy && cp -p $folder/manifest"
-           . " $folder/[0-9]*.journal $nginx->{dir}/copy") == 0
+    $nginx->quit if $when eq 'stopped';
+
+    system($when eq 'stopped' ? "cp -a $folder $nginx->{dir}/copy"
+           : "mkdir $nginx->{dir}/copy && cp -p $folder/manifest"
+             . " $folder/[0-9]*.journal $nginx->{dir}/copy") == 0
         or die "no copy\n";
+
+    if ($when eq 'stopped') {
+        $nginx->start;
+        $wait->();
+    }
 
     my @lost = $post->(100);
 
+    is($lost[0], $kept[-1] + 1, 'its ids go on after a stop') if $when eq 'stopped';
+
     $nginx->quit;
-    system("mv $folder $folder.old && cp -rp $nginx->{dir}/copy $folder"
+    system("mv $folder $folder.old && cp -a $nginx->{dir}/copy $folder"
            . " && chown --reference=$folder.old $folder && chmod 700 $folder") == 0
         or die "it can not be put back\n";
     $nginx->start;
@@ -67,7 +81,7 @@ for my $sync (qw( always 1s )) {
         $last = $events[-1]{id};
     }
 
-    is($seen, @kept, "sync $sync: all events up to the copy are there");
+    is($seen, @kept, "sync $sync, $when: all events up to the copy are there");
     is($last, $kept[-1], 'under their ids');
 
     my ($next) = $post->(1);

@@ -58,6 +58,7 @@ typedef struct {
     ngx_msgbus_journal_conf_t    conf;
     ngx_msgbus_disk_t           *disk;
     uint64_t                     writer;
+    uint64_t                     self;       /* which file the mark's is */
     u_char                       boot[NGX_MSGBUS_JOURNAL_BOOT_LEN];
 
     int                          folder;
@@ -97,6 +98,8 @@ typedef struct {
     unsigned                     begins:1;   /* a frame is about to be
                                                 written */
     unsigned                     lost:1;     /* a hole is due */
+    unsigned                     copied:1;   /* what is there is a copy: others
+                                                may have gone on from it */
     unsigned                     bare:1;     /* an empty one begins at any id,
                                                 not at the clock; for tools */
     unsigned                     damaged:1;  /* the error tells of damage */
@@ -192,6 +195,13 @@ ngx_int_t ngx_msgbus_journal_mark_load(ngx_msgbus_disk_t *disk, int fd,
 /* tells others how far it is durable; under the lock */
 ngx_int_t ngx_msgbus_journal_publish(ngx_msgbus_journal_t *j,
     uint32_t flags);
+
+/*
+ * A clean stop is noted: the next publish() tells which file it is in.  And
+ * is it that file that the mark tells of, as it was left?
+ */
+void ngx_msgbus_journal_stamp(ngx_msgbus_journal_t *j);
+ngx_uint_t ngx_msgbus_journal_stamped(ngx_msgbus_journal_t *j);
 
 /* learns all anew from the files; under the lock */
 ngx_int_t ngx_msgbus_journal_recover(ngx_msgbus_journal_t *j,

@@ -49,6 +49,8 @@ static ngx_int_t ngx_msgbus_disk_unlink(void *disk, int folder,
 static ngx_int_t ngx_msgbus_disk_truncate(void *disk, int fd, uint64_t size);
 static ngx_int_t ngx_msgbus_disk_allocate(void *disk, int fd, uint64_t size);
 static ngx_int_t ngx_msgbus_disk_size(void *disk, int fd, uint64_t *size);
+static ngx_int_t ngx_msgbus_disk_which(void *disk, int fd, uint64_t *file,
+    uint64_t *changed);
 static ngx_int_t ngx_msgbus_disk_list(void *disk, int folder,
     ngx_msgbus_disk_name_pt handler, void *data);
 static ngx_int_t ngx_msgbus_disk_lock(void *disk, int fd, ngx_uint_t how);
@@ -73,6 +75,7 @@ ngx_msgbus_disk_t  ngx_msgbus_disk = {
     ngx_msgbus_disk_truncate,
     ngx_msgbus_disk_allocate,
     ngx_msgbus_disk_size,
+    ngx_msgbus_disk_which,
     ngx_msgbus_disk_list,
     ngx_msgbus_disk_lock,
     ngx_msgbus_disk_unlock,
@@ -268,6 +271,24 @@ ngx_msgbus_disk_size(void *disk, int fd, uint64_t *size)
     }
 
     *size = (uint64_t) st.st_size;
+
+    return NGX_OK;
+}
+
+
+/* nobody can set the time of the last change of an inode, but by the clock */
+static ngx_int_t
+ngx_msgbus_disk_which(void *disk, int fd, uint64_t *file, uint64_t *changed)
+{
+    struct stat  st;
+
+    if (fstat(fd, &st) != 0) {
+        return NGX_ERROR;
+    }
+
+    *file = (uint64_t) st.st_ino;
+    *changed = (uint64_t) st.st_ctim.tv_sec * 1000000000
+               + (uint64_t) st.st_ctim.tv_nsec;
 
     return NGX_OK;
 }

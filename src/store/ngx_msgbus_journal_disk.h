@@ -69,6 +69,15 @@ typedef struct {
 
     /* NGX_OK or NGX_ERROR */
     ngx_int_t    (*size)(void *disk, int fd, uint64_t *size);
+
+    /*
+     * Which file it is, and when it was last changed, ns since 1970: a copy is
+     * another one, or was changed later.  NGX_OK or NGX_ERROR
+     */
+    ngx_int_t    (*which)(void *disk, int fd, uint64_t *file,
+                          uint64_t *changed);
+
+    /* NGX_OK or NGX_ERROR */
     ngx_int_t    (*list)(void *disk, int folder,
                          ngx_msgbus_disk_name_pt handler, void *data);
 

@@ -32,6 +32,8 @@ static ngx_int_t ngx_msgbus_journal_lock(ngx_msgbus_journal_t *j);
 static ngx_int_t ngx_msgbus_journal_wait(ngx_msgbus_journal_t *j, int fd,
     uint64_t until);
 static ngx_int_t ngx_msgbus_journal_whole(ngx_msgbus_journal_t *j);
+static ngx_int_t ngx_msgbus_journal_learn(ngx_msgbus_journal_t *j,
+    ngx_uint_t marked);
 static ngx_int_t ngx_msgbus_journal_started(ngx_msgbus_journal_t *j);
 static void ngx_msgbus_journal_crowd(ngx_msgbus_journal_t *j, uint64_t now);
 static ngx_int_t ngx_msgbus_journal_adopt_file(ngx_msgbus_journal_t *j);
@@ -174,18 +176,7 @@ ngx_msgbus_journal_whole(ngx_msgbus_journal_t *j)
             j->crowded = 1;
         }
 
-        if (rc == NGX_OK
-            && ngx_memcmp(m.boot, j->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN) == 0
-            && !((m.flags & NGX_MSGBUS_JOURNAL_DIRTY)
-                 && ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_DIRTY)))
-        {
-            rc = ngx_msgbus_journal_adopt(j);
-
-        } else {
-            rc = ngx_msgbus_journal_recover(j, rc == NGX_OK);
-        }
-
-        if (rc != NGX_OK) {
+        if (ngx_msgbus_journal_learn(j, rc == NGX_OK) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -205,6 +196,39 @@ ngx_msgbus_journal_whole(ngx_msgbus_journal_t *j)
         /* events are going to be told of that are not synced */
 
         return ngx_msgbus_journal_move(j, &j->at, 0, 0);
+    }
+
+    return NGX_OK;
+}
+
+
+/* by the mark, or where that does not do, from the files */
+static ngx_int_t
+ngx_msgbus_journal_learn(ngx_msgbus_journal_t *j, ngx_uint_t marked)
+{
+    j->copied = marked && j->mark.self && j->self
+                && j->mark.self != j->self
+                && ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_COPIED);
+
+    if (!marked
+        || j->copied
+        || ngx_memcmp(j->mark.boot, j->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN) != 0
+        || ((j->mark.flags & NGX_MSGBUS_JOURNAL_DIRTY)
+            && ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_DIRTY)))
+    {
+        return ngx_msgbus_journal_recover(j, marked);
+    }
+
+    if (ngx_msgbus_journal_adopt(j) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if ((j->mark.flags & NGX_MSGBUS_JOURNAL_STOPPED)
+        && !ngx_msgbus_journal_stamped(j))
+    {
+        j->copied = 1;
+
+        return ngx_msgbus_journal_recover(j, marked);
     }
 
     return NGX_OK;

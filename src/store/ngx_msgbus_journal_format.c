@@ -124,6 +124,9 @@ ngx_msgbus_journal_mark_write(ngx_msgbus_journal_mark_t *m, u_char *p)
     ngx_msgbus_journal_put64(p + 128, m->writer);
     ngx_msgbus_journal_put(p + 136, 4, m->flags);
     ngx_msgbus_journal_put64(p + 144, m->begun);
+    ngx_msgbus_journal_put64(p + 152, m->file);
+    ngx_msgbus_journal_put64(p + 160, m->changed);
+    ngx_msgbus_journal_put64(p + 168, m->self);
 
     ngx_msgbus_journal_put(p + 8, 4,
         ngx_msgbus_journal_crc(0, p + 12, NGX_MSGBUS_JOURNAL_MARK - 12));
@@ -160,6 +163,9 @@ ngx_msgbus_journal_mark_read(ngx_msgbus_journal_mark_t *m, const u_char *p)
     m->writer = ngx_msgbus_journal_get64(p + 128);
     m->flags = (uint32_t) ngx_msgbus_journal_get(p + 136, 4);
     m->begun = ngx_msgbus_journal_get64(p + 144);
+    m->file = ngx_msgbus_journal_get64(p + 152);
+    m->changed = ngx_msgbus_journal_get64(p + 160);
+    m->self = ngx_msgbus_journal_get64(p + 168);
 
     return NGX_OK;
 }

@@ -134,6 +134,10 @@ typedef struct {
     uint64_t               mark;       /* durable: no id above is given out */
     uint64_t               writer;     /* a random number */
     uint32_t               flags;
+    uint64_t               file;       /* of a clean stop: which file it is in,
+                                          0: not known; */
+    uint64_t               changed;    /*   last changed by it */
+    uint64_t               self;       /* which file this stands in, or 0 */
 } ngx_msgbus_journal_mark_t;
 
 

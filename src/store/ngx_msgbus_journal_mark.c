@@ -12,12 +12,18 @@
  *
  * It is never synced.  While the machine is up it is exact, whoever dies; of
  * another boot it is only what was durable at least.
+ *
+ * It tells which file it stands in, and which one a clean stop is in: in a
+ * copy that is put back, neither is the same.  Events may have got ids
+ * meanwhile that the copy does not know of, so ids do not go on from its last
+ * one.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_msgbus_journal.h"
+#include "ngx_msgbus_journal_rule.h"
 
 
 ngx_int_t
@@ -88,6 +94,7 @@ ngx_msgbus_journal_publish(ngx_msgbus_journal_t *j, uint32_t flags)
     m.mark = j->durable_ids;
     m.writer = j->writer;
     m.begun = j->at.frame + j->begins;
+    m.self = j->self;
 
     if (flags & NGX_MSGBUS_JOURNAL_DIRTY) {
         flags |= j->mark.flags & NGX_MSGBUS_JOURNAL_STOPPED;
@@ -95,6 +102,15 @@ ngx_msgbus_journal_publish(ngx_msgbus_journal_t *j, uint32_t flags)
 
     m.flags = flags | (j->header.flags & NGX_MSGBUS_JOURNAL_LAZY)
               | (j->lost ? NGX_MSGBUS_JOURNAL_LOST : 0);
+
+    if (m.flags & NGX_MSGBUS_JOURNAL_STOPPED) {
+        m.file = j->mark.file;
+        m.changed = j->mark.changed;
+
+    } else {
+        m.file = 0;
+        m.changed = 0;
+    }
 
     ngx_memzero(bytes, NGX_MSGBUS_JOURNAL_SLOT);
     ngx_msgbus_journal_mark_write(&m, bytes);
@@ -112,4 +128,35 @@ ngx_msgbus_journal_publish(ngx_msgbus_journal_t *j, uint32_t flags)
     j->mark = m;
 
     return NGX_OK;
+}
+
+
+void
+ngx_msgbus_journal_stamp(ngx_msgbus_journal_t *j)
+{
+    if (j->copied
+        || j->disk->which(j->disk->disk, j->fd, &j->mark.file,
+                          &j->mark.changed)
+           != NGX_OK)
+    {
+        /* whoever comes next takes it for a copy */
+
+        j->mark.file = 0;
+    }
+}
+
+
+ngx_uint_t
+ngx_msgbus_journal_stamped(ngx_msgbus_journal_t *j)
+{
+    uint64_t  file, changed;
+
+    if (!ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_COPIED)) {
+        return 1;
+    }
+
+    return j->mark.file
+           && j->disk->which(j->disk->disk, j->fd, &file, &changed) == NGX_OK
+           && file == j->mark.file
+           && changed == j->mark.changed;
 }

@@ -385,6 +385,7 @@ ngx_msgbus_journal_new_use(ngx_msgbus_journal_t *j,
     j->durable_ids = n->header.mark;
     j->failed = 0;
     j->lost = 0;
+    j->copied &= j->bare;
     j->voided = 0;
     j->synced = j->disk->monotonic(j->disk->disk);
     j->segments++;

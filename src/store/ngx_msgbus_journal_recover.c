@@ -48,6 +48,8 @@ static ngx_int_t ngx_msgbus_journal_behind(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_scan_t *scan, uint64_t offset);
 static ngx_int_t ngx_msgbus_journal_settle(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_scan_t *scan, ngx_uint_t marked);
+static ngx_uint_t ngx_msgbus_journal_stopped(ngx_msgbus_journal_t *j,
+    ngx_uint_t marked);
 static ngx_int_t ngx_msgbus_journal_collect(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_scan_t *scan);
 static ngx_uint_t ngx_msgbus_journal_lost(ngx_msgbus_journal_t *j,
@@ -311,17 +313,12 @@ static ngx_int_t
 ngx_msgbus_journal_settle(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_scan_t *scan, ngx_uint_t marked)
 {
-    ngx_uint_t                  rebooted, clean, type;
+    ngx_uint_t                  clean, type;
     ngx_msgbus_journal_place_t  end;
-
-    rebooted = ngx_memcmp(j->header.boot, j->boot,
-                          NGX_MSGBUS_JOURNAL_BOOT_LEN) != 0
-               && !(marked && ngx_memcmp(j->mark.boot, j->boot,
-                                         NGX_MSGBUS_JOURNAL_BOOT_LEN) == 0);
 
     clean = scan->last == NGX_MSGBUS_JOURNAL_STOP
             && !scan->rest
-            && (rebooted || scan->durable >= j->at.frame);
+            && ngx_msgbus_journal_stopped(j, marked);
 
     if (!ngx_msgbus_journal_rule(NGX_MSGBUS_RULE_CUT)) {
         clean = 1;
@@ -333,7 +330,7 @@ ngx_msgbus_journal_settle(ngx_msgbus_journal_t *j,
 
     if (clean) {
 
-        /* it came from the disk, or the mark knows it */
+        /* the mark knows it */
 
         scan->durable = end.frame;
     }
@@ -370,6 +367,41 @@ ngx_msgbus_journal_settle(ngx_msgbus_journal_t *j,
 
     return ngx_msgbus_journal_move(j, &j->kept,
                                    ngx_msgbus_journal_base(j, j->ids), type);
+}
+
+
+/*
+ * Is it as the stop has left it that the mark tells of?  A mark that is gone,
+ * or an older one, says nothing of what may have been meanwhile.
+ */
+static ngx_uint_t
+ngx_msgbus_journal_stopped(ngx_msgbus_journal_t *j, ngx_uint_t marked)
+{
+    ngx_uint_t  noted;
+
+    noted = marked
+            && (j->mark.flags & NGX_MSGBUS_JOURNAL_STOPPED)
+            && j->mark.segment == j->header.sequence
+            && j->mark.salt == j->header.salt
+            && j->mark.frame == j->at.frame;
+
+    if (noted && !j->copied && ngx_msgbus_journal_stamped(j)) {
+        return 1;
+    }
+
+    if (!j->bare) {
+        return 0;
+    }
+
+    /* a tool brings ids of its own; after it they begin above the clock */
+
+    j->copied = 1;
+
+    return noted
+           || (ngx_memcmp(j->header.boot, j->boot,
+                          NGX_MSGBUS_JOURNAL_BOOT_LEN) != 0
+               && !(marked && ngx_memcmp(j->mark.boot, j->boot,
+                                         NGX_MSGBUS_JOURNAL_BOOT_LEN) == 0));
 }
 
 
@@ -432,6 +464,7 @@ ngx_msgbus_journal_lost(ngx_msgbus_journal_t *j, ngx_uint_t marked)
     }
 
     if (!marked
+        || j->copied
         || (j->mark.flags & NGX_MSGBUS_JOURNAL_LOST)
         || ngx_memcmp(j->mark.boot, j->boot, NGX_MSGBUS_JOURNAL_BOOT_LEN) != 0
         || (j->mark.segment != j->header.sequence

@@ -38,6 +38,7 @@
 #define NGX_MSGBUS_RULE_MARK        21  /* the mark file counts, too */
 #define NGX_MSGBUS_RULE_STARTED     22  /* a start undoes a clean stop */
 #define NGX_MSGBUS_RULE_BEGIN       23  /* a write is told of before it */
+#define NGX_MSGBUS_RULE_COPIED      24  /* ids do not go on in a copy */
 
 
 #if (NGX_MSGBUS_JOURNAL_RULES)

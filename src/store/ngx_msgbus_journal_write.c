@@ -37,6 +37,8 @@ ngx_int_t
 ngx_msgbus_journal_open(ngx_msgbus_journal_t *j,
     ngx_msgbus_journal_conf_t *conf, ngx_msgbus_disk_t *disk)
 {
+    uint64_t  changed;
+
     ngx_memzero(j, sizeof(ngx_msgbus_journal_t));
 
     j->conf = *conf;
@@ -73,6 +75,10 @@ ngx_msgbus_journal_open(ngx_msgbus_journal_t *j,
         ngx_msgbus_journal_error(j->error, ngx_errno, "can not open files in",
                                  conf->path);
         return NGX_ERROR;
+    }
+
+    if (disk->which(disk->disk, j->lock_fd, &j->self, &changed) != NGX_OK) {
+        j->self = 0;
     }
 
     return ngx_msgbus_journal_join(j);
@@ -542,6 +548,7 @@ ngx_msgbus_journal_stop(ngx_msgbus_journal_t *j)
     }
 
     if (rc == NGX_OK) {
+        ngx_msgbus_journal_stamp(j);
         rc = ngx_msgbus_journal_publish(j, flags);
 
     } else if (rc == NGX_ERROR) {

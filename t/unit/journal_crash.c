@@ -65,8 +65,11 @@ static void check_leave(void);
 static ngx_int_t rename_fails(void *data, int folder, const char *from,
     const char *to);
 static void check_numbers(void);
+static void check_copied(void);
+static uint64_t one_more(ngx_uint_t i, ngx_uint_t stops);
 static ngx_int_t unlink_fails(void *data, int folder, const char *name);
 static void forge(void);
+static void empty(void);
 static void history(void);
 static void step(void);
 static void begin(ngx_uint_t w);
@@ -124,6 +127,7 @@ static ngx_uint_t                 fail_named;
 static ngx_uint_t                 fail_unlink;
 static ngx_uint_t                 taken;
 static int                        taken_fd;
+static unsigned                   bare;
 
 static uint64_t                   cuts, kills, failures, moves, histories,
                                   holes, declined, busy, unknown, gone_on,
@@ -152,6 +156,12 @@ main(int argc, char **argv)
     check_crc();
     check_room();
     check_older();
+
+    if (ngx_msgbus_journal_left_out == 0
+        || ngx_msgbus_journal_left_out == NGX_MSGBUS_RULE_COPIED)
+    {
+        check_copied();
+    }
 
     if (ngx_msgbus_journal_left_out == 0) {
         check_apart();
@@ -527,6 +537,118 @@ check_numbers(void)
 }
 
 
+/*
+ * A copy, of a journal that was stopped or of one that was in use, is put back
+ * when the journal has gone on: its ids begin above those that were given out
+ * meanwhile, and who reads over the place is told where events may be missing.
+ * What was stopped and is the same goes on from its last id.
+ */
+static void
+check_copied(void)
+{
+    uint64_t    last, next, lost;
+    ngx_uint_t  i, stops, how, reboots;
+
+    empty();
+
+    for (i = 0; i < 16; i++) {
+        stops = (i & 3) != 0;
+        how = (i & 3) - stops;
+        reboots = i & 4;
+        conf.sync = i & 8 ? NGX_MSGBUS_JOURNAL_NEVER : 0;
+
+        next = one_more(0, 1);
+        last = one_more(0, stops);
+
+        unit_check(last == next + 1, "id %" PRIu64 " behind %" PRIu64 ", and "
+                   "all was well", last, next);
+
+        sim_killed(&disks[1], &disks[0]);
+        sim_copied(&disks[1], how);
+
+        if (reboots) {
+            disks[1].boot += 1000000;
+        }
+
+        if (stops) {
+
+            /* a tool brings ids of its own, and leaves it a copy */
+
+            sim_killed(&disks[3], &disks[1]);
+
+            bare = 1;
+            unit_check(one_more(3, 1) == last + 1,
+                       "no import into a copy");
+            bare = 0;
+        }
+
+        last = one_more(0, 1);
+        last = one_more(0, 1);
+        next = one_more(1, 1);
+
+        unit_check(!stops || one_more(3, 1) > last,
+                   "who comes after an import into a copy goes on");
+
+        unit_check(next > last, "a copy of one that was %s, %s: id %" PRIu64
+                   " would be given out again, %" PRIu64 " was begun",
+                   stops ? "stopped" : "in use",
+                   reboots ? "after a reboot" : "in the same boot", next,
+                   last);
+
+        unit_check(read_all(&disks[1], &lost) == NGX_OK,
+                   "a copy that nobody can read");
+
+        unit_check((lost != 0) == (conf.sync != 0),
+                   "events may be missing: %" PRIu64, lost);
+
+        /* from then on it is no copy */
+
+        last = one_more(1, 1);
+
+        unit_check(last == next + 1, "id %" PRIu64 " behind %" PRIu64 ", and "
+                   "the copy was in use", last, next);
+    }
+
+    nevents = 0;
+    conf.sync = 0;
+}
+
+
+/* a start, an event, and a stop, or a death; its id */
+static uint64_t
+one_more(ngx_uint_t i, ngx_uint_t stops)
+{
+    u_char                       bytes[700];
+    ngx_msgbus_journal_t         j;
+    ngx_msgbus_journal_event_t   ev;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &calls[i]) == NGX_OK,
+               "no journal: %s", j.error);
+
+    j.bare = bare;
+
+    unit_check(ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    ev.id = j.at.id + 1;
+    events[nevents].id = ev.id;
+    events[nevents].state = DURABLE;
+    make(nevents++, &ev, bytes);
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    if (stops) {
+        unit_check(ngx_msgbus_journal_stop(&j) == NGX_OK,
+                   "not stopped: %s", j.error);
+    }
+
+    ngx_msgbus_journal_close(&j);
+
+    return ev.id;
+}
+
+
 static ngx_int_t
 unlink_fails(void *data, int folder, const char *name)
 {
@@ -571,6 +693,20 @@ forge(void)
 }
 
 
+static void
+empty(void)
+{
+    sim_crash(image, disk);
+    disk->nnames = 0;
+    disk->ndurable = 0;
+    disk->nchanges = 0;
+    sim_crash(image, disk);
+    sim_crash(disk, image);
+
+    disk->wall = 1000000;
+}
+
+
 /* from an empty folder on */
 static void
 history(void)
@@ -583,14 +719,7 @@ history(void)
     disk = &disks[0];
     image = &disks[1];
 
-    sim_crash(image, disk);
-    disk->nnames = 0;
-    disk->ndurable = 0;
-    disk->nchanges = 0;
-    sim_crash(image, disk);
-    sim_crash(disk, image);
-
-    disk->wall = 1000000;
+    empty();
 
     memset(opened, 0, sizeof(opened));
     memset(unsure, 0, sizeof(unsure));

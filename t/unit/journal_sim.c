@@ -32,6 +32,8 @@ static ngx_int_t sim_unlink(void *disk, int folder, const char *name);
 static ngx_int_t sim_truncate(void *disk, int fd, uint64_t size);
 static ngx_int_t sim_allocate(void *disk, int fd, uint64_t size);
 static ngx_int_t sim_size(void *disk, int fd, uint64_t *size);
+static ngx_int_t sim_which(void *disk, int fd, uint64_t *file,
+    uint64_t *changed);
 static ngx_int_t sim_list(void *disk, int folder,
     ngx_msgbus_disk_name_pt handler, void *data);
 static ngx_int_t sim_lock(void *disk, int fd, ngx_uint_t how);
@@ -64,6 +66,7 @@ static void sim_clear(sim_t *sim);
 
 
 static uint64_t  sim_boots;
+static uint64_t  sim_ticks;
 
 
 void
@@ -121,7 +124,7 @@ sim_calls(ngx_msgbus_disk_t *disk, sim_t *sim)
     static ngx_msgbus_disk_t  calls = {
         sim_folder, sim_open, sim_close, sim_pread, sim_pwrite, sim_sync,
         sim_sync, sim_rename, sim_unlink, sim_truncate, sim_allocate, sim_size,
-        sim_list, sim_lock, sim_unlock, sim_pause, sim_wall, sim_monotonic,
+        sim_which, sim_list, sim_lock, sim_unlock, sim_pause, sim_wall, sim_monotonic,
         sim_boot, sim_random, NULL
     };
 
@@ -174,6 +177,12 @@ sim_crash(sim_t *to, sim_t *from)
 
         sim_some(f, t->disk, &t->disk_size);
 
+        /* when it was last changed reaches the disk by itself, or does not */
+
+        t->number = f->number;
+        t->disk_changed = unit_once_in(2) ? f->changed : f->disk_changed;
+        t->changed = t->disk_changed;
+
         t->size = t->disk_size;
         memcpy(t->cache, t->disk, t->size);
     }
@@ -210,6 +219,9 @@ sim_killed(sim_t *to, sim_t *from)
 
         t->size = f->size;
         t->disk_size = f->disk_size;
+        t->number = f->number;
+        t->changed = f->changed;
+        t->disk_changed = f->disk_changed;
         t->n = f->n;
         t->arena_len = f->arena_len;
         memcpy(t->cache, f->cache, f->size);
@@ -238,6 +250,29 @@ sim_killed(sim_t *to, sim_t *from)
     to->wall = from->wall;
     to->monotonic = from->monotonic;
     to->boot = from->boot;
+}
+
+
+void
+sim_copied(sim_t *sim, ngx_uint_t how)
+{
+    ngx_uint_t   i;
+    sim_file_t  *mark;
+
+    mark = sim_find(sim, NGX_MSGBUS_JOURNAL_MARK_FILE);
+
+    for (i = 0; i < SIM_FILES; i++) {
+        sim_ticks++;
+
+        if (how == 0 || (how == 2 && &sim->files[i] != mark)) {
+            sim->files[i].number = sim_ticks;
+        }
+
+        if (how != 2) {
+            sim->files[i].changed = sim_ticks;
+            sim->files[i].disk_changed = sim_ticks;
+        }
+    }
 }
 
 
@@ -352,6 +387,7 @@ sim_flush(sim_file_t *f)
 
     f->n = 0;
     f->arena_len = 0;
+    f->disk_changed = f->changed;
 }
 
 
@@ -377,6 +413,7 @@ sim_pend(sim_file_t *f, uint32_t offset, const u_char *p, uint32_t len)
     }
 
     f->arena_len += len;
+    f->changed = ++sim_ticks;
 
     sim_apply(f, f->cache, &f->size, w, 0, len);
 }
@@ -458,6 +495,9 @@ sim_new_file(sim_t *sim)
     for (i = 0; i < SIM_FILES; i++) {
 
         if (sim->files[i].refs == 0) {
+            sim->files[i].number = ++sim_ticks;
+            sim->files[i].changed = sim_ticks;
+            sim->files[i].disk_changed = sim_ticks;
             sim->files[i].size = 0;
             sim->files[i].disk_size = 0;
             sim->files[i].n = 0;
@@ -788,6 +828,7 @@ sim_rename(void *disk, int folder, const char *from, const char *to)
     }
 
     file = sim->names[i].file;
+    sim->files[file].changed = ++sim_ticks;
 
     sim_change_name(sim, to, file, from);
 
@@ -864,6 +905,24 @@ sim_size(void *disk, int fd, uint64_t *size)
     }
 
     *size = sim_file(disk, fd)->size;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+sim_which(void *disk, int fd, uint64_t *file, uint64_t *changed)
+{
+    sim_file_t  *f;
+
+    f = sim_file(disk, fd);
+
+    if (sim_fails(disk)) {
+        return NGX_ERROR;
+    }
+
+    *file = f->number;
+    *changed = f->changed;
 
     return NGX_OK;
 }

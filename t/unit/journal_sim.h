@@ -29,6 +29,9 @@ typedef struct {
 /* a file: what the system shows of it, what the disk has of it */
 typedef struct {
     ngx_uint_t             refs;       /* names, and descriptors; 0: free */
+    uint64_t               number;
+    uint64_t               changed;    /* when, last */
+    uint64_t               disk_changed;
     uint32_t               size;
     uint32_t               disk_size;
     u_char                *cache;
@@ -103,6 +106,12 @@ void sim_crash(sim_t *to, sim_t *from);
 
 /* what it has when only processes die: all that was written */
 void sim_killed(sim_t *to, sim_t *from);
+
+/*
+ * What it has is a copy.  0: all files are others; 1: written over those that
+ * were there; 2: so was the mark, and the time of a change can be set.
+ */
+void sim_copied(sim_t *sim, ngx_uint_t how);
 
 /* a process dies: its descriptors are closed */
 void sim_kill(sim_t *sim, ngx_uint_t owner);

@@ -6,7 +6,7 @@ use Msgbus::Blocks;
 
 repeat_each(2);
 
-plan tests => repeat_each() * (blocks() * 4 + 1);
+plan tests => repeat_each() * (blocks() * 4 - 1);
 
 defaults(
     http_config  => "msgbus_zone zone=bus:1m;",
@@ -116,3 +116,12 @@ GET /health
     msgbus_health bus;
 --- must_die
 --- error_log eval: qr/\[emerg\].*"msgbus_health" directive is not allowed here/
+
+
+
+
+=== TEST 10: no name is none
+--- config
+    location = /health { msgbus_health ""; }
+--- must_die
+--- error_log eval: qr/\[emerg\].*"msgbus_health" directive needs the name of a zone/

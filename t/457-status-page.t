@@ -144,6 +144,20 @@ is(words('String(since({ started: 2, zone: 1 }, { started: 1, zone: 0 },
                        zone => zone))'), 'null',
    'no rate goes over a restart');
 
+is(words('(() => {
+              const now = { ...good };
+              show({ ...now, time: now.time + 3600 });
+              show({ ...now, time: now.time + 1 });
+              const { looks, plots } = zones.get("bus");
+              return [looks.length, plots.published.points.length].join();
+          })()'), '1,1', 'a clock that is set back leaves nothing of later');
+is(words('(() => {
+              const seen = new MutationObserver(() => {});
+              seen.observe(main, { childList: true });
+              show({ ...good });
+              return String(seen.takeRecords().length);
+          })()'), '0', 'nothing is moved under a reader that stays as it is');
+
 
 # --- for everybody, as far as axe-core can tell
 

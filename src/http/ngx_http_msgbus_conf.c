@@ -464,6 +464,11 @@ ngx_http_msgbus_conf_tells(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (cf->args->nelts == 2) {
+
+        if (value[1].len == 0) {
+            return "needs the name of a zone";
+        }
+
         lcf->told_zone = value[1];
     }
 

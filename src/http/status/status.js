@@ -455,6 +455,14 @@ class Zone {
         }
     }
 
+    forget() {
+        this.looks = [];
+
+        for (const plot of Object.values(this.plots)) {
+            plot.points = [];
+        }
+    }
+
     // how many more of something in the last minute
     lately(of) {
         const then = this.looks.find(look => look.started === this.now.started
@@ -721,6 +729,17 @@ function show(status) {
 
     skew = now - Date.now() / 1000;
 
+    // the server's clock was set back: what was seen would stay the latest
+
+    if (good && now < good.time - 1) {
+        first = now;
+        started = [];
+
+        for (const zone of zones.values()) {
+            zone.forget();
+        }
+    }
+
     first ||= now;
 
     if (good && good.started !== status.started) {
@@ -745,7 +764,12 @@ function show(status) {
     }
 
     showWorkers(status.workers ?? []);
-    main.append(workers.section);
+
+    // where it stands already, moving it would end what is selected in it
+
+    if (main.lastElementChild !== workers.section) {
+        main.append(workers.section);
+    }
 
     say(about, `Version ${status.version ?? NONE}`
                + (status.nginx ? `, nginx ${status.nginx}` : '')

@@ -173,6 +173,9 @@ ngx_msgbus_json_parse(ngx_str_t *text, ngx_uint_t max_depth,
     ctx.max_depth = max_depth;
 
     handle = yajl_alloc(&ngx_msgbus_json_callbacks, &funcs, &ctx);
+    if (handle == NULL) {
+        return NGX_ERROR;
+    }
 
     /* of the strings' bytes only: control characters are still refused */
     yajl_config(handle, yajl_dont_validate_strings, 1);

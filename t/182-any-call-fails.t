@@ -122,6 +122,8 @@ sub sweep {
     $faults{"$more blocks of memory are lost"} = []
         if $more >= 4 && !$thread && ($n == $posted || $nginx->{http} !~ /_journal/);
 
+    fault('the worker has ended') if "@{[$nginx->worker_pids]}" ne $worker;
+
     is(join('', map { "$_: @{ $faults{$_} }\n" } sort keys %faults), '',
        "$what: $failing calls fail" . ($thread ? ' in a thread' : ''));
     %faults = ();

@@ -149,11 +149,16 @@ ngx_http_msgbus_page_etag(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     uint32_t          hash;
     ngx_table_elt_t  *h;
 
-    h = ngx_http_msgbus_push_header(r, "ETag");
     p = ngx_pnalloc(r->pool, sizeof("W/\"---\"") + 3 * NGX_INT64_LEN
                              + NGX_INT32_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (h == NULL || p == NULL) {
+    /* an error that comes from here on has the header, too */
+
+    h = ngx_http_msgbus_push_header(r, "ETag");
+    if (h == NULL) {
         return NGX_ERROR;
     }
 

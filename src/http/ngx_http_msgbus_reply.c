@@ -28,6 +28,7 @@ ngx_http_msgbus_push_header(ngx_http_request_t *r, const char *key)
         h->hash = 1;
         h->key.len = ngx_strlen(key);
         h->key.data = (u_char *) key;
+        ngx_str_null(&h->value);
         h->lowcase_key = NULL;
 #if (nginx_version >= 1023000)
         h->next = NULL;

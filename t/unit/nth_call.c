@@ -14,6 +14,7 @@
  *
  * $NTH_CALL is a file of numbers that the test shares with all processes, as
  * nth_call_t has them.  A thread beside the event loop has counts of its own.
+ * Memory that a call gets is filled with rubbish: what reads it unset is seen.
  * What is given back with free() is counted too: "live" is what the module holds
  * of memory that is no pool's.
  */
@@ -78,6 +79,7 @@ static void patch(struct link_map *map);
 static void patch_table(struct link_map *map, ElfW(Rela) *rela, size_t n,
     ElfW(Sym) *symbols, char *strings);
 static void lives(long n);
+static void spoil(int which, void *p, long a, long b);
 
 
 /*
@@ -175,6 +177,8 @@ enum {
             lives(1);                                                         \
         }                                                                     \
                                                                               \
+        spoil(nth_##name, (void *) r, a, b);                                  \
+                                                                              \
         return r;                                                             \
     }
 
@@ -204,6 +208,45 @@ lives(long n)
 {
     if (counts()) {
         __atomic_add_fetch(&shared->live, n, __ATOMIC_RELAXED);
+    }
+}
+
+
+/* memory that nobody has set yet is not left to be zero by good luck */
+static void
+spoil(int which, void *p, long a, long b)
+{
+    size_t  size;
+
+    switch (which) {
+
+    case nth_ngx_alloc:
+    case nth_malloc:
+        size = (size_t) a;
+        break;
+
+    case nth_ngx_memalign:
+    case nth_ngx_palloc:
+    case nth_ngx_pnalloc:
+        size = (size_t) b;
+        break;
+
+    /* of an element, as ngx_list_t and ngx_array_t have it */
+
+    case nth_ngx_list_push:
+        size = ((size_t *) a)[4];
+        break;
+
+    case nth_ngx_array_push:
+        size = ((size_t *) a)[2];
+        break;
+
+    default:
+        return;
+    }
+
+    if (p && counts()) {
+        memset(p, 0xbe, size);
     }
 }
 

@@ -78,6 +78,7 @@ sub start {
     my %env = $self->env;
     local @ENV{keys %env} = values %env;
 
+    $self->fail(0, 0);
     $nginx->start;
 
     return $self->get(8, $WHOSE[0] + $CALLS) > 0;

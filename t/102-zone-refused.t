@@ -314,7 +314,7 @@ __DATA__
 --- http_config
     msgbus_zone 'zone=b"x:1m';
 --- must_die
---- error_log eval: qr/\[emerg\].*"zone=b"x:1m"/
+--- error_log eval: qr/\[emerg\].*"zone=b"x:1m", it is printable ASCII without quotes and backslashes/
 
 
 

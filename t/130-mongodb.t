@@ -133,7 +133,7 @@ GET /health
 --- http_config
     msgbus_mongodb memory { uri mongodb://127.0.0.1:1/; }
 --- must_die
---- error_log eval: qr/\[emerg\].*"msgbus_mongodb" can not be named "memory"/
+--- error_log eval: qr/\[emerg\].*"msgbus_mongodb" can not be named "memory", choose another name/
 
 
 
@@ -142,7 +142,7 @@ GET /health
 --- http_config
     msgbus_mongodb 'a"b' { uri mongodb://127.0.0.1:1/; }
 --- must_die
---- error_log eval: qr/\[emerg\].*invalid character in the name "a"b" of "msgbus_mongodb"/
+--- error_log eval: qr/\[emerg\].*invalid character in the name "a"b" of "msgbus_mongodb", it is printable ASCII without quotes and backslashes/
 
 
 

@@ -61,7 +61,7 @@ __DATA__
 === TEST 5: one that is no size
 --- http_config eval: ::main(q{path j; segment large;})
 --- must_die
---- error_log eval: qr/\[emerg\].*invalid size "large" in msgbus_journal/
+--- error_log eval: qr/\[emerg\].*invalid size "large" in msgbus_journal, it is a number of bytes such as 64m/
 
 
 

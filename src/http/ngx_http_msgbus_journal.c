@@ -120,8 +120,8 @@ ngx_http_msgbus_journal_size(ngx_conf_t *cf, ngx_msgbus_store_conf_t *conf,
 
     if (*size == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size \"%V\" in msgbus_journal",
-                           &value[1]);
+                           "invalid size \"%V\" in msgbus_journal, it is a "
+                           "number of bytes such as 64m", &value[1]);
         return NGX_CONF_ERROR;
     }
 

@@ -101,14 +101,16 @@ ngx_http_msgbus_store_name(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (name->len == 0 || ngx_strcmp(name->data, "memory") == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" can not be named \"%V\"", &cmd->name, name);
+                           "\"%V\" can not be named \"%V\", choose another "
+                           "name", &cmd->name, name);
         return NGX_CONF_ERROR;
     }
 
     if (!ngx_msgbus_json_plain(name)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid character in the name \"%V\" of \"%V\"",
-                           name, &cmd->name);
+                           "invalid character in the name \"%V\" of \"%V\", "
+                           "it is printable ASCII without quotes and "
+                           "backslashes", name, &cmd->name);
         return NGX_CONF_ERROR;
     }
 

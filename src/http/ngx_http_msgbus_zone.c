@@ -165,7 +165,8 @@ ngx_http_msgbus_zone_size(ngx_conf_t *cf, ngx_msgbus_conf_t *zone,
         /* it is shown in the health report */
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid character in the zone's name \"%V\"",
+                           "invalid character in the zone's name \"%V\", it "
+                           "is printable ASCII without quotes and backslashes",
                            arg);
         return NGX_ERROR;
     }

@@ -75,10 +75,6 @@ const char *ngx_msgbus_mongodb_error(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_version(ngx_msgbus_db_t *db);
 const char *ngx_msgbus_mongodb_warnings(ngx_msgbus_db_t *db);
 
-/* what a URI says of a time-out, or else the configuration; ms */
-int32_t ngx_msgbus_mongodb_timeout(mongoc_uri_t *uri, const char *option,
-    ngx_msec_t ms);
-
 /* there is a document whose _id can not be an event's: told once */
 void ngx_msgbus_mongodb_odd(ngx_msgbus_db_t *db);
 
@@ -137,6 +133,19 @@ ngx_int_t ngx_msgbus_mongodb_read_end(ngx_msgbus_db_t *db,
 
 /* keeps an error's text for error() */
 void ngx_msgbus_mongodb_failed(ngx_msgbus_db_t *db, const char *text);
+
+
+/* what a URI says of a time-out, or else the configuration; ms */
+static ngx_inline int32_t
+ngx_msgbus_mongodb_timeout(mongoc_uri_t *uri, const char *option,
+    ngx_msec_t ms)
+{
+    int32_t  said;
+
+    said = mongoc_uri_get_option_as_int32(uri, option, 0);
+
+    return said > 0 ? said : (int32_t) ngx_min(ms, 0x7fffffff);
+}
 
 
 #endif /* _NGX_MSGBUS_MONGODB_H_INCLUDED_ */

@@ -122,18 +122,6 @@ ngx_msgbus_mongodb_silence(ngx_msgbus_mongodb_conf_t *conf, mongoc_uri_t *uri)
 }
 
 
-int32_t
-ngx_msgbus_mongodb_timeout(mongoc_uri_t *uri, const char *option,
-    ngx_msec_t ms)
-{
-    int32_t  said;
-
-    said = mongoc_uri_get_option_as_int32(uri, option, 0);
-
-    return said > 0 ? said : (int32_t) ngx_min(ms, 0x7fffffff);
-}
-
-
 /*
  * The driver takes a URI with an option that it does not know, or makes nothing
  * of, and says so in its log only: to connect without TLS, for a letter, is not

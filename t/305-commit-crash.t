@@ -29,6 +29,8 @@ Crash::test('commit_crash',
            'and one that was sent, once, without an answer');
         is($_[0]->run('stop')->{said}{looks}, 3,
            'a worker that is to exit does not read on, however much there is');
+        is($_[0]->run('usage')->{said}{dropped}, 1110,
+           'of two workers in a reload each adds what has left the store');
         ok($_[0]->run('keeps')->{ok}, 'or with a store that forgets nothing');
         is($_[0]->run('crowd')->{said}{late}, 'stored',
            'a post where many were given up is stored');

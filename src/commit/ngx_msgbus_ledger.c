@@ -250,10 +250,12 @@ ngx_msgbus_ledger_leave(ngx_msgbus_ledger_t *c)
 void
 ngx_msgbus_ledger_warnings(ngx_msgbus_ledger_t *c)
 {
+    uint64_t             before;
     const char          *warnings;
     ngx_msgbus_usage_t   usage;
 
     usage = c->sh->usage;
+    before = usage.dropped;
 
     if (c->store->usage) {
         c->store->usage(c->db, &usage);
@@ -269,6 +271,10 @@ ngx_msgbus_ledger_warnings(ngx_msgbus_ledger_t *c)
 
     ngx_msgbus_ledger_lock(c);
     ngx_memcpy(c->sh->warnings, warnings, NGX_MSGBUS_WARNINGS_LEN);
+
+    /* in a reload the other worker may have added to it meanwhile */
+
+    usage.dropped = c->sh->usage.dropped + (usage.dropped - before);
     c->sh->usage = usage;
     ngx_msgbus_ledger_unlock(c);
 }

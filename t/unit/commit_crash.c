@@ -99,6 +99,9 @@ static void crash_doubt(ngx_uint_t sent);
 static void crash_crowd(void);
 static void crash_crowd_unlocked(void);
 static void crash_stop(void);
+static void crash_usage(void);
+static void crash_usage_between(ngx_msgbus_db_t *db,
+    ngx_msgbus_usage_t *usage);
 
 
 static crash_case_t  cases[] = {
@@ -479,6 +482,12 @@ main(int argc, char **argv)
     } else if (argc > 1 && strcmp(argv[1], "stop") == 0) {
         crash_zone = zone;
         crash_stop();
+
+        return 0;
+
+    } else if (argc > 1 && strcmp(argv[1], "usage") == 0) {
+        crash_zone = zone;
+        crash_usage();
 
         return 0;
 
@@ -1037,6 +1046,33 @@ crash_stop(void)
     (void) ngx_msgbus_commit_turn(&commits[0], &idle);
 
     printf("looks: %u\n", (unsigned) looks - 1);
+}
+
+
+/*
+ * In a reload two workers commit for a while: what one of them tells of files
+ * that have left is added to what the other one has told meanwhile.
+ */
+static void
+crash_usage(void)
+{
+    crash_begin();
+    crash_prepare();
+
+    commits[0].sh->usage.dropped = 1000;
+    ops.usage = crash_usage_between;
+
+    ngx_msgbus_ledger_warnings(&commits[0]);
+
+    printf("dropped: %u\n", (unsigned) commits[0].sh->usage.dropped);
+}
+
+
+static void
+crash_usage_between(ngx_msgbus_db_t *db, ngx_msgbus_usage_t *usage)
+{
+    usage->dropped += 100;
+    commits[0].sh->usage.dropped += 10;
 }
 
 

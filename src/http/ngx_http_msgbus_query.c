@@ -85,16 +85,8 @@ ngx_http_msgbus_query(ngx_http_request_t *r, ngx_http_msgbus_pass_t *pass,
     }
 
     if (pass->wait && pass->query.newest_first) {
-
-        if (!pass->prefer_wait) {
-            return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
-                                          "To wait needs sort=1");
-        }
-
-        /* a wish that can not be granted is no error (RFC 7240, 2) */
-
-        pass->wait = 0;
-        pass->prefer_wait = 0;
+        return ngx_http_msgbus_refuse(pass, NGX_HTTP_BAD_REQUEST,
+                                      "To wait needs sort=1");
     }
 
     /* who has no cursor yet asks for no replay of days */

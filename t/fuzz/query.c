@@ -300,11 +300,6 @@ query_expect(fuzz_request_t *fr, ngx_str_t *prefer, ngx_uint_t n,
 
     *wait = query_wait(fr, number);
 
-    if (*wait && q->newest_first && *by_header) {
-        *wait = 0;
-        *by_header = 0;
-    }
-
     if (*wait && q->newest_first) {
         *message = "To wait needs sort=1";
         return NGX_HTTP_BAD_REQUEST;

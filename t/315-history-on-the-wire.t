@@ -221,4 +221,24 @@ $page = $history->ask(scopes => ['/a'], after => 9000, upto => 9100);
 is_deeply($page->{ids}, [9001 .. 9100], 'where thousands stand before all');
 is($page->{floor}, 9100, '    nobody knows what is missing, and a gap is told');
 
+
+
+# a server that is far away answers late whatever it is asked: windows grow, too
+
+$fake->remove({});
+$fake->put(map { $fake->event($_) } 1, 10_000_000);
+$history->idle;
+$fake->set(late => 0.03);
+
+my ($after, $pages) = (1, 0);
+
+while ($after < 10_000_000 && $pages++ < 12) {
+    $page = $history->ask(scopes => ['/a'], after => $after, upto => 10_000_000,
+                          max => 10);
+    $after = $page->{examined};
+}
+
+is($after, 10_000_000, 'from far away ten million ids are a few pages');
+is_deeply($page->{ids}, [10_000_000], '    to the event behind them');
+
 done_testing;

@@ -252,6 +252,7 @@ ngx_msgbus_mongodb_attach(ngx_msgbus_db_t *db)
     bson_iter_t  iter;
 
     db->begin = 0;
+    db->way = 0;
 
     if (ngx_msgbus_mongodb_client(db) != NGX_OK) {
         return NGX_ERROR;

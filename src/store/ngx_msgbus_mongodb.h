@@ -44,6 +44,8 @@ struct ngx_msgbus_db_s {
 
     uint64_t                    begin;       /* of history: ids up to it are
                                                 not worth a look */
+    uint64_t                    way;         /* of history: to the server and
+                                                back, us; 0: not known yet */
 
     ngx_msgbus_key_t            key;         /* of the last document that was
                                                 parsed */

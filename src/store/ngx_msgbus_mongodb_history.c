@@ -31,9 +31,13 @@
 #define NGX_MSGBUS_WINDOW        8
 #define NGX_MSGBUS_WINDOW_ONE    64
 
-/* a window that takes less is widened, one that takes more is not, us */
+/*
+ * A window that takes less is widened, one that takes more is not, us; beyond
+ * the way to the server and back, which counts up to so much
+ */
 #define NGX_MSGBUS_WINDOW_QUICK  20000
 #define NGX_MSGBUS_WINDOW_SLOW   200000
+#define NGX_MSGBUS_WINDOW_WAY    250000
 
 /* what a server says that has no more time for a query */
 #define NGX_MSGBUS_TIME_OVER     50
@@ -198,10 +202,10 @@ ngx_msgbus_mongodb_windows(ngx_msgbus_mongodb_page_t *pg)
             break;
         }
 
-        if (took < NGX_MSGBUS_WINDOW_QUICK) {
+        if (took < pg->db->way + NGX_MSGBUS_WINDOW_QUICK) {
             width *= 8;
 
-        } else if (took > NGX_MSGBUS_WINDOW_SLOW) {
+        } else if (took > pg->db->way + NGX_MSGBUS_WINDOW_SLOW) {
             width = ngx_max(width / 4, 1);
         }
     }
@@ -496,7 +500,7 @@ ngx_msgbus_mongodb_rest(bson_t *b, ngx_msgbus_history_t *h, uint64_t low,
 static ngx_int_t
 ngx_msgbus_mongodb_floor(ngx_msgbus_mongodb_page_t *pg, uint64_t *floor)
 {
-    uint64_t          id, created, since, margin;
+    uint64_t          id, created, since, margin, begin;
     ngx_int_t         rc;
     ngx_msgbus_db_t  *db;
 
@@ -504,7 +508,14 @@ ngx_msgbus_mongodb_floor(ngx_msgbus_mongodb_page_t *pg, uint64_t *floor)
     since = pg->h->since;
     margin = ngx_min(db->ttl / 16, NGX_MSGBUS_CLOCKS);
 
+    begin = ngx_msgbus_time_monotonic();
+
     rc = ngx_msgbus_mongodb_one(db, 1, db->begin, NGX_MSGBUS_ID_END, &id);
+
+    /* one seek in an index is little more than the way there and back */
+
+    db->way = ngx_min(ngx_msgbus_time_monotonic() - begin,
+                      NGX_MSGBUS_WINDOW_WAY);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;

@@ -1,6 +1,6 @@
 # msgbus-journal checks a journal, writes its events out and reads them in
-# again, and mends one that is damaged: all that is good is kept, and readers
-# are told of the rest.  Any byte of a sealed segment that changes is told of.
+# again, as they are or not at all, and mends one that is damaged: all that is
+# good is kept, and readers are told of the rest.  Any byte of a sealed segment that changes is told of.
 
 use strict;
 use warnings;
@@ -264,6 +264,88 @@ ok($client->get('/a?echo=true&last-known-id=' . ($id - 1))->gap,
    'and who crosses its place is told of a gap');
 
 $nginx->quit;
+
+# what cannot be taken as it is is refused
+
+my $foreign = "$nginx->{dir}/foreign";
+
+sub import_of {
+    my ($line) = @_;
+
+    system('rm', '-rf', $foreign);
+    mkdir $foreign or die "$foreign: $!\n";
+
+    open my $out, '>', "$foreign.json" or die "$foreign.json: $!\n";
+    print $out qq({"_id":6,"channel":"/a","data":"{}"}\n$line\n);
+    close $out;
+
+    return run("$tool import $foreign < $foreign.json");
+}
+
+sub event {
+    my (%with) = (_id => 7, channel => '"/a"', data => '"{}"', @_);
+
+    return '{' . join(',', map { qq("$_":$with{$_}) } sort keys %with) . '}';
+}
+
+my $bits = '{"$binary":{"base64":"' . ('A' x 22) . '==","subType":"00"}}';
+
+for (
+    ['\u0000 in the data', event(data => '"{\u0000}"'), qr/has \\u0000/],
+    ['and in a channel', event(channel => '"/a\u0000b"'), qr/has \\u0000/],
+    ['and in a uuid', event(uuid => '"\u0000"'), qr/has \\u0000/],
+    ['a byte of zero', event() . "\0" . event(), qr/has a byte of zero/],
+    ['a half of a pair', event(data => '"\ud83d"'), qr/a half of a surrog/],
+    ['another half', event(data => '"\udc18\ud83d"'), qr/a half of a surrog/],
+    ['data that is no text', event(data => '{"a":1}'), qr/"data" is no str/],
+    ['a channel that is none', event(channel => 5), qr/"channel" is no str/],
+    ['a long channel', event(channel => '"' . 'x' x 256 . '"'), qr/too long/],
+    ['half an id', event(_id => '{"$numberDouble":"7.5"}'), qr/is no id/],
+    ['an id with more', event(_id => '{"$numberLong":"7x"}'), qr/is no id/],
+    ['a key without a body', event(key => $bits), qr/one is missing/],
+    ['a token that is none', event(token => '"x"'), qr/is not 16 bytes/],
+    ['an array', '[7]', qr/no JSON object/],
+) {
+    my ($what, $line, $why) = @$_;
+
+    ($said, $code) = import_of($line);
+
+    is($code, 2, "$what is refused");
+    like($said, qr/: line 2 is no event: .*$why/, 'with its line, and why');
+    is(scalar @{[dumped($foreign)]}, 0, 'and is not there');
+}
+
+sub created {
+    my ($at) = @_;
+
+    ($said, $code) = import_of(event(created_at => $at));
+
+    return $code ? $said =~ /"created_at" is no time/ ? 'refused' : $said
+                 : (dumped($foreign))[1] =~ /"(\d+)"\}\}\}$/ ? $1 : 'none';
+}
+
+my $day = '{"$date":"2012-03-16T13:25:29';
+
+is(created(qq($day.123Z"})), 1_331_904_329_123, 'a time is taken');
+is(created(qq($day.5+02:00"})), 1_331_897_129_500, 'with its zone');
+is(created(qq($day-0530"})), 1_331_924_129_000, 'as older tools write it');
+is(created('{"$date":{"$numberLong":"7"}}'), 7, 'or as a number');
+
+for my $at (qq($day"}), qq(${day}x"}), qq($day+2:00"}), qq($day.1234Z"}),
+            '{"$date":"2012-02-31T13:25:29Z"}', '"2012"',
+            '{"$date":"1969-12-31T23:59:59Z"}',
+            '{"$date":{"$numberLong":"-1"}}')
+{
+    is(created($at), 'refused', "$at is none");
+}
+
+($said, $code) = import_of(event(data => '"\\\\\\\\u0000 \ud83d\udc18"'));
+is($code, 0, 'a backslash before u0000 is one');
+like((dumped($foreign))[1], qr/"data":"\\\\\\\\u0000 \xf0\x9f\x90\x98"/,
+     'and a pair is a letter');
+
+($said, $code) = run("$tool import $foreign < /");
+is($code, 2, 'input that cannot be read is no end');
 
 ($said, $code) = run("$tool --version");
 

@@ -198,6 +198,10 @@ ngx_msgbus_journal_read_newest(ngx_msgbus_journal_reader_t *r)
     o = ngx_msgbus_journal_opened(r, r->list.n - 1, &rc);
 
     if (o == NULL) {
+
+        /* the mark is that of a look that was not: the next one looks anew */
+
+        r->list.n = 0;
         return rc;
     }
 

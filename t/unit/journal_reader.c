@@ -103,6 +103,8 @@ static int disk_open(void *data, int folder, const char *name,
     ngx_uint_t how);
 static int disk_folder(void *data, const char *path);
 static void disk_close(void *data, int fd);
+static ssize_t disk_pread(void *data, int fd, void *p, size_t len,
+    uint64_t offset);
 static ngx_int_t disk_sync(void *data, int fd);
 static uint64_t disk_wall(void *data);
 static uint64_t disk_monotonic(void *data);
@@ -143,13 +145,16 @@ static hole_t                       holes[HOLES];
 static ngx_uint_t                   nholes;
 static uint64_t                     now;
 static ngx_uint_t                   boots, fds;
+static ngx_uint_t                   fails;     /* the n-th read or open from
+                                                  now on does; 0: none */
 static u_char                       text[TEXT];
 
 static uint64_t                     pages, histories, downward, cut, rare,
                                     below, several, hidden, lost, expired,
                                     floors, begins, full, left, indexes, gone,
                                     early, clean, killed, rebooted,
-                                    found, unknown, again, old_keys, aged;
+                                    found, unknown, again, old_keys, aged,
+                                    unread;
 
 
 int
@@ -166,6 +171,7 @@ main(int argc, char **argv)
     disk.folder = disk_folder;
     disk.open = disk_open;
     disk.close = disk_close;
+    disk.pread = disk_pread;
     disk.datasync = disk_sync;
     disk.sync = disk_sync;
     disk.wall = disk_wall;
@@ -198,6 +204,7 @@ main(int argc, char **argv)
     printf("keys that come again: %" PRIu64 "\n", again);
     printf("of events too old: %" PRIu64 "\n", old_keys);
     printf("indexes without keys: %" PRIu64 "\n", aged);
+    printf("reads that fail: %" PRIu64 "\n", unread);
     printf("clean stops: %" PRIu64 "\n", clean);
     printf("killed: %" PRIu64 "\n", killed);
     printf("power cuts: %" PRIu64 "\n", rebooted);
@@ -505,6 +512,15 @@ ask(ngx_msgbus_journal_reader_t *r)
     uint64_t    newest;
     ngx_int_t   rc;
     ngx_uint_t  i;
+
+    if (unit_once_in(10)) {
+
+        /* a look that fails is as if it had not been */
+
+        fails = 1 + unit_below(10);
+        unread += ngx_msgbus_journal_reader_look(r) != NGX_OK;
+        fails = 0;
+    }
 
     rc = ngx_msgbus_journal_reader_look(r);
     unit_check(rc == NGX_OK, "no look: %s", r->error);
@@ -881,6 +897,12 @@ ask_keys(void)
         knowing = 1;
     }
 
+    if (unit_once_in(10)) {
+        fails = 1 + unit_below(10);
+        unread += ngx_msgbus_journal_known_look(&known) != NGX_OK;
+        fails = 0;
+    }
+
     rc = ngx_msgbus_journal_known_look(&known);
     unit_check(rc == NGX_OK, "no look for keys: %s", known.reader.error);
 
@@ -918,7 +940,15 @@ ask_keys(void)
             ev = NULL;
         }
 
+        fails = unit_once_in(10) ? 1 + unit_below(10) : 0;
         rc = ngx_msgbus_journal_known_find(&known, key, since, &f);
+
+        if (rc == NGX_ERROR && fails == 0) {
+            unread++;
+            rc = ngx_msgbus_journal_known_find(&known, key, since, &f);
+        }
+
+        fails = 0;
 
         unit_check(rc == NGX_OK || rc == NGX_DONE, "no answer: %s",
                    known.reader.error);
@@ -1235,6 +1265,11 @@ disk_open(void *data, int folder, const char *name, ngx_uint_t how)
 {
     int  fd;
 
+    if (fails && --fails == 0) {
+        ngx_set_errno(NGX_EMFILE);
+        return -1;
+    }
+
     fd = ngx_msgbus_disk.open(data, folder, name, how);
     fds += fd != -1;
 
@@ -1247,6 +1282,18 @@ disk_close(void *data, int fd)
 {
     fds--;
     ngx_msgbus_disk.close(data, fd);
+}
+
+
+static ssize_t
+disk_pread(void *data, int fd, void *p, size_t len, uint64_t offset)
+{
+    if (fails && --fails == 0) {
+        ngx_set_errno(EIO);
+        return -1;
+    }
+
+    return ngx_msgbus_disk.pread(data, fd, p, len, offset);
 }
 
 

@@ -28,8 +28,14 @@
 
 #define NGX_MSGBUS_JOURNAL_MANIFEST  "manifest"
 #define NGX_MSGBUS_JOURNAL_TEXT      1024
+#define NGX_MSGBUS_JOURNAL_ALONE_MS  5000
 
 
+static const char *ngx_msgbus_journal_take(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone);
+static const char *ngx_msgbus_journal_make(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone);
+static const char *ngx_msgbus_journal_alone(const char *name, int *fd);
 static const char *ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone);
 static const char *ngx_msgbus_journal_give(const char *name,
@@ -60,6 +66,37 @@ ngx_msgbus_journal_prepare(ngx_msgbus_store_conf_t *conf,
 {
     ngx_msgbus_journal_block_t *jb = (ngx_msgbus_journal_block_t *) conf;
 
+    int          fd;
+    const char  *wrong;
+
+    wrong = ngx_msgbus_journal_make(jb, zone);
+
+    if (wrong) {
+        return wrong;
+    }
+
+    if (zone->test) {
+        return ngx_msgbus_journal_take(jb, zone);
+    }
+
+    wrong = ngx_msgbus_journal_alone((const char *) jb->path.data, &fd);
+
+    if (wrong) {
+        return wrong;
+    }
+
+    wrong = ngx_msgbus_journal_take(jb, zone);
+
+    (void) close(fd);
+
+    return wrong;
+}
+
+
+static const char *
+ngx_msgbus_journal_take(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone)
+{
     u_char       want[NGX_MSGBUS_JOURNAL_TEXT], *last;
     const char  *wrong;
 
@@ -89,8 +126,9 @@ ngx_msgbus_journal_prepare(ngx_msgbus_store_conf_t *conf,
 }
 
 
+/* with zone->test it need not be there afterwards */
 static const char *
-ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
+ngx_msgbus_journal_make(ngx_msgbus_journal_block_t *jb,
     ngx_msgbus_store_zone_t *zone)
 {
     const char   *name, *wrong;
@@ -98,47 +136,80 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
 
     name = (const char *) jb->path.data;
 
-    if (stat(name, &st) != 0) {
-
-        if (ngx_errno != NGX_ENOENT) {
-            return ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
-        }
-
-        wrong = ngx_msgbus_journal_parent(jb, 0);
-
-        if (wrong || zone->test) {
-            return wrong;
-        }
-
-        if (mkdir(name, 0700) != 0) {
-            return ngx_msgbus_journal_wrong("mkdir() failed", ngx_errno);
-        }
-
-        wrong = ngx_msgbus_journal_parent(jb, 1);
-
-        if (wrong) {
-            return wrong;
-        }
-
-        if (geteuid() == 0
-            && chown(name, zone->user, zone->group) != 0)
-        {
-            return ngx_msgbus_journal_wrong("chown() failed", ngx_errno);
-        }
-
-        if (stat(name, &st) != 0) {
-            return ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
-        }
+    if (stat(name, &st) == 0) {
+        return S_ISDIR(st.st_mode) ? ngx_msgbus_journal_local(name)
+                                   : "it is no folder";
     }
 
-    if (!S_ISDIR(st.st_mode)) {
-        return "it is no folder";
+    if (ngx_errno != NGX_ENOENT) {
+        return ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
     }
 
-    wrong = ngx_msgbus_journal_local(name);
+    wrong = ngx_msgbus_journal_parent(jb, 0);
 
-    if (wrong) {
+    if (wrong || zone->test) {
         return wrong;
+    }
+
+    /* another nginx may make it at this moment */
+
+    if (mkdir(name, 0700) != 0 && ngx_errno != NGX_EEXIST) {
+        return ngx_msgbus_journal_wrong("mkdir() failed", ngx_errno);
+    }
+
+    return ngx_msgbus_journal_parent(jb, 1);
+}
+
+
+/*
+ * Two that start at once take a folder one after the other: the second sees
+ * whose it is by then.  The lock ends with the descriptor.
+ */
+static const char *
+ngx_msgbus_journal_alone(const char *name, int *fd)
+{
+    ngx_err_t   err;
+    ngx_uint_t  i;
+
+    *fd = open(name, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (*fd == -1) {
+        return ngx_msgbus_journal_wrong("it can not be opened", ngx_errno);
+    }
+
+    for (i = 0; flock(*fd, LOCK_EX|LOCK_NB) != 0; i++) {
+        err = ngx_errno;
+
+        if ((err != EWOULDBLOCK && err != NGX_EINTR)
+            || i == NGX_MSGBUS_JOURNAL_ALONE_MS / 10)
+        {
+            (void) close(*fd);
+
+            return err == EWOULDBLOCK
+                   ? "another nginx that starts has it locked, start again"
+                   : ngx_msgbus_journal_wrong("flock() failed", err);
+        }
+
+        ngx_msleep(10);
+    }
+
+    return NULL;
+}
+
+
+/* it is the workers' */
+static const char *
+ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
+    ngx_msgbus_store_zone_t *zone)
+{
+    const char   *name;
+    struct stat   st;
+
+    name = (const char *) jb->path.data;
+
+    if (stat(name, &st) != 0) {
+        return ngx_errno == NGX_ENOENT && zone->test
+               ? NULL : ngx_msgbus_journal_wrong("stat() failed", ngx_errno);
     }
 
     if (geteuid() == 0 && st.st_uid != zone->user) {
@@ -150,8 +221,8 @@ ngx_msgbus_journal_folder(ngx_msgbus_journal_block_t *jb,
 
 
 /*
- * A folder that root has made for us, by hand or by a package, or that a master
- * had not given to the workers before it died.
+ * A folder that root has made for us, by hand or by a package; or a master, but
+ * a moment ago.
  */
 static const char *
 ngx_msgbus_journal_give(const char *name, ngx_msgbus_store_zone_t *zone,

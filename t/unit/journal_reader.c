@@ -496,6 +496,12 @@ keep(void)
     removed = keeper.removed;
     made = keeper.made;
 
+    if (unit_once_in(5)) {
+        fails = 1 + unit_below(30);
+        unread += ngx_msgbus_journal_keeper_turn(&keeper) == NGX_ERROR;
+        fails = 0;
+    }
+
     do {
         rc = ngx_msgbus_journal_keeper_turn(&keeper);
         unit_check(rc != NGX_ERROR, "not kept: %s", keeper.error);
@@ -772,7 +778,22 @@ read_history(question_t *q, ngx_msgbus_examined_t *page)
         h.hide.len = 1;
     }
 
-    return ngx_msgbus_journal_history(q->r, &h, take, q, page);
+    fails = unit_once_in(10) ? 1 + unit_below(20) : 0;
+    rc = ngx_msgbus_journal_history(q->r, &h, take, q, page);
+
+    if (rc == NGX_ERROR && fails == 0) {
+        unread++;
+
+        q->taken = 0;
+        q->bytes = 0;
+        q->next = first(q);
+
+        rc = ngx_msgbus_journal_history(q->r, &h, take, q, page);
+    }
+
+    fails = 0;
+
+    return rc;
 }
 
 

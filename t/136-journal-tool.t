@@ -344,6 +344,17 @@ is($code, 0, 'a backslash before u0000 is one');
 like((dumped($foreign))[1], qr/"data":"\\\\\\\\u0000 \xf0\x9f\x90\x98"/,
      'and a pair is a letter');
 
+# times rise in a journal
+
+($said, $code) = import_of(
+    join "\n", event(created_at => qq($day.123Z"})),
+               event(_id => 8, created_at => qq($day.122Z"})),
+               event(_id => 9, created_at => qq($day.123Z"})));
+
+is($code, 0, 'a time that falls is raised');
+like($said, qr/: 1 events have the time of one before/, 'and that is told');
+is(scalar(grep { /"1331904329123"/ } dumped($foreign)), 3, 'to the newest');
+
 ($said, $code) = run("$tool import $foreign < /");
 is($code, 2, 'input that cannot be read is no end');
 

@@ -20,7 +20,17 @@ typedef struct {
     u_char  fields[NGX_MSGBUS_JOURNAL_KEY_FIELD];
 } bytes_t;
 
+typedef struct {
+    writer_t   w;
+    bytes_t    pointed[BATCH];
+    yajl_val   trees[BATCH];
+    uint64_t   newest;     /* time of the events up to here */
+    uint64_t   raised;     /* events whose time is not theirs */
+} input_t;
 
+
+static int take_lines(input_t *in);
+static int store(input_t *in);
 static const char *parse(char *line, size_t len,
     ngx_msgbus_journal_event_t *ev, bytes_t *bytes, yajl_val *tree);
 static const char *escapes(const char *p);
@@ -40,17 +50,9 @@ static int binary(yajl_val doc, const char *name, u_char *bytes);
 int
 import(const char *folder)
 {
-    int          fd;
-    char        *line;
-    size_t       size, bytes;
-    ssize_t      len;
-    uint64_t     lines;
-    yajl_val     trees[BATCH];
-    ngx_uint_t   i, n;
-    const char  *why;
+    int  fd;
 
-    static writer_t  w;
-    static bytes_t   pointed[BATCH];
+    static input_t  in;
 
     owner(folder);
 
@@ -64,11 +66,11 @@ import(const char *folder)
 
     close(fd);
 
-    if (writer_open(&w, folder, folder) != 0) {
+    if (writer_open(&in.w, folder, folder) != 0) {
         return 2;
     }
 
-    if (ngx_msgbus_disk.lock(NULL, w.writer.nodes_fd,
+    if (ngx_msgbus_disk.lock(NULL, in.w.writer.nodes_fd,
                              NGX_MSGBUS_DISK_EXCLUSIVE)
         != NGX_OK)
     {
@@ -77,6 +79,37 @@ import(const char *folder)
         return 2;
     }
 
+    in.newest = in.w.writer.at.created;
+
+    if (take_lines(&in) != 0 || store(&in) != 0 || writer_close(&in.w) != 0) {
+        fprintf(stderr, "msgbus-journal: %lu events are stored, those from "
+                "the next on are not\n", (unsigned long) in.w.written);
+        return 2;
+    }
+
+    if (in.raised) {
+        fprintf(stderr, "msgbus-journal: %lu events have the time of one "
+                "before them now, theirs were older\n",
+                (unsigned long) in.raised);
+    }
+
+    printf("%lu events\n", (unsigned long) in.w.written);
+
+    return 0;
+}
+
+
+static int
+take_lines(input_t *in)
+{
+    char        *line;
+    size_t       size, bytes;
+    ssize_t      len;
+    writer_t    *w;
+    uint64_t     lines;
+    const char  *why;
+
+    w = &in->w;
     line = NULL;
     size = 0;
     bytes = 0;
@@ -93,34 +126,29 @@ import(const char *folder)
             continue;
         }
 
-        why = parse(line, (size_t) len, &w.events[w.n], &pointed[w.n],
-                    &trees[w.n]);
+        why = parse(line, (size_t) len, &w->events[w->n], &in->pointed[w->n],
+                    &in->trees[w->n]);
         if (why) {
             fprintf(stderr, "msgbus-journal: line %lu is no event: %s\n",
                     (unsigned long) lines, why);
-            goto failed;
+            return 2;
         }
 
-        if (w.events[w.n].id <= w.last) {
+        if (w->events[w->n].id <= w->last) {
             fprintf(stderr, "msgbus-journal: line %lu: id %lu does not come "
                     "after %lu\n", (unsigned long) lines,
-                    (unsigned long) w.events[w.n].id,
-                    (unsigned long) w.last);
-            goto failed;
+                    (unsigned long) w->events[w->n].id,
+                    (unsigned long) w->last);
+            return 2;
         }
 
-        w.last = w.events[w.n++].id;
+        w->last = w->events[w->n++].id;
         bytes += (size_t) len;
 
-        if (w.n == BATCH || bytes > BYTES) {
-            n = w.n;
+        if (w->n == BATCH || bytes > BYTES) {
 
-            if (writer_flush(&w) != 0) {
-                goto failed;
-            }
-
-            for (i = 0; i < n; i++) {
-                yajl_tree_free(trees[i]);
+            if (store(in) != 0) {
+                return 2;
             }
 
             bytes = 0;
@@ -129,25 +157,37 @@ import(const char *folder)
 
     free(line);
 
-    if (!feof(stdin)) {
-        (void) cannot("read", "standard input");
-        goto failed;
+    return feof(stdin) ? 0 : cannot("read", "standard input");
+}
+
+
+/* what has been taken; times rise in a journal, and an older one is raised */
+static int
+store(input_t *in)
+{
+    uint64_t    created;
+    ngx_uint_t  i, n;
+
+    n = in->w.n;
+
+    for (i = 0; i < n; i++) {
+        created = in->w.events[i].created;
+
+        /* one that has none gets that of the one before it */
+
+        in->raised += created && created < in->newest;
+        in->newest = ngx_max(in->newest, created);
     }
 
-    if (writer_flush(&w) != 0 || writer_close(&w) != 0) {
-        goto failed;
+    if (writer_flush(&in->w) != 0) {
+        return 2;
     }
 
-    printf("%lu events\n", (unsigned long) w.written);
+    for (i = 0; i < n; i++) {
+        yajl_tree_free(in->trees[i]);
+    }
 
     return 0;
-
-failed:
-
-    fprintf(stderr, "msgbus-journal: %lu events are stored, those from the "
-            "next on are not\n", (unsigned long) w.written);
-
-    return 2;
 }
 
 

@@ -148,4 +148,30 @@ for my $way (@ways) {
     $nginx->quit;
 }
 
+# a repair is not done as long as nginx takes the folder for one in the middle
+
+my $nginx = Msgbus::Nginx->new(
+    http     => 'msgbus_journal disk { path journal; }'
+                . ' msgbus_zone zone=bus:8m store=disk;',
+    location => 'location / { msgbus bus; msgbus_require_uuid off; }',
+);
+
+start($nginx);
+$nginx->quit;
+
+my $folder = "$nginx->{dir}/journal";
+
+mkdir "$folder/$_" or die "mkdir: $!\n" for 'repair-enter', 'repair-enter/mine';
+
+my $said = `$tool repair $folder 2>&1`;
+
+is($? >> 8, 2, 'repair does not end with a folder of its own left');
+like($said, qr/can not remove mine: /, '    and names what is in its way');
+
+rmdir "$folder/repair-enter/mine" or die "rmdir: $!\n";
+$said = `$tool repair $folder 2>&1`;
+
+is($? >> 8, 0, '    and goes on without it');
+ok(!-e "$folder/repair-enter", '    to its end');
+
 done_testing;

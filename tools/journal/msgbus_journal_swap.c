@@ -41,7 +41,7 @@ static int keep_old(const char *folder, int fd);
 static int move_files(int from, int to);
 static int move_file(int from, int to, const char *name);
 static int step(int folder, const char *from, const char *to);
-static void empty(int folder, const char *name);
+static int empty(int folder, const char *name);
 
 
 int
@@ -55,7 +55,7 @@ swap_is_open(int folder)
 int
 swap_make(int folder)
 {
-    empty(folder, MAKE);
+    (void) empty(folder, MAKE);
 
     if (mkdirat(folder, MAKE, 0700) != 0
         || mkdirat(folder, MAKE "/" DAMAGED, 0700) != 0)
@@ -70,7 +70,7 @@ swap_make(int folder)
 void
 swap_forget(int folder)
 {
-    empty(folder, MAKE);
+    (void) empty(folder, MAKE);
 }
 
 
@@ -140,10 +140,10 @@ swap_finish(const char *folder, int fd)
 
     /* and now they are nobody's but nginx's */
 
-    empty(fd, ENTER);
+    rc = empty(fd, ENTER);
     (void) fsync(fd);
 
-    return lost ? 1 : 0;
+    return rc ? rc : lost ? 1 : 0;
 }
 
 
@@ -277,11 +277,11 @@ step(int folder, const char *from, const char *to)
 }
 
 
-/* removes a folder, and what is in it */
-static void
+/* removes a folder, and what is in it; the first that stays is told */
+static int
 empty(int folder, const char *name)
 {
-    int             fd;
+    int             fd, rc;
     DIR            *dir;
     struct dirent  *de;
 
@@ -289,20 +289,41 @@ empty(int folder, const char *name)
     dir = fd == -1 ? NULL : fdopendir(fd);
 
     if (dir == NULL) {
-        return;
+
+        if (fd == -1 && errno == ENOENT) {
+            return 0;
+        }
+
+        rc = cannot("read", name);
+
+        if (fd != -1) {
+            close(fd);
+        }
+
+        return rc;
     }
+
+    rc = 0;
 
     while ((de = readdir(dir)) != NULL) {
 
-        if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0) {
-            (void) unlinkat(fd, de->d_name,
-                            strcmp(de->d_name, DAMAGED) == 0 ? AT_REMOVEDIR
-                                                             : 0);
+        if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0
+            && unlinkat(fd, de->d_name,
+                        strcmp(de->d_name, DAMAGED) == 0 ? AT_REMOVEDIR : 0)
+               != 0
+            && rc == 0)
+        {
+            rc = cannot("remove", de->d_name);
         }
     }
 
     (void) closedir(dir);
-    (void) unlinkat(folder, name, AT_REMOVEDIR);
+
+    if (unlinkat(folder, name, AT_REMOVEDIR) != 0 && rc == 0) {
+        rc = cannot("remove", name);
+    }
+
+    return rc;
 }
 
 

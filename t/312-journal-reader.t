@@ -60,7 +60,7 @@ for (['pages', 300], ['histories', 600], ['downward', 300], ['cut', 100], ['of a
      ['floors', 100], ['begins', 50], ['full', 50], ['segments left', 20],
      ['found by key', 1000], ['found by none', 300], ['keys that come again', 30],
      ['of events too old', 100], ['indexes without keys', 10],
-     ['while one reads', 3], ['before the sync', 50], ['indexes', 20], ['reads that fail', 30], ['clean stops', 20],
+     ['while one reads', 1], ['before the sync', 50], ['indexes', 20], ['reads that fail', 30], ['clean stops', 20],
      ['killed', 20], ['power cuts', 20])
 {
     my ($name, $least) = @$_;

@@ -69,7 +69,8 @@ if (!$pid{way}) {
         print $peer "HTTP/1.1 ", $r->status, " x\r\nConnection: close\r\n",
               (map { defined $r->header($_) ? "$_: " . $r->header($_) . "\r\n"
                                             : () }
-               qw(Msgbus-Id Idempotency-Replayed Retry-After)),
+               qw(Msgbus-Id Idempotency-Replayed Retry-After
+                  Msgbus-Stored)),
               "Content-Length: ", length $answer, "\r\n\r\n$answer";
 
     } continue {

@@ -152,16 +152,14 @@ ngx_msgbus_journal_whole(ngx_msgbus_journal_t *j)
 
         j->mark = m;
 
-        if (j->failed) {
-            return ngx_msgbus_journal_heal(j);
-        }
+        /*
+         * Where it says that something is half done, another may have found
+         * that, have named a segment, and died before it could write a mark.
+         * Ours ends where that segment says: nothing is appended to it.
+         */
 
-        if ((m.flags & NGX_MSGBUS_JOURNAL_DIRTY)
-            && ngx_msgbus_journal_publish(j, m.flags
-                                             & NGX_MSGBUS_JOURNAL_STOPPED)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
+        if (j->failed || (m.flags & NGX_MSGBUS_JOURNAL_DIRTY)) {
+            return ngx_msgbus_journal_heal(j);
         }
 
     } else {

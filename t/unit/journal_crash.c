@@ -62,6 +62,9 @@ static ngx_int_t sync_fails(void *data, int fd);
 static void check_apart(void);
 static ngx_int_t lock_taken(void *data, int fd, ngx_uint_t how);
 static void check_leave(void);
+static void check_half_done(void);
+static ngx_int_t mark_fails(void *data, int fd, const void *p, size_t len,
+    uint64_t offset);
 static ngx_int_t rename_fails(void *data, int folder, const char *from,
     const char *to);
 static void check_numbers(void);
@@ -122,6 +125,8 @@ static jmp_buf                    death;
 static u_char                     text[1024];
 static u_char                     forged[8 * 65];
 static ngx_uint_t                 fail_sync;
+static int                        fail_fd = -1;    /* of a mark */
+static unsigned                   fail_written;    /* and yet it is there */
 static ngx_uint_t                 fail_rename;
 static ngx_uint_t                 fail_named;
 static ngx_uint_t                 fail_unlink;
@@ -166,6 +171,7 @@ main(int argc, char **argv)
     if (ngx_msgbus_journal_left_out == 0) {
         check_apart();
         check_leave();
+        check_half_done();
         check_numbers();
     }
 
@@ -475,6 +481,88 @@ rename_fails(void *data, int folder, const char *from, const char *to)
 
     return calls[0].rename(data, folder, from, to);
 }
+
+
+/*
+ * A mark that says that something is half done, and was told to have failed;
+ * another one finds it, names a segment, and dies at its own mark.  What the
+ * first one goes on to acknowledge is there after a power cut.
+ */
+static void
+check_half_done(void)
+{
+    u_char                       bytes[700];
+    ngx_msgbus_disk_t            failing;
+    ngx_msgbus_journal_t         j, other;
+    ngx_msgbus_journal_event_t   ev;
+
+    disk = &disks[0];
+    image = &disks[1];
+
+    empty();
+
+    conf.sync = 0;
+    nevents = 0;
+
+    failing = calls[0];
+    failing.pwrite = mark_fails;
+
+    unit_check(ngx_msgbus_journal_open(&j, &conf, &failing) == NGX_OK
+               && ngx_msgbus_journal_open(&other, &conf, &failing) == NGX_OK
+               && ngx_msgbus_journal_look(&j) == NGX_OK,
+               "no journal: %s", j.error);
+
+    fail_fd = j.lock_fd;
+    fail_written = 1;
+
+    unit_check(ngx_msgbus_journal_publish(&j, NGX_MSGBUS_JOURNAL_DIRTY)
+               == NGX_ERROR,
+               "a mark that could not be written");
+
+    fail_fd = other.lock_fd;
+    fail_written = 0;
+
+    unit_check(ngx_msgbus_journal_look(&other) == NGX_ERROR
+               && other.header.sequence > j.header.sequence,
+               "no segment named, and no mark missed");
+
+    fail_fd = -1;
+    ngx_msgbus_journal_close(&other);
+
+    ev.id = j.at.id + 1;
+    events[nevents].id = ev.id;
+    events[nevents].state = DURABLE;
+    make(nevents++, &ev, bytes);
+
+    unit_check(ngx_msgbus_journal_insert(&j, &ev, 1) == NGX_OK,
+               "not inserted: %s", j.error);
+
+    sim_crash(image, disk);
+    check(image, 0);
+
+    (void) ngx_msgbus_journal_stop(&j);
+    ngx_msgbus_journal_close(&j);
+
+    nevents = 0;
+}
+
+
+static ngx_int_t
+mark_fails(void *data, int fd, const void *p, size_t len, uint64_t offset)
+{
+    if (fd != fail_fd) {
+        return calls[0].pwrite(data, fd, p, len, offset);
+    }
+
+    if (fail_written) {
+        (void) calls[0].pwrite(data, fd, p, len, offset);
+    }
+
+    ngx_set_errno(EIO);
+
+    return NGX_ERROR;
+}
+
 
 
 /* Two writers fail to begin a segment, in turn: no two have one number. */
